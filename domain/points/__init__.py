@@ -1,0 +1,1 @@
+"""Points: what an order earns, what a refund takes back, and what a wallet then holds."""

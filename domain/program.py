@@ -1,0 +1,183 @@
+"""The settings of a merchant's program: what earns, what counts, what a refund does, who rises."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from domain import tiers
+from domain.errors import Problem
+from domain.money import Rounding, is_currency
+from domain.plans import Plan
+from domain.rfm import thresholds as rfm
+from domain.rfm.thresholds import DEFAULT_THRESHOLDS, Thresholds
+from domain.tiers import DEFAULT_LADDER, TierLadder
+
+MAX_PENDING_DAYS = 90
+MAX_POINTS_PER_UNIT = 10_000
+MAX_BONUS_POINTS = 1_000_000
+
+
+class EarnOn(StrEnum):
+    """The moment an order earns: as soon as it exists, or once it is paid."""
+
+    CREATED = "created"
+    PAID = "paid"
+
+
+class RefundPolicy(StrEnum):
+    """What a claw-back may take. ONLY_PENDING: points still pending. WITHIN_BALANCE: as much as is
+    there, never below zero. UNLIMITED: all of it, the balance may become negative."""
+
+    ONLY_PENDING = "only_pending"
+    WITHIN_BALANCE = "within_balance"
+    UNLIMITED = "unlimited"
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseRule:
+    """Points for buying. ``points_per_unit`` is per unit of shop currency; orders whose spend is
+    below ``minimum_spend`` (shop currency) earn nothing. Fractions are dropped by default, so a
+    point is never given for money that was not spent."""
+
+    points_per_unit: Decimal = Decimal(1)
+    rounding: Rounding = Rounding.DOWN
+    minimum_spend: Decimal = Decimal(0)
+    enabled: bool = True
+    id: str = "purchase"
+
+
+@dataclass(frozen=True, slots=True)
+class SignupRule:
+    """Points for becoming a member, once."""
+
+    points: int = 200
+    enabled: bool = True
+    id: str = "signup"
+
+
+@dataclass(frozen=True, slots=True)
+class SpendRule:
+    """What of an order counts as spend, beside its merchandise after discounts. Gift cards and
+    test orders never do, so there is no switch for them."""
+
+    include_shipping: bool = False
+    include_tax: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralSettings:
+    """What a completed referral gives each side: points, and a discount in percent. The friend's
+    order must reach ``minimum_spend`` (shop currency); a link lives ``expiry_days``."""
+
+    enabled: bool = True
+    advocate_points: int = 0
+    friend_points: int = 0
+    advocate_percent: Decimal = Decimal(10)
+    friend_percent: Decimal = Decimal(10)
+    minimum_spend: Decimal = Decimal(0)
+    expiry_days: int = 30
+    new_customers_only: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramSettings:
+    """One version of one merchant's program; a change is a new version, never an edit.
+
+    ``currency`` is the shop's own (ISO 4217), ``time_zone`` its IANA name. Points wait
+    ``pending_days`` days before they can be spent.
+    """
+
+    currency: str
+    version: int = 1
+    time_zone: str = "UTC"
+    purchase: PurchaseRule = PurchaseRule()
+    signup: SignupRule = SignupRule()
+    spend: SpendRule = SpendRule()
+    earn_on: EarnOn = EarnOn.CREATED
+    pending_days: int = 0
+    refund_policy: RefundPolicy = RefundPolicy.UNLIMITED
+    referral: ReferralSettings = ReferralSettings()
+    tiers: TierLadder = DEFAULT_LADDER
+    rfm: Thresholds = DEFAULT_THRESHOLDS
+    plan: Plan = Plan.FREE
+
+
+def defaults(currency: str) -> ProgramSettings:
+    """The program every merchant starts with: 1 point per unit, 200 for signing up, refunds take
+    back all they should, Silver from 100 and Gold from 500 of spend."""
+    return ProgramSettings(currency=currency)
+
+
+def validate(settings: ProgramSettings) -> list[Problem]:
+    """Everything wrong with the settings, each with the JSON pointer of the field; [] if fine."""
+    found: list[Problem] = []
+
+    def need(fine: bool, pointer: str, detail: str) -> None:
+        if not fine:
+            found.append(Problem(pointer, detail))
+
+    need(settings.version >= 1, "/version", "must be at least 1")
+    need(is_currency(settings.currency), "/currency", "must be three capital letters")
+    need(_is_zone(settings.time_zone), "/time_zone", "must be an IANA time zone")
+    need(
+        0 <= settings.pending_days <= MAX_PENDING_DAYS,
+        "/pending_days",
+        f"must be between 0 and {MAX_PENDING_DAYS}",
+    )
+
+    purchase = settings.purchase
+    need(
+        _within(purchase.points_per_unit, 0, MAX_POINTS_PER_UNIT),
+        "/purchase/points_per_unit",
+        f"must be between 0 and {MAX_POINTS_PER_UNIT}",
+    )
+    need(_is_amount(purchase.minimum_spend), "/purchase/minimum_spend", "must not be negative")
+    need(bool(purchase.id), "/purchase/id", "a rule needs an id")
+    need(
+        0 <= settings.signup.points <= MAX_BONUS_POINTS,
+        "/signup/points",
+        f"must be between 0 and {MAX_BONUS_POINTS}",
+    )
+    need(bool(settings.signup.id), "/signup/id", "a rule needs an id")
+
+    referral = settings.referral
+    for name in ("advocate", "friend"):
+        points: int = getattr(referral, f"{name}_points")
+        percent: Decimal = getattr(referral, f"{name}_percent")
+        need(
+            0 <= points <= MAX_BONUS_POINTS,
+            f"/referral/{name}_points",
+            f"must be between 0 and {MAX_BONUS_POINTS}",
+        )
+        need(
+            _within(percent, 0, 100),
+            f"/referral/{name}_percent",
+            "must be between 0 and 100",
+        )
+    need(_is_amount(referral.minimum_spend), "/referral/minimum_spend", "must not be negative")
+    need(
+        1 <= referral.expiry_days <= 365,
+        "/referral/expiry_days",
+        "must be between 1 and 365",
+    )
+
+    found += tiers.problems_of(settings.tiers, "/tiers")
+    found += rfm.problems_of(settings.rfm, "/rfm")
+    return found
+
+
+def _within(value: Decimal, low: int, high: int) -> bool:
+    return value.is_finite() and low <= value <= high
+
+
+def _is_amount(value: Decimal) -> bool:
+    return value.is_finite() and value >= 0
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""RFM: recency, frequency and monetary scores of a member, and the segment they fall into."""
