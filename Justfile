@@ -1,0 +1,83 @@
+# The only command surface: people reach it through ./dev.sh, and CI calls the same recipes.
+
+set positional-arguments
+set quiet
+
+_default:
+    just --list --unsorted
+
+# The whole product on this machine: servers, services, demo shop (Ctrl-C stops all of it)
+[group('run')]
+up *args:
+    exec loyalnest up --with-parent "$@"
+
+# Stop what `up --detach` started
+[group('run')]
+down *args:
+    exec loyalnest down "$@"
+
+# What runs in this checkout
+[group('run')]
+status *args:
+    exec loyalnest status "$@"
+
+# The command behind all this: serve, token, demo, config, …
+[group('run')]
+[no-cd]
+loyalnest *args:
+    exec loyalnest "$@"
+
+# Everything CI runs; arguments go to pytest
+[group('check')]
+test *args: lint types contracts-check
+    exec pytest "$@"
+
+# The fast part: lint, types, the rules and the use cases
+[group('check')]
+check: lint types
+    exec pytest -q -m "not slow" tests/domain tests/services
+
+# Format, lint and the import rules
+[group('check')]
+lint:
+    ruff format --check --quiet . || { echo "Not formatted; ./dev.sh fmt does it." >&2; exit 1; }
+    ruff check --quiet .
+    lint-imports --no-logo --cache-dir .cache/imports
+
+# Strict types
+[group('check')]
+types:
+    mypy --no-error-summary
+    mypy --no-error-summary tests
+
+# Whether docs/contracts/ says what the code says
+[group('check')]
+contracts-check:
+    python -m contracts.generate --check
+
+# A shorter or longer time of killing processes while orders flow; every wallet must be right
+[group('check')]
+chaos *args:
+    exec python -m tests.mesh.chaos "$@"
+
+# One benchmark: orders, webhook, balance, rpc, startup
+[group('check')]
+bench *args:
+    exec python -m tests.bench "$@"
+
+# Put the code in shape
+[group('write')]
+fmt:
+    ruff check --quiet --fix-only .
+    ruff format --quiet .
+
+# Write docs/contracts/ anew from the code
+[group('write')]
+contracts:
+    exec python -m contracts.generate
+
+# Compile the locks anew; `just locks --upgrade` takes newer versions
+[group('write')]
+locks *args:
+    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-sources --custom-compile-command "./dev.sh locks" "$@" pyproject.toml -o locks/runtime.lock
+    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-sources --custom-compile-command "./dev.sh locks" "$@" --extra dev -c locks/runtime.lock pyproject.toml -o locks/dev.lock

@@ -1,0 +1,1 @@
+"""The embedded stack: real NATS, PostgreSQL and Valkey from their wheels, and what watches them."""
