@@ -5,13 +5,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 
 from domain.errors import Kind, LoyaltyError
 
 # ISO 4217 (2024). Every currency not named here has two decimals.
 _NO_DECIMALS = frozenset(
-    ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG")
-    + ("RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF")
+    # fmt: off
+    (
+        "BIF",
+        "CLP",
+        "DJF",
+        "GNF",
+        "ISK",
+        "JPY",
+        "KMF",
+        "KRW",
+        "PYG",
+        "RWF",
+        "UGX",
+        "UYI",
+        "VND",
+        "VUV",
+        "XAF",
+        "XOF",
+        "XPF",
+    )
+    # fmt: on
 )
 _THREE_DECIMALS = frozenset(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"))
 
@@ -116,22 +136,13 @@ def allocate(total: Money, weights: Sequence[Decimal], rounding: Rounding) -> tu
         raise ValueError("weights must be given and must not be negative")
     units = total.minor(rounding)
     sign, units = (-1, -units) if units < 0 else (1, units)
-    # Scaled to whole numbers, so the division below is exact for any size.
-    scale = max(0, *(-_exponent_of(w) for w in weights))
-    parts = [int(w.scaleb(scale)) for w in weights]
+    parts = [Fraction(weight) for weight in weights]  # exact, where Decimal would round
     whole_weight = sum(parts)
     if whole_weight == 0:
-        parts[0] = whole_weight = 1
+        parts[0] = whole_weight = Fraction(1)
     shares = [units * part // whole_weight for part in parts]
-    fractions = [units * part % whole_weight for part in parts]
+    dropped = [units * part % whole_weight for part in parts]
     left = units - sum(shares)
-    for index in sorted(range(len(parts)), key=lambda i: -fractions[i])[:left]:
+    for index in sorted(range(len(parts)), key=lambda i: -dropped[i])[:left]:
         shares[index] += 1
     return tuple(of_minor(sign * share, total.currency) for share in shares)
-
-
-def _exponent_of(value: Decimal) -> int:
-    found = value.as_tuple().exponent
-    if not isinstance(found, int):
-        raise ValueError("a weight must be a finite number")
-    return found
