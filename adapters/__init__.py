@@ -1,0 +1,1 @@
+"""How the world keeps the promises of ``ports``: NATS, HTTP, PostgreSQL, Valkey, Shopify, …"""

@@ -1,0 +1,1 @@
+"""Shopify's side of the edge: signatures and the translation of webhooks."""

@@ -1,0 +1,20 @@
+"""For whom a webhook is translated."""
+
+from typing import NamedTuple
+from uuid import UUID
+
+from ports.sealing import MerchantKey, Sealer
+
+
+class MerchantContext(NamedTuple):
+    """The shop that a webhook came from, as the edge knows it."""
+
+    merchant_id: UUID
+    key: MerchantKey
+
+
+class Sealing(NamedTuple):
+    """The shop and the means to seal for it: what a translation needs beside the payload."""
+
+    merchant: MerchantContext
+    sealer: Sealer

@@ -1,0 +1,1 @@
+"""What the rules and stories need from the world: small protocols."""

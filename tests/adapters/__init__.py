@@ -1,0 +1,1 @@
+"""Adapters whose promise is not a port of ours."""

@@ -1,0 +1,1 @@
+"""The translation of Shopify's JSON and the checks of its signatures."""
