@@ -42,7 +42,7 @@ def main(checkout: Path, stamp: str) -> int:
 
 @contextlib.contextmanager
 def one_at_a_time(checkout: Path) -> Iterator[None]:
-    """Two terminals may start at once; the second waits for the first and then has nothing to do."""
+    """Two terminals may start at once; the second waits, and then has nothing to do."""
     with (checkout / ".venv.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -86,11 +86,13 @@ def make_venv(target: Path) -> None:
     """A fresh environment with pip; says what is missing where the system has split it off."""
     try:
         # A child of its own: some systems stop the whole process when ensurepip is not there.
-        builder = "import sys, venv; venv.create(sys.argv[1], clear=True, with_pip=True)"
+        builder = (
+            "import sys, venv; venv.create(sys.argv[1], clear=True, symlinks=True, with_pip=True)"
+        )
         result = run([sys.executable, "-I", "-c", builder, str(target)])
         missing = result.returncode != 0
         if missing:
-            venv.create(target, clear=True, with_pip=False)  # tells a full disk from no ensurepip
+            venv.create(target, clear=True, symlinks=True)  # tells a full disk from no ensurepip
     except OSError as error:
         raise InstallError(f"cannot make {target}: {error.strerror}.") from error
     if missing:
@@ -105,7 +107,7 @@ def uv_is_locked(target: Path, lock: Path) -> bool:
     """Whether the uv in the environment is the one the lock names."""
     result = run([str(target / "bin" / "uv"), "--version"])
     wanted = re.search(r"^uv==([^\s;]+)", lock.read_text(), re.MULTILINE)
-    return bool(wanted) and result.returncode == 0 and wanted[1] in result.stdout.split()
+    return wanted is not None and wanted[1] in result.stdout.split()
 
 
 def only(lock: Path, name: str) -> str:

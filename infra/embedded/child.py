@@ -33,10 +33,9 @@ class Child:
     @property
     def pid(self) -> int | None:
         """The process number while it runs."""
-        return self._process.pid if self.running and self._process else None
+        return self._process.pid if self._process and self.is_running() else None
 
-    @property
-    def running(self) -> bool:
+    def is_running(self) -> bool:
         """Whether it has been started and has not ended."""
         return self._process is not None and self._process.returncode is None
 
@@ -76,7 +75,7 @@ class Child:
 
     async def stop(self, patience: float) -> None:
         """Asks it to end, and after `patience` seconds ends it."""
-        if not self.running:
+        if not self.is_running():
             return
         self.send(self._stop_signal)
         try:
@@ -86,7 +85,7 @@ class Child:
 
     async def kill(self) -> None:
         """Ends it at once, as a crash would."""
-        if self.running:
+        if self.is_running():
             self.send(signal.SIGKILL)
             await self.wait()
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from pathlib import Path
 
 from infra.embedded import binaries
@@ -15,6 +16,7 @@ from infra.embedded.server import Server, minimal_environment
 
 USER = "loyalnest"
 OWNER = "postgres"  # the superuser; nothing but the set-up uses it
+ORPHAN_PATIENCE = 20.0  # seconds
 
 CONFIGURATION = """\
 # Written by every start; changes here are lost.
@@ -30,7 +32,7 @@ effective_cache_size = 1GB
 work_mem = 8MB
 maintenance_work_mem = 64MB
 random_page_cost = 1.1
-# Short statements on two cores: planning a parallel query or compiling one costs more than it saves.
+# Short statements on two cores: a parallel or compiled plan costs more than it saves.
 jit = off
 max_parallel_workers_per_gather = 0
 io_method = sync
@@ -85,6 +87,19 @@ class PostgresServer(Server):
     def identity(self) -> Identity:
         """Anybody but root."""
         return for_postgres()
+
+    async def start(self) -> None:
+        """Starts it, waiting for what a killed server's last statements still hold."""
+        deadline = time.monotonic() + ORPHAN_PATIENCE
+        while True:
+            try:
+                await super().start()
+                return
+            except EmbeddedError:
+                orphans = any("is still in use" in line for line in self.child.said())
+                if not orphans or time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.1)
 
     async def prepare(self) -> None:
         """Makes the data directory at the first start, and writes the configuration."""
@@ -165,7 +180,7 @@ class PostgresServer(Server):
         inside = path.rglob("*") if path.is_dir() and path.stat().st_uid != owner else ()
         for file in [path, *inside]:
             if file.lstat().st_uid != owner:
-                os.chown(file, owner, owner if owner else -1, follow_symlinks=False)
+                os.chown(file, owner, owner or -1, follow_symlinks=False)
         if path.is_dir():
             for name in ("postgresql.conf", "pg_hba.conf"):
                 if (file := path / name).exists() and file.stat().st_uid != owner:

@@ -1,14 +1,16 @@
 """Telling one process from another that later got the same number."""
 
+import contextlib
 import os
 import signal
-import sys
 import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from infra.embedded.home import Home, read_json, write_json
+
+PROC = Path("/proc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +73,25 @@ def end_leftovers(home: Home, patience: float = 20.0) -> list[RunFile]:
 
 def _send(run_file: RunFile, number: int) -> None:
     if run_file.alive:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(run_file.pid, number)
-        except ProcessLookupError:
-            pass
 
 
 def start_mark(pid: int) -> str:
     """When a living process started, in whatever unit the system has; empty when it is gone."""
-    if sys.platform == "linux":
+    if PROC.is_dir():
         try:
-            text = Path(f"/proc/{pid}/stat").read_text()
+            text = (PROC / str(pid) / "stat").read_text()
         except OSError:
             return ""
         # The name in brackets may hold anything; what counts comes after the last bracket.
         fields = text.rpartition(")")[2].split()
         return "" if fields[0] in "ZX" else f"{_boot()}/{fields[19]}"
-    import psutil  # noqa: PLC0415 - only where there is no /proc
+    return _start_mark_without_proc(pid)
+
+
+def _start_mark_without_proc(pid: int) -> str:
+    import psutil  # only here, because it is slow to load
 
     try:
         process = psutil.Process(pid)
@@ -99,4 +103,4 @@ def start_mark(pid: int) -> str:
 
 @cache
 def _boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return (PROC / "sys/kernel/random/boot_id").read_text().strip()

@@ -52,7 +52,7 @@ class Server(ABC):
 
     async def start(self) -> None:
         """Starts it and waits until it answers; raises EmbeddedError with what it said last."""
-        if self.child.running:
+        if self.child.is_running():
             return
         try:
             await self.prepare()
@@ -61,7 +61,7 @@ class Server(ABC):
         await self.child.start(self.command(), minimal_environment(), self.identity())
         deadline = time.monotonic() + START_PATIENCE
         while not await self.ready():
-            if not self.child.running:
+            if not self.child.is_running():
                 raise EmbeddedError(self._why(describe_end(await self.child.wait())))
             if time.monotonic() > deadline:
                 await self.child.kill()

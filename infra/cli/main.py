@@ -1,0 +1,45 @@
+"""The `loyalnest` command: its arguments. What each does is in a file of its own, loaded late."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from infra.embedded.errors import EmbeddedError
+
+# name: what `--help` says of it. Each is a module of this package with `add` and `run`.
+COMMANDS = {
+    "up": "run everything on this machine: servers, services, demo shop",
+    "down": "stop what `up` started",
+    "status": "what runs, where, since when",
+    "serve": "run services in this process",
+    "token": "print a token for development",
+    "demo": "send a demo shop's orders to the edge",
+    "config": "every setting with its value, secrets masked",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; answers the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(prog="loyalnest", description="Loyalty for Shopify merchants.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    for name, about in COMMANDS.items():
+        command = commands.add_parser(name, help=about, description=about, add_help=name != "demo")
+        if name == chosen:  # only this one's module is loaded
+            module = import_module(f"infra.cli.{name}")
+            module.add(command)
+            command.set_defaults(run=module.run)
+    known = parser.parse_args(words)
+    try:
+        return int(known.run(known))
+    except EmbeddedError as error:
+        print(f"loyalnest: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
