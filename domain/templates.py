@@ -91,13 +91,14 @@ def render(template: Template, language: str, values: Mapping[str, str]) -> Rend
         raise InvalidRequest(
             problems=[Problem(f"/values/{name}", "is missing") for name in missing]
         )
+    given = {name: values[name] for name in template.variables}
     found = pick_language(language, template.texts)
     text = template.texts[found]
     return Rendered(
         language=found,
-        subject=_fill(text.subject, {k: " ".join(v.split()) for k, v in values.items()}),
-        plain=_fill(text.plain, values),
-        html=_fill(text.html, {k: escape(v, quote=True) for k, v in values.items()}),
+        subject=_fill(text.subject, {k: " ".join(v.split()) for k, v in given.items()}),
+        plain=_fill(text.plain, given),
+        html=_fill(text.html, {k: escape(v, quote=True) for k, v in given.items()}),
     )
 
 
