@@ -1,0 +1,1 @@
+"""NATS: the nerves of the mesh. Calls, events, discovery, and everything that makes them dependable."""

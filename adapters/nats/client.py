@@ -1,0 +1,83 @@
+"""Calling other services: typed, with a deadline, in the trace of whoever calls."""
+
+from typing import TypeVar
+
+import msgspec
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
+from nats.errors import TimeoutError as NatsTimeout
+
+from adapters.nats import errors
+from adapters.nats.connection import CALLER, ERROR, IDEMPOTENCY_KEY, TIMEOUT_MS
+from adapters.telemetry.tracing import client_span
+from contracts.caller import Caller
+from contracts.kit import Operation, Request
+from domain.errors import DeadlineExceeded, InternalError, Unavailable
+
+RequestT = TypeVar("RequestT", bound=Request)
+AnswerT = TypeVar("AnswerT", bound=msgspec.Struct)
+
+
+class NatsMesh:
+    """``ports.mesh.Mesh`` over request and reply."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._encode = msgspec.json.Encoder().encode
+        self._decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[msgspec.Struct]] = {}
+
+    async def call(
+        self,
+        operation: Operation[RequestT, AnswerT],
+        request: RequestT,
+        caller: Caller,
+        *,
+        idempotency_key: str = "",
+        deadline: float | None = None,
+    ) -> AnswerT:
+        payload = await self.call_raw(
+            operation.name,
+            self._encode(request),
+            caller,
+            idempotency_key=idempotency_key,
+            deadline=operation.deadline if deadline is None else deadline,
+        )
+        decoder = self._decoders.get(operation.response)
+        if decoder is None:
+            decoder = self._decoders[operation.response] = msgspec.json.Decoder(operation.response)
+        answer = decoder.decode(payload)
+        if not isinstance(answer, operation.response):
+            raise InternalError
+        return answer
+
+    async def call_raw(
+        self,
+        name: str,
+        payload: bytes,
+        caller: Caller,
+        *,
+        idempotency_key: str = "",
+        deadline: float,
+    ) -> bytes:
+        """The same with bytes on both sides: what the gateway needs, which only passes them on."""
+        headers = {
+            CALLER: self._encode(caller).decode(),
+            TIMEOUT_MS: str(int(deadline * 1000)),
+        }
+        if idempotency_key:
+            headers[IDEMPOTENCY_KEY] = idempotency_key
+        with client_span(name, headers):
+            try:
+                reply = await self._client.request(
+                    f"rpc.{name}", payload, timeout=deadline, headers=headers
+                )
+            except NoRespondersError as error:
+                raise Unavailable(f"No instance of {name.split('.', 1)[0]} answers.") from error
+            except (NatsTimeout, TimeoutError) as error:
+                raise DeadlineExceeded from error
+            except NatsError as error:
+                raise Unavailable from error
+            if reply.headers is not None and ERROR in reply.headers:
+                raise errors.from_bytes(reply.data)
+            return reply.data

@@ -1,0 +1,56 @@
+"""One connection to NATS that never gives up, and the names of the headers we put on messages."""
+
+import logging
+from typing import Final
+from urllib.parse import urlsplit
+
+import nats
+from nats.aio.client import Client
+
+log = logging.getLogger(__name__)
+
+CALLER: Final = "LN-Caller"
+TIMEOUT_MS: Final = "LN-Timeout-Ms"
+IDEMPOTENCY_KEY: Final = "LN-Idempotency-Key"
+ERROR: Final = "LN-Error"
+AT: Final = "LN-At"
+EVENT_ID: Final = "LN-Id"
+"""The id of an event when it is not the message id: a replay needs a message id of its own."""
+MESSAGE_ID: Final = "Nats-Msg-Id"
+TRACE: Final = "traceparent"
+
+
+async def connect(url: str, name: str) -> Client:
+    """Connect, retrying for ever in the background after the first success.
+
+    Raises ``nats.errors.Error`` or OSError when the first attempt fails.
+    """
+    parts = urlsplit(url)
+
+    async def disconnected() -> None:
+        log.warning("lost the connection to NATS, reconnecting")
+
+    async def reconnected() -> None:
+        log.info("connected to NATS again")
+
+    async def failed(error: Exception) -> None:
+        # The client reports every failed attempt; the two lines above say what matters.
+        log.debug("NATS client: %s", type(error).__name__)
+
+    # The password is passed apart from the address, so that no error text of the client holds it.
+    return await nats.connect(
+        f"nats://{parts.hostname}:{parts.port or 4222}",
+        user=parts.username,
+        password=parts.password,
+        name=name,
+        max_reconnect_attempts=-1,  # the default gives up for good after 60
+        reconnect_time_wait=0.25,
+        connect_timeout=2,
+        ping_interval=10,
+        max_outstanding_pings=2,
+        pending_size=16 * 1024 * 1024,
+        flusher_queue_size=16384,
+        disconnected_cb=disconnected,
+        reconnected_cb=reconnected,
+        error_cb=failed,
+    )

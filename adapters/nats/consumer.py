@@ -1,0 +1,285 @@
+"""Consuming events: whole batches in one transaction, each event's effect exactly once.
+
+Commit, then acknowledge. A batch that fails is taken apart and applied event by event, so that a bad
+one harms no neighbour; the bad one is tried again with backoff and then put aside with the reason.
+A database that is away is not the events' fault: they are held and tried again until it is back.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Final, Generic, TypeVar
+from uuid import UUID
+
+import msgspec
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+
+from adapters.nats.connection import AT, EVENT_ID, MESSAGE_ID, TRACE
+from adapters.nats.dead import dead_letter
+from adapters.nats.publisher import Publisher
+from adapters.nats.pull import Puller
+from adapters.nats.streams import EVENTS as EVENTS_STREAM
+from adapters.nats.streams import WEBHOOKS
+from adapters.telemetry.metrics import BATCH_SECONDS, BATCH_SIZE, CONSUMER_LAG, EVENTS
+from adapters.telemetry.tracing import BatchSpans
+from contracts.kit import Body, Event
+from domain.errors import LoyaltyError, Unavailable
+from ports.events import Received
+from ports.unit import Unit, Units
+
+log = logging.getLogger(__name__)
+
+StoresT = TypeVar("StoresT")
+
+BATCH: Final = 500
+ACK_WAIT_SECONDS: Final = 30.0
+BACKOFF_SECONDS: Final = (1.0, 5.0, 15.0, 60.0, 300.0)
+"""Waits between the tries of one event; when they are used up it becomes a dead letter."""
+
+_HOLD_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Consumes(Generic[StoresT]):
+    """What a service does with some events of one stream, all of a batch in one transaction.
+
+    ``handle`` sees only events that were not applied before. ``backoff`` is in seconds.
+    """
+
+    events: tuple[Event[Body], ...]
+    units: Units[StoresT]
+    handle: Callable[[Unit[StoresT], Sequence[Received[Any]]], Awaitable[None]]
+    name: str = ""
+    batch: int = BATCH
+    backoff: tuple[float, ...] = field(default=BACKOFF_SECONDS)
+
+
+@dataclass(slots=True)
+class _Delivery:
+    message: Msg
+    event: Received[Any]
+
+
+class Consumer(Generic[StoresT]):
+    """One durable consumer, run by this process; replicas of a service share it."""
+
+    def __init__(
+        self,
+        client: Client,
+        js: JetStreamContext,
+        publisher: Publisher,
+        service: str,
+        consumes: Consumes[StoresT],
+    ) -> None:
+        self.name = consumes.name or service
+        self._service = service
+        self._client = client
+        self._js = js
+        self._publisher = publisher
+        self._consumes = consumes
+        self._events = {event.topic: event for event in consumes.events}
+        self._decoders = {
+            event.topic: msgspec.json.Decoder(event.body) for event in consumes.events
+        }
+        prefixes = {event.prefix for event in consumes.events}
+        if len(prefixes) != 1:
+            raise ValueError(f"{self.name}: a consumer reads one stream, not {sorted(prefixes)}")
+        self.stream = WEBHOOKS if prefixes == {"shop"} else EVENTS_STREAM
+        self._durable = f"{self.name}-{self.stream.lower()}"
+        self._puller = Puller(client, self.stream, self._durable, consumes.batch)
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        await self._ensure()
+        await self._puller.start()
+        self._task = asyncio.create_task(self._run(), name=f"consumer {self._durable}")
+
+    async def stop(self, seconds: float = 15.0) -> None:
+        """Finish the batch in hand, give back what was only fetched."""
+        self._stopping.set()
+        if self._task is not None:
+            _, late = await asyncio.wait({self._task}, timeout=seconds)
+            for task in late:
+                task.cancel()
+        for message in await self._puller.stop():
+            await message.nak()
+
+    async def measure_lag(self) -> int:
+        """Events that wait or are being worked on, over all replicas."""
+        info = await self._js.consumer_info(self.stream, self._durable)
+        lag = (info.num_pending or 0) + (info.num_ack_pending or 0)
+        CONSUMER_LAG.labels(self._durable).set(lag)
+        return lag
+
+    async def _ensure(self) -> None:
+        config = ConsumerConfig(
+            durable_name=self._durable,
+            ack_policy=AckPolicy.EXPLICIT,
+            deliver_policy=DeliverPolicy.ALL,
+            filter_subjects=[f"{topic}.*" for topic in self._events],
+            ack_wait=ACK_WAIT_SECONDS,
+            # We count and put aside ourselves, with the reason; the server would drop silently.
+            max_deliver=-1,
+            max_ack_pending=self._consumes.batch * 8,
+        )
+        # Creating also updates: a service that listens to one more event needs no migration.
+        await self._js.add_consumer(self.stream, config)
+
+    async def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                messages = await self._puller.take()
+                if messages:
+                    await self._work(messages)
+            except NatsError:
+                await self._pause(0.5)
+            except Exception:
+                log.exception("consumer %s stumbled; its events will be delivered again", self.name)
+                await self._pause(1.0)
+
+    async def _work(self, messages: Sequence[Msg]) -> None:
+        started = time.perf_counter()
+        deliveries: list[_Delivery] = []
+        for message in messages:
+            try:
+                deliveries.append(_Delivery(message, self._read(message)))
+            except (msgspec.MsgspecError, ValueError, KeyError) as error:
+                # No try will ever read it.
+                await self._put_aside(message, type(error).__name__)
+        if not deliveries:
+            return
+        try:
+            applied = await self._apply_when_possible(deliveries)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            log.warning(
+                "%s: a batch of %d failed (%s), applying one by one",
+                self.name, len(deliveries), type(error).__name__,
+            )  # fmt: skip
+            await self._one_by_one(deliveries)
+        else:
+            if applied:
+                await self._acknowledge(deliveries)
+        BATCH_SIZE.labels(self.name).observe(len(deliveries))
+        BATCH_SECONDS.labels(self.name).observe(time.perf_counter() - started)
+
+    def _read(self, message: Msg) -> Received[Any]:
+        topic, _, merchant = message.subject.rpartition(".")
+        headers = message.headers or {}
+        at = headers.get(AT)
+        return Received(
+            id=headers.get(EVENT_ID) or headers[MESSAGE_ID],
+            event=self._events[topic],
+            body=self._decoders[topic].decode(message.data),
+            merchant_id=UUID(merchant),
+            at=datetime.fromisoformat(at) if at else datetime.now(UTC),
+            trace=headers.get(TRACE, ""),
+        )
+
+    async def _apply_when_possible(self, deliveries: Sequence[_Delivery]) -> bool:
+        """Apply, and wait for a database that is away. False: stopped before it came back."""
+        wait = 0.1
+        held_since = time.monotonic()
+        while True:
+            try:
+                await self._apply(deliveries)
+                return True
+            except Unavailable:
+                if wait == 0.1:
+                    log.warning("%s: holding %d events, storage is away", self.name, len(deliveries))
+            await self._pause(wait)
+            if self._stopping.is_set():
+                for delivery in deliveries:
+                    await delivery.message.nak()
+                return False
+            wait = min(wait * 2, _HOLD_SECONDS)
+            if time.monotonic() - held_since > ACK_WAIT_SECONDS / 3:
+                held_since = time.monotonic()
+                for delivery in deliveries:
+                    await delivery.message.in_progress()
+
+    async def _apply(self, deliveries: Sequence[_Delivery]) -> None:
+        spans = BatchSpans(
+            self.name, [(each.event.event.name, each.event.trace) for each in deliveries]
+        )
+        failure = ""
+        try:
+            async with self._consumes.units() as unit:
+                unclaimed = await unit.journal.claim(
+                    self.name, [each.event.id for each in deliveries]
+                )
+                fresh = []
+                for delivery, trace in zip(deliveries, spans.traceparents, strict=True):
+                    if delivery.event.id in unclaimed:
+                        unclaimed.discard(delivery.event.id)  # it may be twice in one batch
+                        event = delivery.event
+                        fresh.append(event if event.trace == trace else replace(event, trace=trace))
+                if fresh:
+                    await self._consumes.handle(unit, fresh)
+        except BaseException as error:
+            failure = type(error).__name__
+            raise
+        finally:
+            spans.end(failure)
+        EVENTS.labels(self.name, "applied").inc(len(fresh))
+        if len(fresh) < len(deliveries):
+            EVENTS.labels(self.name, "repeated").inc(len(deliveries) - len(fresh))
+
+    async def _one_by_one(self, deliveries: Sequence[_Delivery]) -> None:
+        for delivery in deliveries:
+            try:
+                if not await self._apply_when_possible([delivery]):
+                    return
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                await self._failed(delivery, error)
+            else:
+                await self._acknowledge([delivery])
+
+    async def _failed(self, delivery: _Delivery, error: Exception) -> None:
+        tries = delivery.message.metadata.num_delivered or 1
+        # Only our own errors have texts that are safe to keep; of others the type must do.
+        reason = f"{error.code}: {error.detail}" if isinstance(error, LoyaltyError) else ""
+        reason = reason or type(error).__name__
+        if tries <= len(self._consumes.backoff):
+            EVENTS.labels(self.name, "retried").inc()
+            log.warning("%s: try %d of an event failed (%s)", self.name, tries, reason)
+            await delivery.message.nak(delay=self._consumes.backoff[tries - 1])
+        else:
+            log.error(
+                "%s: an event is put aside after %d tries (%s)", self.name, tries, reason,
+                exc_info=error,
+            )  # fmt: skip
+            await self._put_aside(delivery.message, reason)
+
+    async def _put_aside(self, message: Msg, reason: str) -> None:
+        try:
+            await dead_letter(self._publisher, message, self._service, self.name, reason)
+        except Unavailable:
+            await message.nak(delay=5)
+            return
+        EVENTS.labels(self.name, "dead").inc()
+        await message.ack()
+
+    async def _acknowledge(self, deliveries: Sequence[_Delivery]) -> None:
+        for delivery in deliveries:
+            await delivery.message.ack()
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+
+

@@ -1,0 +1,111 @@
+"""Durable publishing: many messages in flight, each one's acknowledgement awaited."""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Sequence
+
+import msgspec
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+
+from domain.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+
+class _Ack(msgspec.Struct):
+    stream: str = ""
+    seq: int = 0
+    duplicate: bool = False
+    error: dict[str, str | int] | None = None
+
+
+_decode_ack = msgspec.json.Decoder(_Ack).decode
+
+
+class Publisher:
+    """Publishes to JetStream and waits until the stream has stored the message.
+
+    ``nats-py``'s own ``publish_async`` spends more on its semaphore and its futures have no
+    timeout; this one keeps a single reply subject and a table of what is awaited.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._prefix = client.new_inbox()
+        self._numbers = itertools.count()
+        self._waiting: dict[str, asyncio.Future[_Ack]] = {}
+
+    async def start(self) -> None:
+        await self._client.subscribe(f"{self._prefix}.*", cb=self._answered)
+
+    async def _answered(self, message: Msg) -> None:
+        future = self._waiting.pop(message.subject, None)
+        if future is None or future.done():
+            return
+        if not message.data:  # 503: no stream listens on the subject
+            future.set_exception(Unavailable("The event store is not available."))
+            return
+        ack = _decode_ack(message.data)
+        if ack.error is not None:
+            log.error("the event store refused a message: %s", ack.error.get("description"))
+            future.set_exception(Unavailable("The event store refused the message."))
+        else:
+            future.set_result(ack)
+
+    async def publish(
+        self, subject: str, payload: bytes, headers: dict[str, str], seconds: float = 4.0
+    ) -> bool:
+        """Store one message. Returns False when the stream already had this message id.
+
+        Raises Unavailable when the acknowledgement does not come within ``seconds``; the message
+        may be stored nevertheless, so a repeat must carry the same message id.
+        """
+        (stored,) = await self.publish_all([(subject, payload, headers)], seconds)
+        if isinstance(stored, Unavailable):
+            raise stored
+        return stored
+
+    async def publish_all(
+        self, messages: Sequence[tuple[str, bytes, dict[str, str]]], seconds: float = 4.0
+    ) -> list[bool | Unavailable]:
+        """Store many, as (subject, payload, headers), all in flight at once.
+
+        Each gets its own result: True, False for a repeat, or why it may not be stored.
+        """
+        replies: list[str] = []
+        futures: list[asyncio.Future[_Ack]] = []
+        new_future = asyncio.get_running_loop().create_future
+        try:
+            async with asyncio.timeout(seconds):
+                for subject, payload, headers in messages:
+                    reply = f"{self._prefix}.{next(self._numbers)}"
+                    future = new_future()
+                    replies.append(reply)
+                    futures.append(future)
+                    self._waiting[reply] = future
+                    await self._client.publish(subject, payload, reply=reply, headers=headers)
+                for future in futures:
+                    if not future.done():
+                        await asyncio.wait((future,))
+        except (TimeoutError, NatsError):
+            pass  # told below, message by message
+        finally:
+            for reply in replies:
+                self._waiting.pop(reply, None)
+        return [_outcome(future) for future in futures] + [
+            Unavailable("The event store did not confirm in time.")
+            for _ in range(len(messages) - len(futures))
+        ]
+
+
+def _outcome(future: asyncio.Future[_Ack]) -> bool | Unavailable:
+    if not future.done():
+        future.cancel()
+        return Unavailable("The event store did not confirm in time.")
+    error = future.exception()
+    if error is None:
+        return not future.result().duplicate
+    return error if isinstance(error, Unavailable) else Unavailable()

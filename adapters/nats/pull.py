@@ -1,0 +1,99 @@
+"""Taking messages from a pull consumer without ever hanging and without a round trip for each batch.
+
+A request stays open at the server and is renewed before it runs dry. The server's heartbeats tell
+that it still knows of the request; when they stop (it was restarted, say), a new one is made.
+"""
+
+import asyncio
+import itertools
+import time
+from collections import deque
+from typing import Final
+
+import msgspec
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+_EXPIRES: Final = 10.0
+_HEARTBEAT: Final = 1.0
+_NANOSECONDS: Final = 1_000_000_000
+_STATUS: Final = "Status"
+_LEFT: Final = "Nats-Pending-Messages"
+
+
+class Puller:
+    """Messages of one durable consumer, in this process."""
+
+    def __init__(self, client: Client, stream: str, durable: str, batch: int) -> None:
+        self._client = client
+        self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
+        self._batch = batch
+        self._inbox = client.new_inbox()
+        self._numbers = itertools.count()
+        self._request = msgspec.json.encode(
+            {
+                "batch": batch,
+                "expires": int(_EXPIRES * _NANOSECONDS),
+                "idle_heartbeat": int(_HEARTBEAT * _NANOSECONDS),
+            }
+        )
+        self._buffer: deque[Msg] = deque()
+        self._expected = 0  # messages that open requests may still bring
+        self._arrived = asyncio.Event()
+        self._last_sign = 0.0
+        self._subscription: Subscription | None = None
+
+    async def start(self) -> None:
+        self._subscription = await self._client.subscribe(f"{self._inbox}.*", cb=self._receive)
+
+    async def stop(self) -> list[Msg]:
+        """Take no more. Returns what was fetched and not handed out, to be given back."""
+        if self._subscription is not None:
+            await self._subscription.unsubscribe()
+        left = list(self._buffer)
+        self._buffer.clear()
+        return left
+
+    async def _receive(self, message: Msg) -> None:
+        self._last_sign = time.monotonic()
+        if message.headers is not None and not message.data and _STATUS in message.headers:
+            status = message.headers[_STATUS]
+            if status == "100":  # a heartbeat
+                return
+            # The request ended: expired, the consumer is gone, or the server is going down.
+            left = message.headers.get(_LEFT)
+            self._expected = max(0, self._expected - int(left)) if left else 0
+            self._arrived.set()
+            return
+        self._expected = max(0, self._expected - 1)
+        self._buffer.append(message)
+        self._arrived.set()
+
+    async def take(self) -> list[Msg]:
+        """Everything that is there, up to a batch; waits for at least one message, for a second
+        or two at most (an empty answer means: nothing yet, ask again)."""
+        await self._keep_asking()
+        if not self._buffer:
+            self._arrived.clear()
+            try:
+                async with asyncio.timeout(2 * _HEARTBEAT):
+                    await self._arrived.wait()
+            except TimeoutError:
+                return []
+        taken = [self._buffer.popleft() for _ in range(min(self._batch, len(self._buffer)))]
+        if len(taken) == self._batch:
+            # Work goes on without waiting anywhere; let others have their turn.
+            await asyncio.sleep(0)
+        return taken
+
+    async def _keep_asking(self) -> None:
+        now = time.monotonic()
+        if self._expected and now - self._last_sign > 3 * _HEARTBEAT:
+            self._expected = 0  # the server has forgotten us
+        if self._expected < self._batch // 2 and self._client.is_connected:
+            self._expected += self._batch
+            self._last_sign = now
+            await self._client.publish(
+                self._subject, self._request, reply=f"{self._inbox}.{next(self._numbers)}"
+            )

@@ -1,0 +1,1 @@
+"""PostgreSQL: where services keep what is true. One database each, never shared."""

@@ -1,0 +1,143 @@
+"""One service's database: its engine, its creation, its migrations, and its errors in our words."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+import msgspec
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from domain.errors import Unavailable
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+
+_AWAY: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
+)
+"""What a second try can mend: the server is away, or two transactions stood in each other's way."""
+
+
+def is_away(error: BaseException | None) -> bool:
+    """Whether ``error`` says that the database could not do it now, rather than not at all."""
+    while error is not None:
+        if isinstance(error, _AWAY | PoolTimeout):
+            return True
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
+            return True
+        if isinstance(error, InterfaceError):
+            return True
+        error = error.orig if isinstance(error, DBAPIError) else error.__cause__
+    return False
+
+
+class Database:
+    """``url`` names the server; the database is ``loyalnest_<service>``."""
+
+    def __init__(self, url: str, service: str, *, pool: int = 4) -> None:
+        self.service = service
+        self.name = f"loyalnest_{service}"
+        self._server = make_url(url).set(drivername="postgresql+asyncpg")
+        self.engine: AsyncEngine = create_async_engine(
+            self._server.set(database=self.name),
+            pool_size=pool,
+            max_overflow=pool * 2,
+            pool_timeout=10,
+            connect_args={"timeout": 5, "command_timeout": 60},
+            json_serializer=lambda value: msgspec.json.encode(value).decode(),
+            json_deserializer=msgspec.json.decode,
+            hide_parameters=True,  # or error texts would quote rows
+        )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """Commit at the end, roll back on an error. Raises Unavailable when the server is away."""
+        try:
+            async with self.engine.begin() as connection:
+                yield connection
+        except (DBAPIError, PoolTimeout, OSError, TimeoutError) as error:
+            if is_away(error):
+                raise Unavailable("The storage is not available.") from error
+            raise
+
+    async def ready(self) -> None:
+        """Raises Unavailable when a query does not get through."""
+        async with self.transaction() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def prepare(self) -> None:
+        """Make the database if it is missing and bring its schema up to date.
+
+        Safe when several processes do it at once.
+        """
+        try:
+            async with self.engine.connect():
+                pass
+        except (DBAPIError, asyncpg.InvalidCatalogNameError):
+            await self._create()
+        async with self.transaction() as connection:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(76211)"))
+            await connection.run_sync(_migrate, MIGRATIONS / "mesh", "mesh_version")
+            if (MIGRATIONS / self.service).is_dir():
+                await connection.run_sync(_migrate, MIGRATIONS / self.service, "schema_version")
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+    async def _create(self) -> None:
+        # Not through the engine: CREATE DATABASE cannot run in a transaction.
+        connection = await asyncpg.connect(
+            host=self._server.host,
+            port=self._server.port,
+            user=self._server.username,
+            password=self._server.password,
+            database="postgres",
+            timeout=10,
+        )
+        try:
+            for attempt in range(20):
+                try:
+                    await connection.execute(f'CREATE DATABASE "{self.name}"')
+                except asyncpg.DuplicateDatabaseError:
+                    return
+                except (asyncpg.ObjectInUseError, asyncpg.UniqueViolationError):
+                    # Another service is being given its database from the same template.
+                    await asyncio.sleep(0.05 * (attempt + 1))
+                else:
+                    return
+        finally:
+            await connection.close()
+        raise Unavailable(f"The database {self.name} could not be made.")
+
+
+def _migrate(connection: Connection, directory: Path, version_table: str) -> None:
+    script = ScriptDirectory(str(directory), version_locations=[str(directory)])
+    context = MigrationContext.configure(
+        connection,
+        opts={
+            "version_table": version_table,
+            "fn": lambda revision, _: script._upgrade_revs("head", revision),  # noqa: SLF001
+        },
+    )
+    if context.get_current_revision() == script.get_current_head():
+        return
+    with Operations.context(context):
+        context.run_migrations()

@@ -1,0 +1,98 @@
+"""``ports.unit.Journal`` and the outbox, as rows beside the service's own."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.errors import DuplicateRequest
+from ports.events import Outgoing
+
+_CLAIM: Final = text(
+    """
+    INSERT INTO inbox (id, consumer, at)
+    SELECT id, :consumer, :at FROM unnest(CAST(:ids AS text[])) AS id
+    ON CONFLICT DO NOTHING
+    RETURNING id
+    """
+)
+_TAKE_KEY: Final = text(
+    """
+    INSERT INTO answers (merchant_id, operation, key, input_hash, at)
+    VALUES (:merchant_id, :operation, :key, :input_hash, :at)
+    ON CONFLICT DO NOTHING
+    """
+)
+_FIND_KEY: Final = text(
+    """
+    SELECT input_hash, answer FROM answers
+    WHERE merchant_id = :merchant_id AND operation = :operation AND key = :key
+    """
+)
+_KEEP: Final = text(
+    """
+    UPDATE answers SET answer = :answer
+    WHERE merchant_id = :merchant_id AND operation = :operation AND key = :key
+    """
+)
+_SEND: Final = text(
+    """
+    INSERT INTO outbox (id, subject, payload, at, trace)
+    SELECT * FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:subjects AS text[]), CAST(:payloads AS bytea[]),
+        CAST(:ats AS timestamptz[]), CAST(:traces AS text[])
+    )
+    """
+)
+
+
+class PostgresJournal:
+    def __init__(self, connection: AsyncConnection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    async def claim(self, consumer: str, event_ids: Sequence[str]) -> set[str]:
+        rows = await self._connection.execute(
+            # Sorted, so that two transactions that share events wait for, not on, each other.
+            _CLAIM, {"consumer": consumer, "at": self._now, "ids": sorted(event_ids)}
+        )  # fmt: skip
+        return set(rows.scalars())
+
+    async def claim_key(
+        self, merchant_id: UUID, operation: str, key: str, input_hash: bytes
+    ) -> bytes | None:
+        where = {"merchant_id": merchant_id, "operation": operation, "key": key}
+        taken = await self._connection.execute(
+            _TAKE_KEY, where | {"input_hash": input_hash, "at": self._now}
+        )
+        if taken.rowcount:
+            return None
+        row = (await self._connection.execute(_FIND_KEY, where)).one()
+        if bytes(row.input_hash) != input_hash:
+            raise DuplicateRequest
+        return bytes(row.answer)
+
+    async def keep_answer(
+        self, merchant_id: UUID, operation: str, key: str, answer: bytes
+    ) -> None:
+        await self._connection.execute(
+            _KEEP,
+            {"merchant_id": merchant_id, "operation": operation, "key": key, "answer": answer},
+        )
+
+
+async def write_outbox(connection: AsyncConnection, events: Sequence[Outgoing]) -> None:
+    if events:
+        await connection.execute(
+            _SEND,
+            {
+                "ids": [UUID(event.id) for event in events],
+                "subjects": [event.subject for event in events],
+                "payloads": [event.payload for event in events],
+                "ats": [event.at for event in events],
+                "traces": [event.trace for event in events],
+            },
+        )

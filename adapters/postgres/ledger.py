@@ -1,0 +1,468 @@
+"""``ports.ledger.Ledger`` on PostgreSQL: set-based, so that a batch costs little more than one event."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.points.earning import RuleSnapshot
+from domain.points.ledger import EntryDraft, EntryKind
+from domain.points.orders import OrderFacts, RefundFacts
+from domain.points.wallet import EMPTY, Wallet, apply
+from domain.program import ProgramSettings
+from ports.ledger import (
+    HistoryEntry,
+    NewEntry,
+    OrderKey,
+    OrderState,
+    PostedEntry,
+    WalletKey,
+)
+
+_KEYS: Final = "unnest(CAST(:merchants AS uuid[]), CAST(:ids AS text[])) AS k (merchant_id, id)"
+
+# Orders may not exist yet (a refund can come first), so there is no row to lock: an advisory lock
+# by the order's name takes its place. Sorted, so that two batches never wait in a circle.
+_LOCK: Final = text(
+    """
+    SELECT pg_advisory_xact_lock(lock) FROM (
+        SELECT DISTINCT hashtextextended(merchant || '/' || id, 0) AS lock
+        FROM unnest(CAST(:merchants AS text[]), CAST(:ids AS text[])) AS k (merchant, id)
+        ORDER BY lock
+    ) AS locks
+    """
+)
+_ORDERS: Final = text(
+    f"SELECT o.* FROM {_KEYS} JOIN orders o ON o.merchant_id = k.merchant_id AND o.order_id = k.id"
+)
+_REFUNDS: Final = text(
+    f"SELECT r.* FROM {_KEYS} JOIN refunds r ON r.merchant_id = k.merchant_id AND r.order_id = k.id"
+)
+_ENTRY_COLUMNS: Final = (
+    "t.entry_id, t.kind, t.points, t.pending, t.reason, t.source, t.source_ref, t.rule, t.line,"
+    " t.order_id, t.waived, t.reverses, t.snapshot, t.at"
+)
+_ENTRIES: Final = text(
+    f"""
+    SELECT t.merchant_id, {_ENTRY_COLUMNS}
+    FROM {_KEYS}
+    JOIN points_transactions t ON t.merchant_id = k.merchant_id AND t.order_id = k.id
+        AND t.order_id <> ''
+    ORDER BY t.entry_id
+    """
+)
+_LEARN_ORDERS: Final = text(
+    """
+    INSERT INTO orders (
+        merchant_id, order_id, customer_id, currency, financial_status, created_at, updated_at,
+        merchandise, shipping, tax, test, paid_at, cancelled_at
+    )
+    SELECT * FROM unnest(
+        CAST(:merchants AS uuid[]), CAST(:ids AS text[]), CAST(:customers AS uuid[]),
+        CAST(:currencies AS text[]), CAST(:statuses AS text[]), CAST(:created AS timestamptz[]),
+        CAST(:updated AS timestamptz[]), CAST(:merchandise AS numeric[]),
+        CAST(:shipping AS numeric[]), CAST(:tax AS numeric[]), CAST(:test AS boolean[]),
+        CAST(:paid AS timestamptz[]), CAST(:cancelled AS timestamptz[])
+    )
+    ON CONFLICT (merchant_id, order_id) DO UPDATE SET
+        customer_id = excluded.customer_id, currency = excluded.currency,
+        financial_status = excluded.financial_status, created_at = excluded.created_at,
+        updated_at = excluded.updated_at, merchandise = excluded.merchandise,
+        shipping = excluded.shipping, tax = excluded.tax, test = excluded.test,
+        paid_at = excluded.paid_at, cancelled_at = excluded.cancelled_at
+    """
+)
+_LEARN_REFUNDS: Final = text(
+    """
+    INSERT INTO refunds (merchant_id, order_id, refund_id, merchandise, created_at)
+    SELECT * FROM unnest(
+        CAST(:merchants AS uuid[]), CAST(:ids AS text[]), CAST(:refunds AS text[]),
+        CAST(:merchandise AS numeric[]), CAST(:created AS timestamptz[])
+    )
+    ON CONFLICT DO NOTHING
+    """
+)
+_APPEND: Final = text(
+    """
+    INSERT INTO points_transactions (
+        merchant_id, customer_id, entry_id, kind, points, pending, reason, source, source_ref,
+        rule, line, order_id, waived, reverses, snapshot, at
+    )
+    SELECT * FROM unnest(
+        CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]), CAST(:entries AS uuid[]),
+        CAST(:kinds AS text[]), CAST(:points AS bigint[]), CAST(:pending AS boolean[]),
+        CAST(:reasons AS text[]), CAST(:sources AS text[]), CAST(:refs AS text[]),
+        CAST(:rules AS text[]), CAST(:lines AS text[]), CAST(:orders AS text[]),
+        CAST(:waived AS bigint[]), CAST(:reverses AS text[]), CAST(:snapshots AS jsonb[]),
+        CAST(:ats AS timestamptz[])
+    )
+    ON CONFLICT (merchant_id, source_ref, source, rule, line) DO NOTHING
+    RETURNING entry_id
+    """
+)
+_MOVE: Final = text(
+    """
+    INSERT INTO wallets AS w (
+        merchant_id, customer_id, spendable, pending, spent, expired, version
+    )
+    SELECT * FROM unnest(
+        CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]), CAST(:spendable AS bigint[]),
+        CAST(:pending AS bigint[]), CAST(:spent AS bigint[]), CAST(:expired AS bigint[]),
+        CAST(:counts AS bigint[])
+    )
+    ON CONFLICT (merchant_id, customer_id) DO UPDATE SET
+        spendable = w.spendable + excluded.spendable, pending = w.pending + excluded.pending,
+        spent = w.spent + excluded.spent, expired = w.expired + excluded.expired,
+        version = w.version + excluded.version
+    RETURNING merchant_id, customer_id, spendable, pending, spent, expired, version
+    """
+)
+_NEW_WALLETS: Final = text(
+    """
+    INSERT INTO wallets (merchant_id, customer_id, spendable, pending, spent, expired, version)
+    SELECT merchant_id, customer_id, 0, 0, 0, 0, 0
+    FROM unnest(CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]))
+        AS k (merchant_id, customer_id)
+    ON CONFLICT DO NOTHING
+    """
+)
+_LOCK_WALLETS: Final = text(
+    """
+    SELECT w.* FROM unnest(CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]))
+        AS k (merchant_id, customer_id)
+    JOIN wallets w USING (merchant_id, customer_id)
+    ORDER BY w.merchant_id, w.customer_id
+    FOR UPDATE OF w
+    """
+)
+_WALLETS: Final = text(
+    """
+    SELECT * FROM wallets
+    WHERE merchant_id = :merchant_id AND customer_id = ANY(CAST(:customers AS uuid[]))
+        AND version > 0
+    """
+)
+_HISTORY: Final = text(
+    f"""
+    SELECT {_ENTRY_COLUMNS} FROM points_transactions t
+    WHERE merchant_id = :merchant_id AND customer_id = :customer_id
+        AND entry_id < CAST(:before AS uuid)
+    ORDER BY entry_id DESC LIMIT :most
+    """
+)
+_WAIT: Final = text(
+    """
+    INSERT INTO maturing (merchant_id, order_id, matures_at)
+    SELECT * FROM unnest(
+        CAST(:merchants AS uuid[]), CAST(:ids AS text[]), CAST(:ats AS timestamptz[])
+    )
+    ON CONFLICT DO NOTHING
+    """
+)
+_TAKE_MATURED: Final = text(
+    """
+    DELETE FROM maturing WHERE (merchant_id, order_id) IN (
+        SELECT merchant_id, order_id FROM maturing WHERE matures_at <= :at
+        ORDER BY matures_at LIMIT :most FOR UPDATE SKIP LOCKED
+    )
+    RETURNING merchant_id, order_id
+    """
+)
+_PROGRAMS: Final = text(
+    "SELECT merchant_id, settings FROM programs WHERE merchant_id = ANY(CAST(:ids AS uuid[]))"
+)
+_LEARN_PROGRAM: Final = text(
+    """
+    INSERT INTO programs (merchant_id, version, settings)
+    VALUES (:merchant_id, :version, CAST(:settings AS jsonb))
+    ON CONFLICT (merchant_id) DO UPDATE SET version = excluded.version, settings = excluded.settings
+    WHERE programs.version < excluded.version
+    """
+)
+_LAST: Final = UUID(int=2**128 - 1)
+
+
+class PostgresLedger:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def lock_orders(self, keys: Iterable[OrderKey]) -> Mapping[OrderKey, OrderState]:
+        ordered = sorted(keys)
+        if not ordered:
+            return {}
+        await self._connection.execute(
+            _LOCK,
+            {"merchants": [str(key.merchant_id) for key in ordered],
+             "ids": [key.order_id for key in ordered]},
+        )  # fmt: skip
+        names = {
+            "merchants": [key.merchant_id for key in ordered],
+            "ids": [key.order_id for key in ordered],
+        }
+        facts = {
+            OrderKey(row.merchant_id, row.order_id): _facts(row)
+            for row in await self._connection.execute(_ORDERS, names)
+        }
+        refunds: dict[OrderKey, list[RefundFacts]] = defaultdict(list)
+        for row in await self._connection.execute(_REFUNDS, names):
+            refunds[OrderKey(row.merchant_id, row.order_id)].append(
+                RefundFacts(row.refund_id, row.order_id, row.merchandise, row.created_at)
+            )
+        entries: dict[OrderKey, list[EntryDraft]] = defaultdict(list)
+        if facts:  # no entry without its order
+            for row in await self._connection.execute(_ENTRIES, names):
+                entries[OrderKey(row.merchant_id, row.order_id)].append(_draft(row))
+        return {
+            key: OrderState(facts.get(key), tuple(refunds[key]), tuple(entries[key]))
+            for key in ordered
+        }
+
+    async def learn_orders(self, facts: Mapping[OrderKey, OrderFacts]) -> None:
+        if not facts:
+            return
+        found = facts.values()
+        await self._connection.execute(
+            _LEARN_ORDERS,
+            {
+                "merchants": [key.merchant_id for key in facts],
+                "ids": [key.order_id for key in facts],
+                "customers": [each.customer_id for each in found],
+                "currencies": [each.currency for each in found],
+                "statuses": [each.financial_status for each in found],
+                "created": [each.created_at for each in found],
+                "updated": [each.updated_at for each in found],
+                "merchandise": [each.merchandise for each in found],
+                "shipping": [each.shipping for each in found],
+                "tax": [each.tax for each in found],
+                "test": [each.test for each in found],
+                "paid": [each.paid_at for each in found],
+                "cancelled": [each.cancelled_at for each in found],
+            },
+        )
+
+    async def learn_refunds(self, refunds: Mapping[OrderKey, Sequence[RefundFacts]]) -> None:
+        pairs = [(key, refund) for key, found in refunds.items() for refund in found]
+        if not pairs:
+            return
+        await self._connection.execute(
+            _LEARN_REFUNDS,
+            {
+                "merchants": [key.merchant_id for key, _ in pairs],
+                "ids": [key.order_id for key, _ in pairs],
+                "refunds": [refund.refund_id for _, refund in pairs],
+                "merchandise": [refund.merchandise for _, refund in pairs],
+                "created": [refund.created_at for _, refund in pairs],
+            },
+        )
+
+    async def lock_wallets(self, keys: Iterable[WalletKey]) -> Mapping[WalletKey, Wallet]:
+        ordered = sorted(keys)
+        names = {
+            "merchants": [key.merchant_id for key in ordered],
+            "customers": [key.customer_id for key in ordered],
+        }
+        await self._connection.execute(_NEW_WALLETS, names)
+        rows = await self._connection.execute(_LOCK_WALLETS, names)
+        return {WalletKey(row.merchant_id, row.customer_id): _wallet(row) for row in rows}
+
+    async def post(self, entries: Sequence[NewEntry]) -> Sequence[PostedEntry]:
+        if not entries:
+            return ()
+        appended = await self._append(entries)
+        accepted = [entry for entry in entries if entry.entry_id in appended]
+        if not accepted:
+            return ()
+        await self._wait_for_maturity(accepted)
+        by_wallet: dict[WalletKey, list[NewEntry]] = defaultdict(list)
+        for entry in accepted:
+            by_wallet[entry.wallet].append(entry)
+        return [
+            posted
+            for key, (wallet, version) in (await self._move(by_wallet)).items()
+            for posted in _step_by_step(by_wallet[key], wallet, version)
+        ]
+
+    async def _append(self, entries: Sequence[NewEntry]) -> set[UUID]:
+        drafts = [entry.draft for entry in entries]
+        rows = await self._connection.execute(
+            _APPEND,
+            {
+                "merchants": [entry.wallet.merchant_id for entry in entries],
+                "customers": [entry.wallet.customer_id for entry in entries],
+                "entries": [entry.entry_id for entry in entries],
+                "kinds": [draft.kind for draft in drafts],
+                "points": [draft.points for draft in drafts],
+                "pending": [draft.pending for draft in drafts],
+                "reasons": [draft.reason for draft in drafts],
+                "sources": [draft.source for draft in drafts],
+                "refs": [draft.source_ref for draft in drafts],
+                "rules": [draft.rule for draft in drafts],
+                "lines": [draft.line for draft in drafts],
+                "orders": [draft.order_id for draft in drafts],
+                "waived": [draft.waived for draft in drafts],
+                "reverses": [draft.reverses for draft in drafts],
+                "snapshots": [
+                    None
+                    if draft.snapshot is None
+                    else msgspec.json.encode(draft.snapshot.to_dict()).decode()
+                    for draft in drafts
+                ],
+                "ats": [entry.at for entry in entries],
+            },
+        )
+        return set(rows.scalars())
+
+    async def _wait_for_maturity(self, entries: Sequence[NewEntry]) -> None:
+        waiting = {
+            OrderKey(entry.wallet.merchant_id, entry.draft.order_id): entry.matures_at
+            for entry in entries
+            if entry.matures_at is not None and entry.draft.points > 0
+        }
+        if waiting:
+            await self._connection.execute(
+                _WAIT,
+                {
+                    "merchants": [key.merchant_id for key in waiting],
+                    "ids": [key.order_id for key in waiting],
+                    "ats": list(waiting.values()),
+                },
+            )
+
+    async def _move(
+        self, by_wallet: Mapping[WalletKey, Sequence[NewEntry]]
+    ) -> dict[WalletKey, tuple[Wallet, int]]:
+        """The wallets after all of their new entries, and how many entries each now has."""
+        keys = sorted(by_wallet)  # in one order everywhere, so that no two batches deadlock
+        moves = []
+        for key in keys:
+            total = EMPTY
+            for entry in by_wallet[key]:
+                total = apply(total, entry.draft)
+            moves.append(total)
+        rows = await self._connection.execute(
+            _MOVE,
+            {
+                "merchants": [key.merchant_id for key in keys],
+                "customers": [key.customer_id for key in keys],
+                "spendable": [move.spendable for move in moves],
+                "pending": [move.pending for move in moves],
+                "spent": [move.spent for move in moves],
+                "expired": [move.expired for move in moves],
+                "counts": [len(by_wallet[key]) for key in keys],
+            },
+        )
+        return {
+            WalletKey(row.merchant_id, row.customer_id): (_wallet(row), row.version)
+            for row in rows
+        }
+
+    async def wallet(self, key: WalletKey) -> Wallet | None:
+        return (await self.wallets(key.merchant_id, [key.customer_id])).get(key.customer_id)
+
+    async def wallets(self, merchant_id: UUID, customers: Sequence[UUID]) -> Mapping[UUID, Wallet]:
+        rows = await self._connection.execute(
+            _WALLETS, {"merchant_id": merchant_id, "customers": list(customers)}
+        )
+        return {row.customer_id: _wallet(row) for row in rows}
+
+    async def history(
+        self, key: WalletKey, before: UUID | None, limit: int
+    ) -> Sequence[HistoryEntry]:
+        rows = await self._connection.execute(
+            _HISTORY,
+            {
+                "merchant_id": key.merchant_id,
+                "customer_id": key.customer_id,
+                "before": before or _LAST,
+                "most": limit,
+            },
+        )
+        return [HistoryEntry(row.entry_id, _draft(row), row.at) for row in rows]
+
+    async def take_matured(self, at: datetime, limit: int) -> Sequence[OrderKey]:
+        rows = await self._connection.execute(_TAKE_MATURED, {"at": at, "most": limit})
+        return [OrderKey(row.merchant_id, row.order_id) for row in rows]
+
+    async def programs(self, merchants: Iterable[UUID]) -> Mapping[UUID, ProgramSettings]:
+        rows = await self._connection.execute(_PROGRAMS, {"ids": list(merchants)})
+        return {row.merchant_id: _decode_program(row.settings) for row in rows}
+
+    async def learn_program(self, merchant_id: UUID, settings: ProgramSettings) -> None:
+        await self._connection.execute(
+            _LEARN_PROGRAM,
+            {
+                "merchant_id": merchant_id,
+                "version": settings.version,
+                "settings": msgspec.json.encode(settings).decode(),
+            },
+        )
+
+
+def _step_by_step(
+    entries: Sequence[NewEntry], after_all: Wallet, version: int
+) -> Iterable[PostedEntry]:
+    """The wallet after each entry, worked out from the wallet after the last."""
+    moved = EMPTY
+    for entry in entries:
+        moved = apply(moved, entry.draft)
+    wallet = Wallet(
+        after_all.spendable - moved.spendable,
+        after_all.pending - moved.pending,
+        after_all.spent - moved.spent,
+        after_all.expired - moved.expired,
+    )
+    for number, entry in enumerate(entries, version - len(entries) + 1):
+        wallet = apply(wallet, entry.draft)
+        yield PostedEntry(entry, wallet, number)
+
+
+def _wallet(row: Row[Any]) -> Wallet:
+    return Wallet(row.spendable, row.pending, row.spent, row.expired)
+
+
+def _facts(row: Row[Any]) -> OrderFacts:
+    return OrderFacts(
+        order_id=row.order_id,
+        customer_id=row.customer_id,
+        currency=row.currency,
+        financial_status=row.financial_status,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        merchandise=row.merchandise,
+        shipping=row.shipping,
+        tax=row.tax,
+        test=row.test,
+        paid_at=row.paid_at,
+        cancelled_at=row.cancelled_at,
+    )
+
+
+def _draft(row: Row[Any]) -> EntryDraft:
+    snapshot = _json(row.snapshot)
+    return EntryDraft(
+        kind=EntryKind(row.kind),
+        points=row.points,
+        reason=row.reason,
+        source=row.source,
+        source_ref=row.source_ref,
+        rule=row.rule,
+        line=row.line,
+        pending=row.pending,
+        order_id=row.order_id,
+        waived=row.waived,
+        snapshot=None if snapshot is None else RuleSnapshot.from_dict(snapshot),
+        reverses=None if row.reverses is None else EntryKind(row.reverses),
+    )
+
+
+def _json(stored: Any) -> Any:
+    return msgspec.json.decode(stored) if isinstance(stored, str | bytes) else stored
+
+
+def _decode_program(stored: Any) -> ProgramSettings:
+    return msgspec.convert(_json(stored), ProgramSettings, strict=False)

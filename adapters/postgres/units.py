@@ -1,0 +1,43 @@
+"""``ports.unit.Units`` on PostgreSQL: one transaction with its stores, its journal and its outbox."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.postgres.database import Database
+from adapters.postgres.journal import PostgresJournal, write_outbox
+from adapters.postgres.relay import Relay
+from adapters.telemetry.tracing import current_traceparent
+from ports.clock import Clock
+from ports.ids import Ids
+from ports.unit import Unit, Units
+
+StoresT = TypeVar("StoresT")
+
+
+def postgres_units(
+    database: Database,
+    relay: Relay,
+    stores: Callable[[AsyncConnection], StoresT],
+    clock: Clock,
+    ids: Ids,
+) -> Units[StoresT]:
+    """``stores`` builds the service's stores on the connection of a transaction."""
+
+    @asynccontextmanager
+    async def open_unit() -> AsyncIterator[Unit[StoresT]]:
+        async with database.transaction() as connection:
+            journal = PostgresJournal(connection, clock.now())
+            unit = Unit(stores(connection), journal, clock, ids)
+            yield unit
+            for event in unit.outgoing:
+                event.trace = event.trace or current_traceparent()
+            await write_outbox(connection, unit.outgoing)
+        relay.soon(unit.outgoing)
+
+    def units() -> AbstractAsyncContextManager[Unit[StoresT]]:
+        return open_unit()
+
+    return units

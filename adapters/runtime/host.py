@@ -1,0 +1,241 @@
+"""Running services in one process: connect, prepare, start, watch, and stop without losing anything."""
+
+import asyncio
+import importlib
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import uvloop
+from nats.errors import Error as NatsError
+from nats.js.errors import Error as JetStreamError
+from redis.asyncio import Redis
+
+from adapters.http.server import PortBusy, WebServer
+from adapters.nats.client import NatsMesh
+from adapters.nats.connection import connect
+from adapters.nats.consumer import Consumer
+from adapters.nats.discovery import Discovery
+from adapters.nats.publisher import Publisher
+from adapters.nats.server import RpcServer
+from adapters.nats.streams import ensure_streams
+from adapters.runtime.ops import ops_app
+from adapters.runtime.service import Loop, Service
+from adapters.runtime.settings import BadSettings, Settings
+from adapters.runtime.world import World
+from adapters.system import SystemClock, UuidV7
+from adapters.telemetry import logs, tracing
+from domain.errors import LoyaltyError, Unavailable
+
+log = logging.getLogger(__name__)
+
+CONNECT_SECONDS: Final = 30.0
+LAG_EVERY_SECONDS: Final = 5.0
+
+
+class _Running:
+    """One service of this process while it runs."""
+
+    def __init__(self, world: World, service: Service, started: datetime) -> None:
+        self.service = service
+        self._world = world
+        self._rpc = RpcServer(world.client, service.name, service.endpoints)
+        instance = str(world.ids.new())
+        self._discovery = Discovery(world.client, service.name, instance, started, self._rpc)
+        self.consumers = [
+            Consumer[Any](world.client, world.js, world.publisher, service.name, consumes)
+            for consumes in service.consumes
+        ]
+        self._loops: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        for start in self.service.on_start:
+            await start()
+        if relay := self._world.relays.get(self.service.name):
+            relay.start()
+        await self._rpc.start()
+        for consumer in self.consumers:
+            await consumer.start()
+        self._loops = [
+            asyncio.create_task(_repeat(self.service.name, loop), name=loop.name)
+            for loop in (*self.service.loops, Loop("consumer lag", LAG_EVERY_SECONDS, self._lag))
+        ]
+        await self._discovery.start()
+
+    async def stop(self) -> None:
+        """In the order in which nothing is lost: no new work, finish the old, publish, close."""
+        await self._discovery.stop()
+        for task in self._loops:
+            task.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await asyncio.gather(*(consumer.stop() for consumer in self.consumers))
+        await self._rpc.stop()
+        for stop in self.service.on_stop:
+            await stop()
+        if relay := self._world.relays.get(self.service.name):
+            await relay.stop()
+        if database := self._world.databases.get(self.service.name):
+            await database.close()
+
+    async def state(self) -> str:
+        try:
+            if not self._world.client.is_connected:
+                return "NATS is away"
+            if database := self._world.databases.get(self.service.name):
+                await database.ready()
+            for check in self.service.checks:
+                await check()
+        except LoyaltyError as error:
+            return error.detail
+        except Exception as error:
+            return type(error).__name__
+        return "ok"
+
+    async def _lag(self) -> None:
+        for consumer in self.consumers:
+            try:
+                await consumer.measure_lag()
+            except (NatsError, JetStreamError, TimeoutError):
+                return  # NATS is away; the next round measures again
+
+
+async def _repeat(service: str, loop: Loop) -> None:
+    while True:
+        try:
+            await loop.run()
+        except Unavailable:
+            log.info("%s: %s waits for what it needs", service, loop.name)
+        except Exception:
+            log.exception("%s: %s failed and will run again", service, loop.name)
+        await asyncio.sleep(loop.every)
+
+
+class Process:
+    """Some services, running in this event loop. Tests start and stop several of these."""
+
+    def __init__(self, names: Sequence[str], settings: Settings) -> None:
+        self._names = tuple(names)
+        self._settings = settings
+        self._running: list[_Running] = []
+        self._servers: list[WebServer] = []
+        self.world: World | None = None
+
+    async def start(self) -> None:
+        """Raises Unavailable when a server does not answer, PortBusy, BadSettings."""
+        settings = self._settings
+        client = await _connect_patiently(settings.nats_url, ",".join(self._names))
+        publisher = Publisher(client)
+        await publisher.start()
+        js = client.jetstream(timeout=10)
+        await ensure_streams(js, settings.stream_replicas)
+        clock = SystemClock()
+        self.world = world = World(
+            settings=settings,
+            client=client,
+            js=js,
+            publisher=publisher,
+            mesh=NatsMesh(client),
+            valkey=Redis.from_url(settings.valkey_url, socket_timeout=2, socket_connect_timeout=2),
+            clock=clock,
+            ids=UuidV7(),
+        )
+        services = [_wire(name, world) for name in self._names]
+        # Two at a time: more would only queue for the same two cores and the template database.
+        gate = asyncio.Semaphore(3)
+
+        async def prepare(name: str) -> None:
+            if database := world.databases.get(name):
+                async with gate:
+                    await database.prepare()
+
+        await asyncio.gather(*(prepare(service.name) for service in services))
+        self._running = [_Running(world, service, clock.now()) for service in services]
+        await asyncio.gather(*(running.start() for running in self._running))
+        for service in services:
+            if service.http is not None:
+                await self._serve(
+                    service.http, settings.http_host, settings.http_port, "LOYALNEST_HTTP_PORT"
+                )
+        await self._serve(
+            ops_app(self.report), settings.ops_host, settings.ops_port, "LOYALNEST_OPS_PORT"
+        )
+
+    async def _serve(self, app: Any, host: str, port: int, setting: str) -> None:
+        server = WebServer(app, host, port, setting)
+        await server.start()
+        self._servers.append(server)
+
+    async def report(self) -> Mapping[str, str]:
+        states = await asyncio.gather(*(running.state() for running in self._running))
+        return {
+            running.service.name: state
+            for running, state in zip(self._running, states, strict=True)
+        }
+
+    async def stop(self) -> None:
+        for server in self._servers:
+            await server.stop()
+        await asyncio.gather(*(running.stop() for running in self._running))
+        if self.world is not None:
+            await self.world.valkey.aclose()
+            await self.world.client.drain()
+
+
+def _wire(name: str, world: World) -> Service:
+    service = importlib.import_module(f"services.{name}.wiring").service(world)
+    if not isinstance(service, Service):
+        raise TypeError(f"services.{name}.wiring.service() returned no Service")
+    return service
+
+
+async def _connect_patiently(url: str, name: str) -> Any:
+    deadline = time.monotonic() + CONNECT_SECONDS
+    while True:
+        try:
+            return await connect(url, name)
+        except (NatsError, OSError) as error:
+            if time.monotonic() > deadline:
+                raise Unavailable("NATS does not answer; is it running?") from error
+        await asyncio.sleep(0.2)
+
+
+async def _run(names: Sequence[str], settings: Settings) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stop.set)
+    process = Process(names, settings)
+    try:
+        await process.start()
+    except (LoyaltyError, PortBusy) as error:
+        print(f"loyalnest: {error}", file=sys.stderr)
+        return 1
+    log.info("ready: %s", ", ".join(names))
+    await stop.wait()
+    log.info("stopping")
+    await process.stop()
+    tracing.disable()
+    return 0
+
+
+def run(names: Sequence[str]) -> int:
+    """Run services until SIGTERM or SIGINT. Returns the exit code."""
+    try:
+        settings = Settings.from_environment()
+    except BadSettings as error:
+        print(f"loyalnest: {error}", file=sys.stderr)
+        return 1
+    process = names[0] if len(names) == 1 else f"{len(names)} services"
+    logs.configure(process, settings.log_level)
+    if settings.otlp_endpoint:
+        # Imported here: it is heavy and most processes do without.
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+        tracing.enable(OTLPSpanExporter(endpoint=settings.otlp_endpoint), process=process)
+    # Tasks that fail in the middle of a stop would hang the process: bounded by the supervisor.
+    return uvloop.run(_run(names, settings)) or os.EX_OK

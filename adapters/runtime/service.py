@@ -1,0 +1,89 @@
+"""What the wiring of a service returns: everything a process needs to run it."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+from litestar.types import ASGIApp
+
+from adapters.nats.consumer import Consumes
+from adapters.nats.server import Endpoint
+from contracts.caller import Caller
+from contracts.kit import Idempotency, Operation, Request
+from domain.errors import InvalidRequest, Problem
+from ports.unit import Unit, Units
+
+RequestT = TypeVar("RequestT", bound=Request)
+AnswerT = TypeVar("AnswerT", bound=msgspec.Struct)
+StoresT = TypeVar("StoresT")
+
+_encode = msgspec.json.Encoder().encode
+_MOST_KEY = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Something done again and again, ``every`` so many seconds, beginning at once."""
+
+    name: str
+    every: float
+    run: Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One deployable service, wired. ``http`` is for the one that faces the outside world."""
+
+    name: str
+    endpoints: tuple[Endpoint, ...] = ()
+    consumes: tuple[Consumes[Any], ...] = ()
+    loops: tuple[Loop, ...] = ()
+    http: ASGIApp | None = None
+    on_start: tuple[Callable[[], Awaitable[None]], ...] = ()
+    on_stop: tuple[Callable[[], Awaitable[None]], ...] = ()
+    checks: tuple[Callable[[], Awaitable[None]], ...] = field(default=())
+
+
+def answers(
+    operation: Operation[RequestT, AnswerT], handle: Callable[[Caller, RequestT], Awaitable[AnswerT]]
+) -> Endpoint:
+    """An operation that opens its transactions itself, or needs none."""
+    if operation.idempotency is Idempotency.KEY:
+        raise TypeError(f"{operation.name} moves value: wire it with commands()")
+
+    async def call(caller: Caller, request: RequestT, _key: str) -> AnswerT:
+        return await handle(caller, request)
+
+    return Endpoint(operation, call)
+
+
+def commands(
+    operation: Operation[RequestT, AnswerT],
+    units: Units[StoresT],
+    handle: Callable[[Unit[StoresT], Caller, RequestT], Awaitable[AnswerT]],
+) -> Endpoint:
+    """An operation done in one transaction. One that moves value needs an idempotency key: the
+    same key with the same input gets the stored answer, with another input DUPLICATE_REQUEST."""
+    keyed = operation.idempotency is Idempotency.KEY
+    decode = msgspec.json.Decoder(operation.response).decode
+
+    async def call(caller: Caller, request: RequestT, key: str) -> AnswerT:
+        if not keyed:
+            async with units() as unit:
+                return await handle(unit, caller, request)
+        if not 0 < len(key) <= _MOST_KEY:
+            problem = Problem("/Idempotency-Key", f"1 to {_MOST_KEY} characters are needed.")
+            raise InvalidRequest("This operation needs an Idempotency-Key header.", [problem])
+        input_hash = hashlib.sha256(_encode(request)).digest()
+        async with units() as unit:
+            tenant = caller.tenant
+            stored = await unit.journal.claim_key(tenant, operation.name, key, input_hash)
+            if stored is not None:
+                return decode(stored)
+            answer = await handle(unit, caller, request)
+            await unit.journal.keep_answer(tenant, operation.name, key, _encode(answer))
+            return answer
+
+    return Endpoint(operation, call)

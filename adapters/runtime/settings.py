@@ -1,0 +1,134 @@
+"""Every setting of a service process, from ``LOYALNEST_*`` environment variables, in one typed place."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+PREFIX: Final = "LOYALNEST_"
+
+
+class BadSettings(Exception):
+    """A setting is missing or wrong. The text names the variable and never its value."""
+
+
+def _setting(help_: str, default: object = None, *, secret: bool = False) -> Any:
+    """A field of ``Settings``; the variable is the field's name in capitals after the prefix."""
+    metadata = {"help": help_, "secret": secret, "required": default is None}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All values are checked when read, so a process with wrong ones does not start."""
+
+    nats_url: str = _setting("Where NATS is: nats://user:password@host:port", secret=True)
+    postgres_url: str = _setting(
+        "Where PostgreSQL is, without a database name: postgresql://user:password@host:port",
+        secret=True,
+    )
+    valkey_url: str = _setting(
+        "Where Valkey (Redis) is: redis://:password@host:port/0", secret=True
+    )
+    master_key_file: Path = _setting(
+        "File with the master key that wraps each merchant's data key (32 bytes, base64)"
+    )
+    jwt_key_file: Path = _setting("File with the key that signs access tokens (32 bytes, base64)")
+    jwt_previous_key_file: Path = _setting(
+        "File with the key before, still accepted while it is being replaced", Path()
+    )
+    shopify_client_secret: str = _setting("The Shopify app's client secret", secret=True)
+    shopify_previous_client_secret: str = _setting(
+        "The client secret before, accepted for webhooks after a rotation", "", secret=True
+    )
+    http_host: str = _setting("Address the gateway listens on", "127.0.0.1")
+    http_port: int = _setting("Port the gateway listens on", 8080)
+    ops_host: str = _setting("Address for health, readiness and metrics", "127.0.0.1")
+    ops_port: int = _setting("Port for health, readiness and metrics", 8081)
+    public_url: str = _setting(
+        "What the outside world calls the gateway; empty: http://<host>:<port>", ""
+    )
+    webhook_max_bytes: int = _setting("Largest webhook accepted, in bytes", 1_048_576)
+    body_max_bytes: int = _setting("Largest other request accepted, in bytes", 262_144)
+    stream_replicas: int = _setting("Copies JetStream keeps of every event (1, 3 or 5)", 1)
+    database_pool: int = _setting("Connections each service keeps to its database", 3)
+    demo: bool = _setting(
+        "Development log-ins and the demo shop's page without a password (never in production)",
+        False,
+    )
+    log_level: str = _setting("debug, info, warning or error", "info")
+    otlp_endpoint: str = _setting("Where to send traces (OTLP over HTTP); empty: nowhere", "")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
+        """Raises BadSettings for the first variable that is missing or makes no sense."""
+        environment = os.environ if environment is None else environment
+        values: dict[str, Any] = {}
+        for each in fields(cls):
+            name = PREFIX + each.name.upper()
+            raw = environment.get(name)
+            if raw is None or raw == "":
+                raw = _from_file(name, environment)
+            if raw is None or raw == "":
+                if each.metadata["required"]:
+                    raise BadSettings(f"{name} is not set: {each.metadata['help']}.")
+                continue
+            values[each.name] = _read(name, raw, each.type)
+        settings = cls(**values)
+        if settings.log_level not in ("debug", "info", "warning", "error"):
+            raise BadSettings("LOYALNEST_LOG_LEVEL is debug, info, warning or error.")
+        if settings.stream_replicas not in (1, 3, 5):
+            raise BadSettings("LOYALNEST_STREAM_REPLICAS is 1, 3 or 5.")
+        return settings
+
+
+def _from_file(name: str, environment: Mapping[str, str]) -> str | None:
+    """``<NAME>_FILE`` names a file with the value: how secrets come into a container."""
+    path = environment.get(f"{name}_FILE")
+    if not path:
+        return None
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise BadSettings(f"{name}_FILE cannot be read ({error.strerror}).") from error
+
+
+def _read(name: str, raw: str, kind: object) -> object:
+    if kind is int or kind == "int":
+        try:
+            return int(raw)
+        except ValueError as error:
+            raise BadSettings(f"{name} is a whole number.") from error
+    if kind is bool or kind == "bool":
+        if raw.lower() not in ("0", "1", "false", "true"):
+            raise BadSettings(f"{name} is true or false.")
+        return raw.lower() in ("1", "true")
+    if kind is Path or kind == "Path":
+        return Path(raw)
+    return raw
+
+
+def describe(environment: Mapping[str, str] | None = None) -> list[tuple[str, str, str]]:
+    """(variable, value with secrets masked, what it is) of every setting, set or not."""
+    environment = os.environ if environment is None else environment
+    lines = []
+    for each in fields(Settings):
+        name = PREFIX + each.name.upper()
+        raw = environment.get(name, "")
+        default = "" if each.metadata["required"] else str(each.default)
+        value = raw or (default if default != "." else "")
+        if each.metadata["secret"] and value:
+            value = _masked(value)
+        lines.append((name, value, str(each.metadata["help"])))
+    return lines
+
+
+def _masked(value: str) -> str:
+    parts = urlsplit(value)
+    if not parts.hostname:
+        return "********"
+    host = parts.hostname if parts.port is None else f"{parts.hostname}:{parts.port}"
+    user = f"{parts.username or ''}:********@" if parts.password else ""
+    return urlunsplit((parts.scheme, user + host, parts.path, "", ""))

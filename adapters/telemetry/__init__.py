@@ -1,0 +1,1 @@
+"""Traces, metrics and logs: what an operator sees of the mesh."""

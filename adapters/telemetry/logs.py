@@ -1,0 +1,59 @@
+"""Logs as one JSON object a line, with the trace they belong to. Messages never hold personal data."""
+
+import logging
+import sys
+from datetime import UTC, datetime
+
+import msgspec
+
+from adapters.telemetry.tracing import current_trace_id
+
+
+class JsonFormatter(logging.Formatter):
+    def __init__(self, process: str) -> None:
+        super().__init__()
+        self._process = process
+        self._encode = msgspec.json.Encoder().encode
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, str] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "process": self._process,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if trace_id := current_trace_id():
+            line["trace_id"] = trace_id
+        if record.exc_info:
+            line["exception"] = self._stack(record)
+        return self._encode(line).decode()
+
+    @staticmethod
+    def _stack(record: logging.LogRecord) -> str:
+        """Types and places only: the texts of foreign exceptions quote rows, that is, people."""
+        assert record.exc_info is not None
+        error = record.exc_info[1]
+        parts = []
+        while error is not None:
+            places = []
+            step = error.__traceback__
+            while step is not None:
+                code = step.tb_frame.f_code
+                places.append(f"{code.co_filename.rpartition('/')[2]}:{step.tb_lineno}")
+                step = step.tb_next
+            parts.append(f"{type(error).__name__} at {' > '.join(places[-8:])}")
+            error = error.__cause__ or error.__context__
+        return " caused by ".join(parts)
+
+
+def configure(process: str, level: str) -> None:
+    """Log to standard error from now on."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter(process))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    # Libraries that talk about every request or every failed reconnect.
+    for name in ("httpx", "httpcore", "nats", "granian", "_granian", "alembic", "urllib3"):
+        logging.getLogger(name).setLevel(logging.WARNING)

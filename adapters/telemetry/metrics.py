@@ -1,0 +1,46 @@
+"""The metrics of a process, in Prometheus terms. Labels name operations and services, never people."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+CALLS: Final = Counter("loyalnest_calls_total", "Calls answered.", ["operation", "outcome"])
+CALL_SECONDS: Final = Histogram(
+    "loyalnest_call_seconds", "Time to answer a call.", ["operation"], buckets=_SECONDS
+)
+CALLS_RUNNING: Final = Gauge("loyalnest_calls_running", "Calls being worked on.", ["service"])
+
+HTTP_REQUESTS: Final = Counter(
+    "loyalnest_http_requests_total", "Web requests answered.", ["route", "status"]
+)
+HTTP_SECONDS: Final = Histogram(
+    "loyalnest_http_seconds", "Time to answer a web request.", ["route"], buckets=_SECONDS
+)
+WEBHOOKS: Final = Counter(
+    "loyalnest_webhooks_total", "Webhooks received, by what became of them.", ["topic", "outcome"]
+)
+STREAM_LISTENERS: Final = Gauge("loyalnest_stream_listeners", "Open WebSockets.")
+
+EVENTS: Final = Counter(
+    "loyalnest_events_total", "Events taken from a stream.", ["consumer", "outcome"]
+)
+BATCH_SECONDS: Final = Histogram(
+    "loyalnest_batch_seconds", "Time to apply a batch of events.", ["consumer"], buckets=_SECONDS
+)
+BATCH_SIZE: Final = Histogram(
+    "loyalnest_batch_size",
+    "Events in a batch.",
+    ["consumer"],
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500),
+)
+CONSUMER_LAG: Final = Gauge(
+    "loyalnest_consumer_lag", "Events waiting for a consumer or not yet acknowledged.", ["consumer"]
+)
+OUTBOX_AGE: Final = Gauge(
+    "loyalnest_outbox_age_seconds", "Age of the oldest unpublished event.", ["service"]
+)
+OUTBOX_PUBLISHED: Final = Counter(
+    "loyalnest_outbox_published_total", "Events published from an outbox.", ["service", "by"]
+)

@@ -1,0 +1,1 @@
+"""The language of the mesh: operations, events, webhooks and errors, declared once each."""

@@ -1,0 +1,51 @@
+"""Who is asking: the identity that travels with every call, made from the token and never from a body."""
+
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+
+class Audience(StrEnum):
+    """Whose token it is."""
+
+    MERCHANT = "merchant"  # staff of a shop
+    CUSTOMER = "customer"  # a member, looking at their own account
+    ADMIN = "admin"  # LoyalNest's own staff
+    SERVICE = "service"  # another service of the mesh
+    ANYONE = "anyone"  # no token: public operations only
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The authenticated party. ``merchant_id`` is None only for admins, services and anyone."""
+
+    audience: Audience
+    actor: str
+    merchant_id: UUID | None = None
+    customer_id: UUID | None = None
+    role: str = ""
+    permissions: tuple[str, ...] = ()
+
+    @property
+    def tenant(self) -> UUID:
+        """The shop whose data this caller may see.
+
+        Raises LookupError for a caller without one: such a call is a fault of ours, since the
+        permission check lets only operations without a tenant pass.
+        """
+        if self.merchant_id is None:
+            raise LookupError("the caller belongs to no shop")
+        return self.merchant_id
+
+
+ANYONE = Caller(audience=Audience.ANYONE, actor="anyone")
+
+
+def service_caller(name: str, merchant_id: UUID | None = None) -> Caller:
+    """A service of the mesh speaking for itself, for one shop if it says which."""
+    return Caller(
+        audience=Audience.SERVICE,
+        actor=f"service:{name}",
+        merchant_id=merchant_id,
+        permissions=("*",),
+    )

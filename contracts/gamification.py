@@ -1,0 +1,97 @@
+"""Gamification: badges and leaderboards."""
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from contracts.kit import Body, Contracts, Event, Idempotency, Operation, Request, Response, get
+from domain.errors import InvalidRequest
+
+_GAMIFICATION: Final = "gamification"
+
+
+class ListBadges(Request, frozen=True, kw_only=True):
+    customer_id: UUID
+
+
+class Badge(Response, frozen=True, kw_only=True):
+    badge: str
+    awarded_at: datetime
+
+
+class Badges(Response, frozen=True, kw_only=True):
+    badges: tuple[Badge, ...]
+
+
+LIST_BADGES: Final = Operation(
+    "gamification.v1.ListBadges",
+    ListBadges,
+    Badges,
+    permission="customers:read",
+    summary="A member's badges.",
+    http=get("/api/gamification/badges"),
+)
+
+
+class AwardBadge(Request, frozen=True, kw_only=True):
+    customer_id: UUID
+    badge: str
+
+
+AWARD_BADGE: Final = Operation(
+    "gamification.v1.AwardBadge",
+    AwardBadge,
+    Badge,
+    permission="customers:write",
+    summary="Give a badge by hand; given again, the first award stands.",
+    errors=(InvalidRequest,),
+    idempotency=Idempotency.NATURAL,
+)
+
+
+class GetLeaderboard(Request, frozen=True, kw_only=True):
+    """``period`` is "day", "week", "month" or "all"; ``limit`` is 1 to 100."""
+
+    period: str = "month"
+    limit: int = 10
+
+
+class Rank(Response, frozen=True, kw_only=True):
+    """``rank`` starts at 1; members with equal points share it."""
+
+    rank: int
+    customer_id: UUID
+    points: int
+
+
+class Leaderboard(Response, frozen=True, kw_only=True):
+    period: str
+    key: str
+    ranks: tuple[Rank, ...]
+
+
+GET_LEADERBOARD: Final = Operation(
+    "gamification.v1.GetLeaderboard",
+    GetLeaderboard,
+    Leaderboard,
+    permission="customers:read",
+    summary="Who earned most points in a period.",
+    http=get("/api/gamification/leaderboard"),
+    errors=(InvalidRequest,),
+)
+
+
+class BadgeAwarded(Body, frozen=True, kw_only=True):
+    customer_id: UUID
+    badge: str
+    reason: str
+    occurred_at: datetime
+
+
+BADGE_AWARDED: Final = Event(
+    "badge.awarded", BadgeAwarded, _GAMIFICATION, "A member was given a badge."
+)
+
+CONTRACTS: Final = Contracts(
+    operations=(LIST_BADGES, AWARD_BADGE, GET_LEADERBOARD), events=(BADGE_AWARDED,)
+)

@@ -1,0 +1,161 @@
+"""What a declaration is made of: operations, events and webhooks, and everything derived from them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, Generic, Literal, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from domain.errors import LoyaltyError
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a caller sends. Unknown fields are refused: a misspelt field must not be ignored."""
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operation answers. New fields come with a default, so old readers go on working."""
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an event carries. Unknown fields are tolerated: publishers may be newer than readers."""
+
+
+class Nothing(Request, frozen=True, kw_only=True):
+    """A request without content."""
+
+
+class Page(Response, frozen=True, kw_only=True):
+    """The part of a list answer that says how to go on."""
+
+    next_cursor: str | None = None
+
+
+RequestT = TypeVar("RequestT", bound=Request, covariant=True)
+AnswerT = TypeVar("AnswerT", bound=msgspec.Struct, covariant=True)
+BodyT = TypeVar("BodyT", bound=Body, covariant=True)
+
+
+class Idempotency(StrEnum):
+    """How a repeat of the same call is kept harmless."""
+
+    SAFE = "safe"  # changes nothing
+    NATURAL = "natural"  # the same call twice leaves the same state
+    KEY = "key"  # moves value: needs an Idempotency-Key, a repeat gets the stored answer
+
+
+PUBLIC: Final = "public"
+"""Permission of what anybody may call."""
+INTERNAL: Final = "internal"
+"""Permission of what only services of the mesh may call; never has an HTTP binding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """Where the outside world finds an operation. Path parameters are fields of the request."""
+
+    method: Method
+    path: str
+    status: int = 200
+
+
+def get(path: str) -> Http:
+    return Http("GET", path)
+
+
+def post(path: str, status: int = 200) -> Http:
+    return Http("POST", path, status)
+
+
+def put(path: str) -> Http:
+    return Http("PUT", path)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(Generic[RequestT, AnswerT]):
+    """Something one service answers. ``name`` is ``<service>.v<major>.<Verb>``.
+
+    ``deadline`` is in seconds and is what a caller waits at most unless it says otherwise.
+    """
+
+    name: str
+    request: type[RequestT]
+    response: type[AnswerT]
+    permission: str
+    summary: str
+    http: Http | None = None
+    errors: tuple[type[LoyaltyError], ...] = ()
+    idempotency: Idempotency = Idempotency.SAFE
+    deadline: float = 5.0
+
+    @property
+    def service(self) -> str:
+        return self.name.split(".", 1)[0]
+
+    @property
+    def subject(self) -> str:
+        return f"rpc.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Event(Generic[BodyT]):
+    """Something that happened, said by one service. ``name`` is as the documents call it.
+
+    The subject ends in the merchant id, so that a stream can be filtered, counted and purged by
+    merchant. Version 1 is not spelled out; a removed or retyped field makes version 2.
+    """
+
+    name: str
+    body: type[BodyT]
+    publisher: str
+    summary: str
+    version: int = 1
+    prefix: Literal["evt", "shop"] = "evt"
+
+    @property
+    def topic(self) -> str:
+        """The subject without the merchant id."""
+        suffix = "" if self.version == 1 else f".v{self.version}"
+        return f"{self.prefix}.{self.name}{suffix}"
+
+    def subject(self, merchant_id: UUID) -> str:
+        return f"{self.topic}.{merchant_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A Shopify topic that the edge accepts, and the event of ours that it becomes."""
+
+    topic: str
+    event: Event[Body]
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contracts:
+    """All that one service says and answers."""
+
+    operations: tuple[Operation[Request, msgspec.Struct], ...] = ()
+    events: tuple[Event[Body], ...] = ()
+    webhooks: tuple[Webhook, ...] = ()
+
+
+class BadContract(Exception):
+    """A declaration that must not start."""
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Every declaration of the mesh, by name. Building one checks all of them."""
+
+    operations: Mapping[str, Operation[Request, msgspec.Struct]] = field(default_factory=dict)
+    events: Mapping[str, Event[Body]] = field(default_factory=dict)
+    webhooks: Mapping[str, Webhook] = field(default_factory=dict)
+
+    def event_of_subject(self, subject: str) -> Event[Body] | None:
+        """The event that is published under ``subject``; None for one that nobody declared."""
+        return self.events.get(subject.rpartition(".")[0])

@@ -1,0 +1,77 @@
+"""Products: the shop's catalogue, kept from its webhooks, searchable with typos."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from contracts.kit import Contracts, Operation, Page, Request, Response, get
+from domain.errors import InvalidRequest, NotFound
+
+
+class GetProduct(Request, frozen=True, kw_only=True):
+    product_id: str
+
+
+class ProductCard(Response, frozen=True, kw_only=True):
+    product_id: str
+    title: str
+    handle: str
+    vendor: str
+    product_type: str
+    tags: tuple[str, ...]
+    status: str
+    price_min: Decimal
+    price_max: Decimal
+    image_url: str
+    updated_at: datetime
+
+
+GET_PRODUCT: Final = Operation(
+    "products.v1.GetProduct",
+    GetProduct,
+    ProductCard,
+    permission="products:read",
+    summary="One product by its id at Shopify.",
+    http=get("/v1/api/products/get"),
+    errors=(NotFound,),
+)
+
+
+class ListProducts(Request, frozen=True, kw_only=True):
+    cursor: str | None = None
+    limit: int = 50
+
+
+class Products(Page, frozen=True, kw_only=True):
+    products: tuple[ProductCard, ...]
+
+
+LIST_PRODUCTS: Final = Operation(
+    "products.v1.ListProducts",
+    ListProducts,
+    Products,
+    permission="products:read",
+    summary="The catalogue, by title.",
+    http=get("/v1/api/products"),
+    errors=(InvalidRequest,),
+)
+
+
+class SearchProducts(Request, frozen=True, kw_only=True):
+    """``query`` may be misspelt; ``limit`` is 1 to 100."""
+
+    query: str
+    limit: int = 20
+
+
+SEARCH_PRODUCTS: Final = Operation(
+    "products.v1.SearchProducts",
+    SearchProducts,
+    Products,
+    permission="products:read",
+    summary="Products that match, best first.",
+    http=get("/v1/api/products/search"),
+    errors=(InvalidRequest,),
+)
+
+CONTRACTS: Final = Contracts(operations=(GET_PRODUCT, LIST_PRODUCTS, SEARCH_PRODUCTS))

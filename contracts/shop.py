@@ -1,0 +1,193 @@
+"""What a shop tells us: Shopify's webhooks in our own words. Nothing past the edge knows Shopify's JSON.
+
+Personal data is sealed for the merchant (``sealed_*``) or a blind index; nothing else of it is here.
+Amounts are in the shop's own currency, whatever the customer paid in.
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Final
+from uuid import UUID, uuid5
+
+from contracts.kit import Body, Contracts, Event, Webhook
+
+
+def member_id(merchant_id: UUID, shopify_customer_id: str) -> UUID:
+    """The id every service knows a shop's customer by.
+
+    Name-based (RFC 9562, version 5), so that each service arrives at it alone, whichever webhook
+    comes first.
+    """
+    return uuid5(merchant_id, f"customer:{shopify_customer_id}")
+
+
+class OrderCustomer(Body, frozen=True, kw_only=True):
+    """The customer of an order: ids, a blind index of the e-mail, and the sealed contact."""
+
+    customer_id: UUID
+    shopify_customer_id: str
+    email_index: str = ""
+    sealed_contact: str = ""
+
+
+class Line(Body, frozen=True, kw_only=True):
+    """One line of an order; ``total`` is price × quantity less the discounts given to it."""
+
+    line_id: str
+    product_id: str = ""
+    quantity: int
+    price: Decimal
+    total: Decimal
+    gift_card: bool = False
+
+
+class Refund(Body, frozen=True, kw_only=True):
+    """A refund as Shopify reports it; ``merchandise`` is what the goods were refunded with,
+    before tax, without gift cards; ``amount_only`` what was refunded without naming goods."""
+
+    refund_id: str
+    order_id: str
+    created_at: datetime
+    merchandise: Decimal
+    amount_only: Decimal = Decimal(0)
+
+
+class Order(Body, frozen=True, kw_only=True):
+    """An order as it stood when Shopify sent it.
+
+    ``subtotal`` is after discounts and without gift cards; ``updated_at`` tells which of two
+    snapshots is newer. ``customer`` is None for a guest.
+    """
+
+    order_id: str
+    number: str
+    currency: str
+    test: bool
+    source: str  # "web", "pos", …
+    financial_status: str
+    created_at: datetime
+    updated_at: datetime
+    processed_at: datetime
+    subtotal: Decimal
+    shipping: Decimal
+    tax: Decimal
+    total: Decimal
+    taxes_included: bool = False
+    cancelled_at: datetime | None = None
+    customer: OrderCustomer | None = None
+    discount_codes: tuple[str, ...] = ()
+    lines: tuple[Line, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+
+
+class CustomerRecord(Body, frozen=True, kw_only=True):
+    """A customer as the shop knows them. The contact is sealed; see ``contracts.users.Contact``."""
+
+    customer_id: UUID
+    shopify_customer_id: str
+    created_at: datetime
+    updated_at: datetime
+    email_index: str = ""
+    sealed_contact: str = ""
+    language: str = ""
+    birthday: date | None = None
+
+
+class Product(Body, frozen=True, kw_only=True):
+    """A product of the shop's catalogue; prices are the span over its variants."""
+
+    product_id: str
+    title: str
+    handle: str = ""
+    vendor: str = ""
+    product_type: str = ""
+    tags: tuple[str, ...] = ()
+    status: str = "active"
+    price_min: Decimal = Decimal(0)
+    price_max: Decimal = Decimal(0)
+    image_url: str = ""
+    updated_at: datetime
+
+
+class ProductGone(Body, frozen=True, kw_only=True):
+    product_id: str
+
+
+class Uninstalled(Body, frozen=True, kw_only=True):
+    shop_domain: str
+
+
+class PrivacyRequest(Body, frozen=True, kw_only=True):
+    """A compliance webhook, to be worked off within 30 days. The customer is named by ids only;
+    what else Shopify sent (e-mail, phone) is in ``sealed_payload``."""
+
+    request_key: str  # what makes it this request: the data request's id, or the redacted customer
+    shopify_customer_id: str = ""
+    customer_id: UUID | None = None
+    order_ids: tuple[str, ...] = ()
+    sealed_payload: str = ""
+
+
+_GATEWAY: Final = "api_gateway"
+
+
+def _order(name: str, summary: str) -> Event[Order]:
+    return Event(name, Order, _GATEWAY, summary, prefix="shop")
+
+
+ORDER_CREATED = _order("orders.create", "A shop received an order.")
+ORDER_PAID = _order("orders.paid", "An order was paid in full.")
+ORDER_UPDATED = _order("orders.updated", "An order changed.")
+ORDER_CANCELLED = _order("orders.cancelled", "An order was cancelled.")
+REFUND_CREATED = Event(
+    "refunds.create", Refund, _GATEWAY, "Money went back to a customer.", prefix="shop"
+)
+CUSTOMER_CREATED = Event(
+    "customers.create", CustomerRecord, _GATEWAY, "A customer account was made.", prefix="shop"
+)
+CUSTOMER_UPDATED = Event(
+    "customers.update", CustomerRecord, _GATEWAY, "A customer account changed.", prefix="shop"
+)
+PRODUCT_CREATED = Event(
+    "products.create", Product, _GATEWAY, "A product was added to the catalogue.", prefix="shop"
+)
+PRODUCT_UPDATED = Event(
+    "products.update", Product, _GATEWAY, "A product changed.", prefix="shop"
+)
+PRODUCT_DELETED = Event(
+    "products.delete", ProductGone, _GATEWAY, "A product was removed.", prefix="shop"
+)
+APP_UNINSTALLED = Event(
+    "app.uninstalled", Uninstalled, _GATEWAY, "The shop removed the app.", prefix="shop"
+)
+DATA_REQUESTED = Event(
+    "customers.data_request", PrivacyRequest, _GATEWAY, "A customer wants their data.", prefix="shop"
+)
+CUSTOMER_REDACTED = Event(
+    "customers.redact", PrivacyRequest, _GATEWAY, "A customer wants to be forgotten.", prefix="shop"
+)
+SHOP_REDACTED = Event(
+    "shop.redact", PrivacyRequest, _GATEWAY, "A shop left; its data is to be erased.", prefix="shop"
+)
+
+ORDER_EVENTS = (ORDER_CREATED, ORDER_PAID, ORDER_UPDATED, ORDER_CANCELLED)
+"""All of them carry the whole order, so that any one of them is enough."""
+
+_ALL = (
+    *ORDER_EVENTS,
+    REFUND_CREATED,
+    CUSTOMER_CREATED,
+    CUSTOMER_UPDATED,
+    PRODUCT_CREATED,
+    PRODUCT_UPDATED,
+    PRODUCT_DELETED,
+    APP_UNINSTALLED,
+    DATA_REQUESTED,
+    CUSTOMER_REDACTED,
+    SHOP_REDACTED,
+)
+
+CONTRACTS = Contracts(
+    events=_ALL,
+    webhooks=tuple(Webhook(event.name.replace(".", "/"), event, event.summary) for event in _ALL),
+)

@@ -1,0 +1,42 @@
+"""Events as a use case meets them: what came in, and what goes out once the transaction holds."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from contracts.kit import Body, Event
+
+BodyT = TypeVar("BodyT", bound=Body, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Received(Generic[BodyT]):
+    """One event taken from a stream.
+
+    ``id`` is the same for every delivery of the same event; ``at`` is when the publisher said it;
+    ``trace`` is the W3C traceparent to continue, empty when nobody traces.
+    """
+
+    id: str
+    event: Event[Body]
+    body: BodyT
+    merchant_id: UUID
+    at: datetime
+    trace: str = ""
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """One event in the outbox, already encoded, waiting for its transaction to commit."""
+
+    id: str
+    subject: str
+    payload: bytes
+    at: datetime
+    trace: str = ""
+
+
+LiveHandler = Callable[[Sequence[Received[Any]]], Awaitable[None]]
+"""A listener without a transaction: sees events as they pass, may miss some, keeps nothing."""

@@ -1,0 +1,123 @@
+"""What a member or a member of staff asks of a wallet: its balance, its history, a correction."""
+
+from uuid import UUID
+
+from contracts.caller import Audience, Caller
+from contracts.points import (
+    Adjust,
+    Adjusted,
+    Balance,
+    Balances,
+    BalancesOf,
+    Entry,
+    History,
+    HistoryOf,
+    MemberRef,
+)
+from contracts.shop import member_id
+from domain.errors import InvalidRequest, NotFound, Problem
+from domain.points.wallet import Wallet, adjustment
+from ports.ledger import Ledger, NewEntry, WalletKey
+from ports.unit import Unit, Units
+from services.points.posting import post
+
+_MOST = 250
+
+
+class Accounts:
+    def __init__(self, units: Units[Ledger]) -> None:
+        self._units = units
+
+    async def balance(self, caller: Caller, request: MemberRef) -> Balance:
+        key = _wallet_of(caller, request)
+        async with self._units() as unit:
+            wallet = await unit.stores.wallet(key)
+        if wallet is None:
+            raise NotFound("This shop has no such member with points.")
+        return _balance(key.customer_id, wallet)
+
+    async def balances(self, caller: Caller, request: BalancesOf) -> Balances:
+        if len(request.customer_ids) > _MOST:
+            problem = Problem("/customer_ids", f"At most {_MOST} members at once.")
+            raise InvalidRequest(problems=[problem])
+        async with self._units() as unit:
+            found = await unit.stores.wallets(caller.tenant, request.customer_ids)
+        return Balances(balances=tuple(_balance(*each) for each in found.items()))
+
+    async def history(self, caller: Caller, request: HistoryOf) -> History:
+        key = _wallet_of(caller, request)
+        before = _cursor(request)
+        async with self._units() as unit:
+            found = await unit.stores.history(key, before, request.limit + 1)
+        page = found[: request.limit]
+        return History(
+            entries=tuple(
+                Entry(
+                    entry_id=each.entry_id,
+                    kind=each.draft.kind,
+                    points=each.draft.points,
+                    pending=each.draft.pending,
+                    reason=each.draft.reason,
+                    source=each.draft.source,
+                    source_ref=each.draft.source_ref,
+                    created_at=each.at,
+                )
+                for each in page
+            ),
+            next_cursor=str(page[-1].entry_id) if len(found) > len(page) else None,
+        )
+
+
+async def adjust(unit: Unit[Ledger], caller: Caller, request: Adjust) -> Adjusted:
+    """Give or take points by hand, for a reason the member will read."""
+    reason = request.reason.strip()
+    if not 0 < len(reason) <= 200:
+        raise InvalidRequest(problems=[Problem("/reason", "1 to 200 characters are needed.")])
+    key = WalletKey(caller.tenant, request.customer_id)
+    wallet = (await unit.stores.lock_wallets([key]))[key]
+    entry_id = unit.new_id()
+    draft = adjustment(wallet, request.points, reason, str(entry_id))
+    (posted,) = await post(unit, [NewEntry(entry_id, key, draft, unit.now())])
+    return Adjusted(entry_id=entry_id, balance=_balance(key.customer_id, posted.wallet))
+
+
+def _wallet_of(caller: Caller, request: MemberRef) -> WalletKey:
+    """Whose wallet is meant. A customer's token means its own, whatever the request says."""
+    tenant = caller.tenant
+    if caller.audience is Audience.CUSTOMER:
+        if caller.customer_id is None:
+            raise NotFound
+        return WalletKey(tenant, caller.customer_id)
+    if (request.customer_id is None) == (request.shopify_customer_id is None):
+        detail = "Name the member by one of customer_id and shopify_customer_id."
+        raise InvalidRequest(problems=[Problem("/customer_id", detail)])
+    if request.shopify_customer_id is not None:
+        return WalletKey(tenant, member_id(tenant, request.shopify_customer_id))
+    assert request.customer_id is not None
+    return WalletKey(tenant, request.customer_id)
+
+
+def _cursor(request: HistoryOf) -> UUID | None:
+    problems = []
+    before = None
+    if not 1 <= request.limit <= _MOST:
+        problems.append(Problem("/limit", f"1 to {_MOST} entries."))
+    if request.cursor is not None:
+        try:
+            before = UUID(request.cursor)
+        except ValueError:
+            problems.append(Problem("/cursor", "This is no cursor of ours."))
+    if problems:
+        raise InvalidRequest(problems=problems)
+    return before
+
+
+def _balance(customer_id: UUID, wallet: Wallet) -> Balance:
+    return Balance(
+        customer_id=customer_id,
+        spendable=wallet.spendable,
+        pending=wallet.pending,
+        lifetime=wallet.lifetime,
+        spent=wallet.spent,
+        expired=wallet.expired,
+    )

@@ -1,0 +1,38 @@
+"""How the points service is put together."""
+
+from functools import partial
+
+from adapters.nats.consumer import Consumes
+from adapters.postgres.ledger import PostgresLedger
+from adapters.runtime.service import Loop, Service, answers, commands
+from adapters.runtime.world import World
+from contracts import core, points, referrals, shop
+from ports.ledger import Ledger
+from ports.unit import Units
+from services.points.account import Accounts, adjust
+from services.points.earning import apply_mesh_events, apply_shop_events, release_matured
+
+
+def service(world: World) -> Service:
+    units: Units[Ledger] = world.units("points", PostgresLedger)
+    accounts = Accounts(units)
+    return Service(
+        name="points",
+        endpoints=(
+            answers(points.GET_BALANCE, accounts.balance),
+            answers(points.GET_BALANCES, accounts.balances),
+            answers(points.GET_HISTORY, accounts.history),
+            commands(points.ADJUST, units, adjust),
+        ),
+        consumes=(
+            Consumes(
+                (*shop.ORDER_EVENTS, shop.REFUND_CREATED, shop.CUSTOMER_CREATED),
+                units,
+                apply_shop_events,
+            ),
+            Consumes(
+                (core.SETTINGS_UPDATED, referrals.REFERRAL_COMPLETED), units, apply_mesh_events
+            ),
+        ),
+        loops=(Loop("release of matured points", 30.0, partial(release_matured, units)),),
+    )
