@@ -31,14 +31,15 @@ from domain.referrals.states import (
 )
 
 S_co = TypeVar("S_co", covariant=True)
+E_co = TypeVar("E_co", covariant=True, bound=events.Event)
 
 
 @dataclass(frozen=True, slots=True)
-class Moved(Generic[S_co]):
+class Moved(Generic[S_co, E_co]):
     """The new state, and what to tell the program."""
 
     referral: S_co
-    event: events.Event
+    event: E_co
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Rejected:
 
 def create(
     referral_id: UUID, advocate_id: UUID, code: str, settings: ReferralSettings, at: datetime
-) -> Moved[Created]:
+) -> Moved[Created, events.ReferralCreated]:
     """A new referral under a code from ``codes.code_from``; it lives ``expiry_days``."""
     created = Created(
         id=referral_id,
@@ -66,7 +67,7 @@ def create(
     return Moved(created, events.ReferralCreated(referral_id, advocate_id, code, at))
 
 
-def click(referral: Created, at: datetime) -> Moved[Clicked] | Rejected:
+def click(referral: Created, at: datetime) -> Moved[Clicked, events.ReferralClicked] | Rejected:
     """Somebody followed the link. Rejected: REFERRAL_EXPIRED."""
     if at >= referral.expires_at:
         return Rejected(ReferralExpired())
@@ -88,7 +89,7 @@ def claimable(referral: Referral) -> Open | Rejected:
 
 def claim(
     referral: Open, friend_id: UUID, at: datetime, *, already_referred: bool = False
-) -> Moved[Claimed] | Rejected:
+) -> Moved[Claimed, events.ReferralClaimed] | Rejected:
     """A friend takes the referral. ``already_referred``: they took another one before.
 
     Rejected: SELF_REFERRAL, DUPLICATE_REFERRAL, REFERRAL_EXPIRED.
@@ -111,7 +112,7 @@ def qualify(
     spend: Decimal,
     first_order: bool,
     at: datetime,
-) -> Moved[Pending] | Rejected:
+) -> Moved[Pending, events.ReferralQualified] | Rejected:
     """The friend placed an order of ``spend`` (shop currency) at ``at``, its own time.
 
     Rejected: REFERRAL_EXPIRED, NOT_FIRST_ORDER (when only new customers count),
@@ -133,7 +134,9 @@ def qualify(
     return Moved(pending, events.ReferralQualified(referral.id, referral.friend_id, order_id, at))
 
 
-def complete(referral: Pending, settings: ReferralSettings, at: datetime) -> Moved[Completed]:
+def complete(
+    referral: Pending, settings: ReferralSettings, at: datetime
+) -> Moved[Completed, events.ReferralCompleted]:
     """The qualifying order is final: both rewards are due."""
     completed = Completed(
         **_common(referral),
@@ -157,7 +160,9 @@ def complete(referral: Pending, settings: ReferralSettings, at: datetime) -> Mov
     )
 
 
-def cancel(referral: Pending | Completed, at: datetime) -> Moved[Cancelled]:
+def cancel(
+    referral: Pending | Completed, at: datetime
+) -> Moved[Cancelled, events.ReferralCancelled]:
     """The qualifying order was cancelled or fully returned; rewards already given are reversed."""
     cancelled = Cancelled(
         **_common(referral),
@@ -169,7 +174,7 @@ def cancel(referral: Pending | Completed, at: datetime) -> Moved[Cancelled]:
     return Moved(cancelled, events.ReferralCancelled(referral.id, referral.order_id, rewarded, at))
 
 
-def expire(referral: Open | Claimed, at: datetime) -> Moved[Expired] | None:
+def expire(referral: Open | Claimed, at: datetime) -> Moved[Expired, events.ReferralExpiry] | None:
     """The referral at the end of its time; None while there is some left."""
     if at < referral.expires_at:
         return None
@@ -177,7 +182,7 @@ def expire(referral: Open | Claimed, at: datetime) -> Moved[Expired] | None:
     return Moved(expired, events.ReferralExpiry(referral.id, at))
 
 
-def block(referral: Claimed, reason: str, at: datetime) -> Moved[Blocked]:
+def block(referral: Claimed, reason: str, at: datetime) -> Moved[Blocked, events.ReferralBlocked]:
     """Hold a claimed referral back; ``reason`` is the slug of the fraud signal."""
     blocked = Blocked(
         **_common(referral),
@@ -189,7 +194,7 @@ def block(referral: Claimed, reason: str, at: datetime) -> Moved[Blocked]:
     return Moved(blocked, events.ReferralBlocked(referral.id, reason, at))
 
 
-def unblock(referral: Blocked, at: datetime) -> Moved[Claimed]:
+def unblock(referral: Blocked, at: datetime) -> Moved[Claimed, events.ReferralReleased]:
     """A person reviewed the referral and found it fine: it is claimed again."""
     claimed = Claimed(
         **_common(referral), friend_id=referral.friend_id, claimed_at=referral.claimed_at
