@@ -8,32 +8,38 @@ _default:
 
 # The whole product on this machine: servers, services, demo shop (Ctrl-C stops all of it)
 [group('run')]
+[no-exit-message]
 up *args:
     exec loyalnest up --with-parent "$@"
 
 # Stop what `up --detach` started
 [group('run')]
+[no-exit-message]
 down *args:
     exec loyalnest down "$@"
 
 # What runs in this checkout
 [group('run')]
+[no-exit-message]
 status *args:
     exec loyalnest status "$@"
 
 # The command behind all this: serve, token, demo, config, …
 [group('run')]
+[no-exit-message]
 [no-cd]
 loyalnest *args:
     exec loyalnest "$@"
 
 # Everything CI runs; arguments go to pytest
 [group('check')]
+[no-exit-message]
 test *args: lint types contracts-check
     exec pytest "$@"
 
 # The fast part: lint, types, the rules and the use cases
 [group('check')]
+[no-exit-message]
 check: lint types
     exec pytest -q -m "not slow" tests/domain tests/services
 
@@ -57,11 +63,13 @@ contracts-check:
 
 # A shorter or longer time of killing processes while orders flow; every wallet must be right
 [group('check')]
+[no-exit-message]
 chaos *args:
     exec python -m tests.mesh.chaos "$@"
 
 # One benchmark: orders, webhook, balance, rpc, startup
 [group('check')]
+[no-exit-message]
 bench *args:
     exec python -m tests.bench "$@"
 

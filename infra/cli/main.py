@@ -1,6 +1,7 @@
 """The `loyalnest` command: its arguments. What each does is in a file of its own, loaded late."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -37,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EmbeddedError as error:
         print(f"loyalnest: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # `… | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         return 130
 

@@ -17,7 +17,7 @@ from infra.embedded.home import Home, default_home
 from infra.embedded.lock import holder
 from infra.embedded.state import running
 
-ITSELF = (sys.executable, "-m", "infra.cli.main")
+ITSELF: tuple[str, ...] = (sys.executable, "-m", "infra.cli.main")
 PR_SET_PDEATHSIG = 1
 DETACH_PATIENCE = 120.0  # seconds; the supervisor itself gives up sooner and says why
 

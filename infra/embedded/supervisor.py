@@ -23,8 +23,8 @@ DEMO = "LOYALNEST_DEMO"
 BACKOFF_FIRST = 0.2
 BACKOFF_MOST = 10.0
 STEADY = 30.0  # seconds after which a process counts as recovered
-SERVE = (sys.executable, "-m", "infra.cli.main", "serve")
-SEED = (sys.executable, "-m", "infra.cli.seed")
+SERVE: tuple[str, ...] = (sys.executable, "-m", "infra.cli.main", "serve")
+SEED: tuple[str, ...] = (sys.executable, "-m", "infra.cli.seed")
 
 Say = Callable[[str], None]
 

@@ -1,0 +1,114 @@
+"""What the tests of the embedded stack share: a home, and the command run on it."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from infra.embedded.home import CHECKOUT
+from infra.embedded.ports import free_port
+
+SETTINGS = ("HOME", "HTTP_PORT", "OPS_PORT", "NATS_PORT", "POSTGRES_PORT", "VALKEY_PORT")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch):
+    for name in (*SETTINGS, "NATS_SYNC", "SHOPIFY_CLIENT_SECRET", "NATS_URL", "DEMO"):
+        monkeypatch.delenv(f"LOYALNEST_{name}", raising=False)
+
+
+class Command:
+    """The `loyalnest` command on one home, with stand-ins for the services."""
+
+    def __init__(self, home):
+        self.home = home
+        self.http_port = free_port(set())
+        self._started = []
+
+    def environment(self, **more):
+        settings = {"LOYALNEST_HOME": str(self.home), "LOYALNEST_HTTP_PORT": str(self.http_port)}
+        return {**os.environ, **settings, **more}
+
+    def _words(self, words):
+        return [sys.executable, "-m", "tests.embedded.fake_up", *words]
+
+    def __call__(self, *words, as_user=None, **settings):
+        """Runs to its end."""
+        return subprocess.run(
+            self._words(words),
+            env=self.environment(**settings),
+            cwd=CHECKOUT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            **(as_user or {}),
+        )
+
+    def start(self, *words, **settings):
+        """Leaves it running."""
+        process = subprocess.Popen(
+            self._words(words),
+            env=self.environment(**settings),
+            cwd=CHECKOUT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._started.append(process)
+        return process
+
+    def status(self):
+        return json.loads(self("status", "--json").stdout)
+
+    def when_healthy(self):
+        return until(lambda: (s := self.status()).get("phase") == "healthy" and s)
+
+    def processes(self):
+        """Everything that belongs to this home and runs, the supervisor excepted."""
+        others = (p for p in psutil.process_iter() if p.pid != os.getpid())
+        return [process for process in others if belongs(process, str(self.home))]
+
+    def end(self):
+        self("down")
+        for process in self._started:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            process.wait(30)
+            process.stdout.close()
+
+
+def belongs(process, mark):
+    """Whether a process has this home in its arguments, its folder or its settings."""
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        seen = [*process.cmdline(), process.cwd()]
+        with contextlib.suppress(psutil.AccessDenied):
+            seen.append(process.environ().get("LOYALNEST_HOME", ""))
+        return any(mark in text for text in seen)
+    except psutil.Error:
+        return False
+
+
+def until(condition, patience=20.0):
+    """Waits for a condition and answers what it answered."""
+    deadline = time.monotonic() + patience
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.03)
+    return answer
+
+
+@pytest.fixture
+def command(tmp_path):
+    command = Command(tmp_path / "home")
+    yield command
+    command.end()
+    assert command.processes() == []
