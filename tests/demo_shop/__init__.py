@@ -1,0 +1,1 @@
+"""The shop that is not there: its stream, its sender, its oracle."""
