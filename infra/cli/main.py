@@ -8,7 +8,8 @@ from importlib import import_module
 
 from infra.embedded.errors import EmbeddedError
 
-# name: what `--help` says of it. Each is a module of this package with `add` and `run`.
+# name: what `--help` says of it. Each is a module of this package; all but `demo`, which reads its
+# own arguments, have `add` and `run`.
 COMMANDS = {
     "up": "run everything on this machine: servers, services, demo shop",
     "down": "stop what `up` started",
@@ -23,18 +24,8 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; answers the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    parser = argparse.ArgumentParser(prog="loyalnest", description="Loyalty for Shopify merchants.")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    chosen = next((word for word in words if not word.startswith("-")), None)
-    for name, about in COMMANDS.items():
-        command = commands.add_parser(name, help=about, description=about, add_help=name != "demo")
-        if name == chosen:  # only this one's module is loaded
-            module = import_module(f"infra.cli.{name}")
-            module.add(command)
-            command.set_defaults(run=module.run)
-    known = parser.parse_args(words)
     try:
-        return int(known.run(known))
+        return dispatch(words)
     except EmbeddedError as error:
         print(f"loyalnest: {error}", file=sys.stderr)
         return 1
@@ -43,6 +34,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+
+
+def dispatch(words: list[str]) -> int:
+    """Reads the arguments and hands over, loading the module of the one command only."""
+    if words[:1] == ["demo"]:
+        return int(import_module("infra.cli.demo").run(words[1:]))
+    parser = argparse.ArgumentParser(prog="loyalnest", description="Loyalty for Shopify merchants.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    for name, about in COMMANDS.items():
+        command = commands.add_parser(name, help=about, description=about)
+        if name == chosen:
+            module = import_module(f"infra.cli.{name}")
+            module.add(command)
+            command.set_defaults(run=module.run)
+    known = parser.parse_args(words)
+    return int(known.run(known))
 
 
 if __name__ == "__main__":

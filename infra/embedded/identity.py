@@ -10,6 +10,8 @@ from pathlib import Path
 
 from infra.embedded.errors import EmbeddedError
 
+# Not root, and able to reach the programs in the sight of access(2), which initdb relies on.
+PROBE = "import os, sys; sys.exit(os.geteuid() == 0 or not os.access(sys.executable, os.X_OK))"
 LAUNCH = Path(__file__).with_name("launch.py")
 
 
@@ -52,6 +54,6 @@ def _known(user: int) -> bool:
 def works(identity: Identity) -> bool:
     """Whether a program can be started under this identity here."""
     # Python itself, because it may lie where only root can enter, as the server's program may.
-    probe = [sys.executable, "-I", "-S", "-c", "import os; raise SystemExit(os.geteuid() == 0)"]
+    probe = [sys.executable, "-I", "-S", "-c", PROBE]
     launch = [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), "9", identity.launch]
     return subprocess.run([*launch, *probe], check=False, capture_output=True).returncode == 0

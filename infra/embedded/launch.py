@@ -19,7 +19,8 @@ import sys
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
-PR_SET_KEEPCAPS = 8
+PR_SET_SECUREBITS = 28
+SECBIT_NO_SETUID_FIXUP = 1 << 2
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 CLONE_NEWUSER = 0x10000000
@@ -54,7 +55,9 @@ def enter_namespace(seen_as: int) -> None:
 
 def become(user: int) -> None:
     """Turns into an unprivileged user that may still enter every folder, and nothing else."""
-    check(libc().prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
+    # Otherwise the change of user drops every capability, and access(2), by which initdb looks for
+    # its other programs, goes by the user alone.
+    check(libc().prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0))
     os.setgroups([])
     os.setgid(user)
     os.setuid(user)
