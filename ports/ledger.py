@@ -25,11 +25,12 @@ class WalletKey(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class OrderState:
     """All that is known of an order: its facts (None while only refunds are known), its refunds,
-    and the entries it has led to, oldest first."""
+    the entries it has led to, oldest first, and the member whose wallet those went to."""
 
     facts: OrderFacts | None
     refunds: tuple[RefundFacts, ...]
     entries: tuple[EntryDraft, ...]
+    earner: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

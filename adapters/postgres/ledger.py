@@ -49,7 +49,7 @@ _ENTRY_COLUMNS: Final = (
 )
 _ENTRIES: Final = text(
     f"""
-    SELECT t.merchant_id, {_ENTRY_COLUMNS}
+    SELECT t.merchant_id, t.customer_id, {_ENTRY_COLUMNS}
     FROM {_KEYS}
     JOIN points_transactions t ON t.merchant_id = k.merchant_id AND t.order_id = k.id
         AND t.order_id <> ''
@@ -214,11 +214,16 @@ class PostgresLedger:
                 RefundFacts(row.refund_id, row.order_id, row.merchandise, row.created_at)
             )
         entries: dict[OrderKey, list[EntryDraft]] = defaultdict(list)
+        earners: dict[OrderKey, UUID] = {}
         if facts:  # no entry without its order
             for row in await self._connection.execute(_ENTRIES, names):
-                entries[OrderKey(row.merchant_id, row.order_id)].append(_draft(row))
+                key = OrderKey(row.merchant_id, row.order_id)
+                entries[key].append(_draft(row))
+                earners.setdefault(key, row.customer_id)
         return {
-            key: OrderState(facts.get(key), tuple(refunds[key]), tuple(entries[key]))
+            key: OrderState(
+                facts.get(key), tuple(refunds[key]), tuple(entries[key]), earners.get(key)
+            )
             for key in ordered
         }
 
@@ -357,8 +362,7 @@ class PostgresLedger:
             },
         )
         return {
-            WalletKey(row.merchant_id, row.customer_id): (_wallet(row), row.version)
-            for row in rows
+            WalletKey(row.merchant_id, row.customer_id): (_wallet(row), row.version) for row in rows
         }
 
     async def wallet(self, key: WalletKey) -> Wallet | None:

@@ -88,13 +88,13 @@ def _wallet_of(caller: Caller, request: MemberRef) -> WalletKey:
         if caller.customer_id is None:
             raise NotFound
         return WalletKey(tenant, caller.customer_id)
-    if (request.customer_id is None) == (request.shopify_customer_id is None):
-        detail = "Name the member by one of customer_id and shopify_customer_id."
-        raise InvalidRequest(problems=[Problem("/customer_id", detail)])
-    if request.shopify_customer_id is not None:
-        return WalletKey(tenant, member_id(tenant, request.shopify_customer_id))
-    assert request.customer_id is not None
-    return WalletKey(tenant, request.customer_id)
+    ours, shopifys = request.customer_id, request.shopify_customer_id
+    if ours is not None and shopifys is None:
+        return WalletKey(tenant, ours)
+    if shopifys is not None and ours is None:
+        return WalletKey(tenant, member_id(tenant, shopifys))
+    detail = "Name the member by one of customer_id and shopify_customer_id."
+    raise InvalidRequest(problems=[Problem("/customer_id", detail)])
 
 
 def _cursor(request: HistoryOf) -> UUID | None:

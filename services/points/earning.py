@@ -83,19 +83,17 @@ async def apply_shop_events(unit: Unit[Ledger], events: Sequence[Received[Any]])
         entries.append(entry)
         causes[entry.entry_id] = cause
 
-    spendable = await _spendable(ledger, states, programs)
+    balances = await _balances(ledger, states, programs)
     for key, state in states.items():
-        if state.facts is None:
+        wallet = _wallet_of(key, state)
+        if state.facts is None or wallet is None:
             continue  # only refunds so far; they count once the order comes
-        wallet = WalletKey(key.merchant_id, state.facts.customer_id)
         program = programs[key.merchant_id]
+        balance = balances.get(wallet, 0)
         due = due_entries(
-            state.facts,
-            state.refunds,
-            state.entries,
-            program,
-            spendable=spendable.get(wallet, 0),
+            state.facts, state.refunds, state.entries, program, spendable=balance
         )
+        balances[wallet] = balance + sum(draft.points for draft in due if not draft.pending)
         for draft in due:
             add(wallet, draft, batch.causes[key], program.pending_days)
     for wallet, shopify_customer_id, event in batch.signups:
@@ -105,9 +103,7 @@ async def apply_shop_events(unit: Unit[Ledger], events: Sequence[Received[Any]])
     await post(unit, entries, causes)
 
 
-def _learn(
-    batch: _Batch, known: Mapping[OrderKey, OrderState]
-) -> dict[OrderKey, OrderState]:
+def _learn(batch: _Batch, known: Mapping[OrderKey, OrderState]) -> dict[OrderKey, OrderState]:
     """What was known of each order together with what the batch says."""
     states = {}
     for key in batch.orders:
@@ -118,7 +114,7 @@ def _learn(
         elif before.facts is not None:
             facts = merge(before.facts, facts)
         refunds = batch.refunds.get(key, {}) | {each.refund_id: each for each in before.refunds}
-        states[key] = OrderState(facts, tuple(refunds.values()), before.entries)
+        states[key] = OrderState(facts, tuple(refunds.values()), before.entries, before.earner)
     return states
 
 
@@ -133,21 +129,29 @@ async def _programs(ledger: Ledger, batch: _Batch) -> Mapping[UUID, ProgramSetti
     }
 
 
-async def _spendable(
+async def _balances(
     ledger: Ledger,
     states: Mapping[OrderKey, OrderState],
     programs: Mapping[UUID, ProgramSettings],
 ) -> dict[WalletKey, int]:
-    """Balances, for the shops whose claw-backs stop at zero; the others need none."""
+    """Spendable points, for the shops whose claw-backs stop at zero; the others need none."""
     keys = {
-        WalletKey(key.merchant_id, state.facts.customer_id)
+        wallet
         for key, state in states.items()
-        if state.facts is not None
+        if (wallet := _wallet_of(key, state)) is not None
         and programs[key.merchant_id].refund_policy is RefundPolicy.WITHIN_BALANCE
     }
     if not keys:
         return {}
     return {key: wallet.spendable for key, wallet in (await ledger.lock_wallets(keys)).items()}
+
+
+def _wallet_of(key: OrderKey, state: OrderState) -> WalletKey | None:
+    """The wallet an order moves: the one that earned, also after the order changed hands, so that
+    what is taken back is taken from whoever got it. None while the order is not known."""
+    if state.earner is not None:
+        return WalletKey(key.merchant_id, state.earner)
+    return None if state.facts is None else WalletKey(key.merchant_id, state.facts.customer_id)
 
 
 async def apply_mesh_events(unit: Unit[Ledger], events: Sequence[Received[Any]]) -> None:
@@ -188,11 +192,9 @@ async def release_matured(units: Units[Ledger]) -> None:
             keys = await unit.stores.take_matured(unit.now(), _AT_ONCE)
             states = await unit.stores.lock_orders(keys)
             entries = [
-                _new_entry(
-                    unit, WalletKey(key.merchant_id, state.facts.customer_id), draft, unit.now(), 0
-                )
+                _new_entry(unit, wallet, draft, unit.now(), 0)
                 for key, state in states.items()
-                if state.facts is not None
+                if (wallet := _wallet_of(key, state)) is not None
                 for draft in release(key.order_id, state.entries)
             ]
             await post(unit, entries)
