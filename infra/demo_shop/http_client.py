@@ -3,7 +3,7 @@ the edge and not its client."""
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 LOST: Final = 0
 """Instead of a status: the connection went away before the answer came."""
@@ -40,9 +40,8 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError("a stream transport is needed")
-        self._transport = transport
+        # A TCP transport; uvloop's is one too, without inheriting asyncio's class.
+        self._transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._transport = None

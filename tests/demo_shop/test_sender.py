@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import uvloop
 
 from adapters.shopify.signatures import is_webhook_signature
 from infra.demo_shop.main import main
@@ -81,6 +82,18 @@ async def test_all_arrive_signed_and_repeats_are_counted(edge: Edge):
     assert not report.refused
     assert not report.given_up
     assert 0 < report.latency(0.5) <= report.latency(0.99)
+
+
+def test_it_runs_on_uvloop_too():
+    async def sending() -> int:
+        edge = Edge()
+        server = await asyncio.start_server(edge.serve, "127.0.0.1", 0)
+        target = Target(server.sockets[0].getsockname()[1], SECRET)
+        report = await Sender(target, patience=1).send(prepare(STREAM, target))
+        server.close()
+        return len(report.accepted)
+
+    assert uvloop.run(sending()) == len(STREAM)
 
 
 async def test_a_busy_edge_and_lost_connections_are_tried_again(edge: Edge):
