@@ -1,4 +1,4 @@
-"""The gateway answers no operation of its own: it carries those of the others to the outside world."""
+"""The gateway answers no operation of its own: it carries those of the others to the world."""
 
 from typing import Final
 

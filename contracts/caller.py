@@ -1,4 +1,4 @@
-"""Who is asking: the identity that travels with every call, made from the token and never from a body."""
+"""Who is asking: the identity that travels with every call, made from the token only."""
 
 from enum import StrEnum
 from uuid import UUID

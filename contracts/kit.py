@@ -1,4 +1,4 @@
-"""What a declaration is made of: operations, events and webhooks, and everything derived from them."""
+"""What a declaration is made of: operations, events and webhooks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -107,6 +107,7 @@ class Event(Generic[BodyT]):
 
     The subject ends in the merchant id, so that a stream can be filtered, counted and purged by
     merchant. Version 1 is not spelled out; a removed or retyped field makes version 2.
+    ``prefix`` is the sort of stream: what we say, what shops say, work to be done, dead letters.
     """
 
     name: str
@@ -114,7 +115,7 @@ class Event(Generic[BodyT]):
     publisher: str
     summary: str
     version: int = 1
-    prefix: Literal["evt", "shop"] = "evt"
+    prefix: Literal["evt", "shop", "task", "dead"] = "evt"
 
     @property
     def topic(self) -> str:

@@ -1,4 +1,4 @@
-"""Every contract of the mesh in one place. Importing this checks all of them: a bad one does not start."""
+"""Every contract of the mesh in one place, checked on import: a bad one does not start."""
 
 import re
 from collections.abc import Iterable
@@ -99,8 +99,6 @@ def _errors(registry: Registry) -> dict[str, type[LoyaltyError]]:
     return found
 
 
-REGISTRY: Final = build(
-    import_module(f"contracts.{name}").CONTRACTS for name in MODULES
-)
+REGISTRY: Final = build(import_module(f"contracts.{name}").CONTRACTS for name in MODULES)
 ERRORS: Final = _errors(REGISTRY)
 """Every error that can be answered anywhere, by its slug."""

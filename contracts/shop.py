@@ -1,6 +1,6 @@
-"""What a shop tells us: Shopify's webhooks in our own words. Nothing past the edge knows Shopify's JSON.
+"""What a shop tells us: Shopify's webhooks in our own words; only the edge knows Shopify's JSON.
 
-Personal data is sealed for the merchant (``sealed_*``) or a blind index; nothing else of it is here.
+Personal data is sealed for the merchant (``sealed_*``) or a blind index, nothing else.
 Amounts are in the shop's own currency, whatever the customer paid in.
 """
 
@@ -81,7 +81,7 @@ class Order(Body, frozen=True, kw_only=True):
 
 
 class CustomerRecord(Body, frozen=True, kw_only=True):
-    """A customer as the shop knows them. The contact is sealed; see ``contracts.users.Contact``."""
+    """A customer as the shop knows them. The contact is sealed; see ``contracts.contact``."""
 
     customer_id: UUID
     shopify_customer_id: str
@@ -151,9 +151,7 @@ CUSTOMER_UPDATED = Event(
 PRODUCT_CREATED = Event(
     "products.create", Product, _GATEWAY, "A product was added to the catalogue.", prefix="shop"
 )
-PRODUCT_UPDATED = Event(
-    "products.update", Product, _GATEWAY, "A product changed.", prefix="shop"
-)
+PRODUCT_UPDATED = Event("products.update", Product, _GATEWAY, "A product changed.", prefix="shop")
 PRODUCT_DELETED = Event(
     "products.delete", ProductGone, _GATEWAY, "A product was removed.", prefix="shop"
 )
@@ -161,7 +159,11 @@ APP_UNINSTALLED = Event(
     "app.uninstalled", Uninstalled, _GATEWAY, "The shop removed the app.", prefix="shop"
 )
 DATA_REQUESTED = Event(
-    "customers.data_request", PrivacyRequest, _GATEWAY, "A customer wants their data.", prefix="shop"
+    "customers.data_request",
+    PrivacyRequest,
+    _GATEWAY,
+    "A customer wants their data.",
+    prefix="shop",
 )
 CUSTOMER_REDACTED = Event(
     "customers.redact", PrivacyRequest, _GATEWAY, "A customer wants to be forgotten.", prefix="shop"

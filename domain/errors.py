@@ -1,4 +1,4 @@
-"""The one hierarchy of expected errors: a slug for machines, a kind for transports, words for people."""
+"""The one hierarchy of expected errors: a slug for machines, words for people."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -35,9 +35,7 @@ class Journal(Protocol):
         """
         ...
 
-    async def keep_answer(
-        self, merchant_id: UUID, operation: str, key: str, answer: bytes
-    ) -> None:
+    async def keep_answer(self, merchant_id: UUID, operation: str, key: str, answer: bytes) -> None:
         """Store what a repeat with the same key will be answered."""
         ...
 
@@ -46,12 +44,13 @@ class Unit(Generic[StoresT]):
     """What a use case works in. Leaving the block without an error commits everything, an error
     leaves nothing: neither state nor events."""
 
-    __slots__ = ("_clock", "_ids", "journal", "outgoing", "stores")
+    __slots__ = ("_clock", "_ids", "given_up", "journal", "outgoing", "stores")
 
     def __init__(self, stores: StoresT, journal: Journal, clock: Clock, ids: Ids) -> None:
         self.stores = stores
         self.journal = journal
         self.outgoing: list[Outgoing] = []
+        self.given_up: dict[str, str] = {}
         self._clock = clock
         self._ids = ids
 
@@ -74,7 +73,9 @@ class Unit(Generic[StoresT]):
         Raises TypeError if the body is not what the event declares.
         """
         if type(body) is not event.body:
-            raise TypeError(f"{event.name} carries {event.body.__name__}, not {type(body).__name__}")
+            raise TypeError(
+                f"{event.name} carries {event.body.__name__}, not {type(body).__name__}"
+            )
         self.outgoing.append(
             Outgoing(
                 id=str(self._ids.new()),
@@ -84,6 +85,14 @@ class Unit(Generic[StoresT]):
                 trace=cause.trace if cause is not None else "",
             )
         )
+
+    def give_up(self, event: Received[Body], reason: str) -> None:
+        """Commit, and put ``event`` aside as a dead letter with ``reason``, free of personal data.
+
+        Should the process die between the two, the event comes again: only a consumer without
+        an inbox, whose own rows say what is done, may give up.
+        """
+        self.given_up[event.id] = reason
 
 
 Units = Callable[[], AbstractAsyncContextManager[Unit[StoresT]]]

@@ -1,1 +1,1 @@
-"""NATS: the nerves of the mesh. Calls, events, discovery, and everything that makes them dependable."""
+"""NATS: the nerves of the mesh. Calls, events, discovery, and what makes them dependable."""

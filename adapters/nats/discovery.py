@@ -1,4 +1,4 @@
-"""Service discovery and statistics by the NATS micro protocol: ``$SRV.PING``, ``INFO``, ``STATS``."""
+"""Service discovery by the NATS micro protocol: ``$SRV.PING``, ``INFO``, ``STATS``."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime

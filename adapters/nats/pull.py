@@ -1,4 +1,4 @@
-"""Taking messages from a pull consumer without ever hanging and without a round trip for each batch.
+"""Taking messages from a pull consumer: it never hangs and needs no round trip for each batch.
 
 A request stays open at the server and is renewed before it runs dry. The server's heartbeats tell
 that it still knows of the request; when they stop (it was restarted, say), a new one is made.

@@ -19,9 +19,9 @@ from nats.aio.subscription import Subscription
 
 from adapters.nats import errors
 from adapters.nats.connection import CALLER, ERROR, IDEMPOTENCY_KEY, TIMEOUT_MS
-from adapters.validation import decode_request
-from adapters.telemetry.metrics import CALLS, CALL_SECONDS, CALLS_RUNNING
+from adapters.telemetry.metrics import CALL_SECONDS, CALLS, CALLS_RUNNING
 from adapters.telemetry.tracing import server_span
+from adapters.validation import decode_request
 from contracts.caller import Caller
 from contracts.kit import Operation, Request
 from contracts.permissions import check_permission
@@ -88,7 +88,7 @@ class RpcServer:
             if len(self._running) >= MAX_RUNNING:
                 await self._refuse(message, Busy())
                 return
-            # A fresh context: what one call leaves in context variables must not leak into the next.
+            # A fresh context: what a call leaves in context variables must not leak into the next.
             task = asyncio.get_running_loop().create_task(
                 self._serve(endpoint, decoder, message), context=contextvars.Context()
             )

@@ -48,9 +48,8 @@ def _streams(replicas: int) -> Sequence[StreamConfig]:
 async def ensure_streams(js: JetStreamContext, replicas: int = 1) -> None:
     """Make what is missing. Safe when several processes start at once."""
     for config in _streams(replicas):
-        assert config.name is not None
         try:
-            await js.stream_info(config.name)
+            await js.stream_info(str(config.name))
         except NotFoundError:
             try:
                 await js.add_stream(config)

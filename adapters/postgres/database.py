@@ -134,7 +134,7 @@ def _migrate(connection: Connection, directory: Path, version_table: str) -> Non
         connection,
         opts={
             "version_table": version_table,
-            "fn": lambda revision, _: script._upgrade_revs("head", revision),  # noqa: SLF001
+            "fn": lambda revision, _: script._upgrade_revs("head", revision),
         },
     )
     if context.get_current_revision() == script.get_current_head():

@@ -75,9 +75,7 @@ class PostgresJournal:
             raise DuplicateRequest
         return bytes(row.answer)
 
-    async def keep_answer(
-        self, merchant_id: UUID, operation: str, key: str, answer: bytes
-    ) -> None:
+    async def keep_answer(self, merchant_id: UUID, operation: str, key: str, answer: bytes) -> None:
         await self._connection.execute(
             _KEEP,
             {"merchant_id": merchant_id, "operation": operation, "key": key, "answer": answer},

@@ -1,4 +1,4 @@
-"""The outbox's way out: publish right after the commit, delete once stored, sweep what a crash left."""
+"""The outbox's way out: publish after the commit, delete once stored, sweep what a crash left."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""``ports.unit.Units`` on PostgreSQL: one transaction with its stores, its journal and its outbox."""
+"""``ports.unit.Units`` on PostgreSQL: a transaction with its stores, journal and outbox."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager

@@ -1,4 +1,4 @@
-"""Running services in one process: connect, prepare, start, watch, and stop without losing anything."""
+"""Running services in one process: connect, prepare, start, watch, stop and lose nothing."""
 
 import asyncio
 import importlib
@@ -16,6 +16,7 @@ from nats.errors import Error as NatsError
 from nats.js.errors import Error as JetStreamError
 from redis.asyncio import Redis
 
+from adapters.crypto.keyfile import BadKeyFile
 from adapters.http.server import PortBusy, WebServer
 from adapters.nats.client import NatsMesh
 from adapters.nats.connection import connect
@@ -212,7 +213,7 @@ async def _run(names: Sequence[str], settings: Settings) -> int:
     process = Process(names, settings)
     try:
         await process.start()
-    except (LoyaltyError, PortBusy) as error:
+    except (LoyaltyError, PortBusy, BadKeyFile) as error:
         print(f"loyalnest: {error}", file=sys.stderr)
         return 1
     log.info("ready: %s", ", ".join(names))

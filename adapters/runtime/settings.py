@@ -1,4 +1,4 @@
-"""Every setting of a service process, from ``LOYALNEST_*`` environment variables, in one typed place."""
+"""Every setting of a service process, from ``LOYALNEST_*`` variables, in one typed place."""
 
 import os
 from collections.abc import Mapping
@@ -60,6 +60,10 @@ class Settings:
     )
     log_level: str = _setting("debug, info, warning or error", "info")
     otlp_endpoint: str = _setting("Where to send traces (OTLP over HTTP); empty: nowhere", "")
+
+    @property
+    def previous_jwt_key_file(self) -> Path | None:
+        return None if self.jwt_previous_key_file == Path() else self.jwt_previous_key_file
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":

@@ -1,4 +1,4 @@
-"""Logs as one JSON object a line, with the trace they belong to. Messages never hold personal data."""
+"""Logs as one JSON object a line, with the trace they belong to, and without personal data."""
 
 import logging
 import sys
@@ -25,15 +25,14 @@ class JsonFormatter(logging.Formatter):
         }
         if trace_id := current_trace_id():
             line["trace_id"] = trace_id
-        if record.exc_info:
-            line["exception"] = self._stack(record)
+        if record.exc_info and record.exc_info[1] is not None:
+            line["exception"] = self._stack(record.exc_info[1])
         return self._encode(line).decode()
 
     @staticmethod
-    def _stack(record: logging.LogRecord) -> str:
+    def _stack(raised: BaseException) -> str:
         """Types and places only: the texts of foreign exceptions quote rows, that is, people."""
-        assert record.exc_info is not None
-        error = record.exc_info[1]
+        error: BaseException | None = raised
         parts = []
         while error is not None:
             places = []

@@ -1,4 +1,4 @@
-"""The metrics of a process, in Prometheus terms. Labels name operations and services, never people."""
+"""The metrics of a process, for Prometheus. Labels name operations and services, never people."""
 
 from typing import Final
 

@@ -78,31 +78,36 @@ def _parent(headers: Mapping[str, str]) -> Context:
 
 def server_span(name: str, headers: Mapping[str, str]) -> AbstractContextManager[object]:
     """A span around answering a call or a web request."""
-    if _Tracing.tracer is None:
-        return nullcontext()
-    return _span(name, SpanKind.SERVER, _parent(headers))
+    tracer = _Tracing.tracer
+    return (
+        nullcontext() if tracer is None else _span(tracer, name, SpanKind.SERVER, _parent(headers))
+    )
 
 
 def client_span(name: str, headers: dict[str, str]) -> AbstractContextManager[object]:
     """A span around a call; puts its traceparent into ``headers``."""
-    if _Tracing.tracer is None:
+    tracer = _Tracing.tracer
+    if tracer is None:
         return nullcontext()
-    return _span(name, SpanKind.CLIENT, None, headers)
+    return _span(tracer, name, SpanKind.CLIENT, None, headers)
 
 
 def producer_span(name: str, headers: dict[str, str]) -> AbstractContextManager[object]:
     """A span around publishing an event; puts its traceparent into ``headers``."""
-    if _Tracing.tracer is None:
-        return nullcontext()
-    return _span(name, SpanKind.PRODUCER, None, headers)
+    tracer = _Tracing.tracer
+    return (
+        nullcontext() if tracer is None else _span(tracer, name, SpanKind.PRODUCER, None, headers)
+    )
 
 
 @contextmanager
 def _span(
-    name: str, kind: SpanKind, parent: Context | None, inject: dict[str, str] | None = None
+    tracer: trace.Tracer,
+    name: str,
+    kind: SpanKind,
+    parent: Context | None,
+    inject: dict[str, str] | None = None,
 ) -> Iterator[Span]:
-    tracer = _Tracing.tracer
-    assert tracer is not None
     span = tracer.start_span(name, context=parent, kind=kind)
     token = otel_context.attach(trace.set_span_in_context(span, parent))
     try:

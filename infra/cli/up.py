@@ -76,7 +76,7 @@ def welcome(addresses: Mapping[str, str], seconds: float) -> str:
             f"  metrics   {ops}{'/metrics' if 'ops' in addresses else ''}",
             f"  home      {addresses['home']}",
             "",
-            "  a token   ./dev.sh loyalnest token --shop demo-store.myshopify.com --role admin",
+            "  a token   ./dev.sh loyalnest token",
             "  stop      Ctrl-C here, or ./dev.sh down",
             "",
         ]

@@ -90,9 +90,7 @@ async def apply_shop_events(unit: Unit[Ledger], events: Sequence[Received[Any]])
             continue  # only refunds so far; they count once the order comes
         program = programs[key.merchant_id]
         balance = balances.get(wallet, 0)
-        due = due_entries(
-            state.facts, state.refunds, state.entries, program, spendable=balance
-        )
+        due = due_entries(state.facts, state.refunds, state.entries, program, spendable=balance)
         balances[wallet] = balance + sum(draft.points for draft in due if not draft.pending)
         for draft in due:
             add(wallet, draft, batch.causes[key], program.pending_days)

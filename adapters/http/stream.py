@@ -1,0 +1,139 @@
+"""``/api/points/stream``: a shop's events live over a WebSocket, per tenant, with back-pressure."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+import msgspec
+from litestar import WebSocket
+from litestar.exceptions import WebSocketDisconnect
+from litestar.handlers import WebsocketRouteHandler
+
+from adapters.telemetry.metrics import STREAM_LISTENERS
+from contracts.caller import Audience, Caller
+from domain.errors import LoyaltyError
+from domain.rbac import allows
+from ports.tokens import Claims
+
+PATH: Final = "/api/points/stream"
+PROTOCOL: Final = "loyalnest"
+"""The WebSocket subprotocol; the token follows it as a second one, since a browser can set no
+header here and an address with a token in it ends up in logs."""
+
+MOST_WAITING: Final = 500
+"""Events kept for a listener that is slower than its shop; older ones are dropped and counted."""
+
+_PERMISSION: Final = "points:read"
+_UNAUTHENTICATED: Final = 4401
+_FORBIDDEN: Final = 4403
+
+
+class Live(Protocol):
+    async def add(self, merchant_id: UUID, listener: Callable[[str, bytes], None]) -> None: ...
+    async def remove(self, merchant_id: UUID, listener: Callable[[str, bytes], None]) -> None: ...
+
+
+CallerOfToken = Callable[[str], Awaitable[tuple[Caller, Claims]]]
+
+
+class _Owner(msgspec.Struct):
+    customer_id: str = ""
+
+
+class _Message(msgspec.Struct):
+    event: str
+    data: msgspec.Raw
+
+
+_encode: Final = msgspec.json.Encoder().encode
+_owner: Final = msgspec.json.Decoder(_Owner).decode
+
+
+class _Listener:
+    """What waits to be sent to one WebSocket."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._only = str(caller.customer_id) if caller.audience is Audience.CUSTOMER else ""
+        self._waiting: deque[bytes] = deque()
+        self._missed = 0
+        self._something = asyncio.Event()
+
+    def __call__(self, event: str, payload: bytes) -> None:
+        if self._only and _owner(payload).customer_id != self._only:
+            return  # a member sees their own account only
+        if len(self._waiting) >= MOST_WAITING:
+            self._waiting.popleft()
+            self._missed += 1
+        self._waiting.append(_encode(_Message(event, msgspec.Raw(payload))))
+        self._something.set()
+
+    async def next(self) -> bytes:
+        """What is to be sent next; a gap is told before what comes after it."""
+        while not self._waiting:
+            self._something.clear()
+            await self._something.wait()
+        if self._missed:
+            missed, self._missed = self._missed, 0
+            return _encode(_Message("stream.gap", msgspec.Raw(_encode({"missed": missed}))))
+        return self._waiting.popleft()
+
+
+def stream_route(caller_of: CallerOfToken, live: Live) -> WebsocketRouteHandler:
+    async def handle(socket: WebSocket[Any, Any, Any]) -> None:
+        offered = [
+            each.strip() for each in socket.headers.get("sec-websocket-protocol", "").split(",")
+        ]
+        token = offered[1] if len(offered) == 2 and offered[0] == PROTOCOL else ""
+        await socket.accept(subprotocols=PROTOCOL if token else None)
+        try:
+            caller, claims = await caller_of(token)
+        except LoyaltyError as error:
+            await socket.close(code=_UNAUTHENTICATED, reason=error.code)
+            return
+        if not allows(frozenset(caller.permissions), _PERMISSION) or caller.merchant_id is None:
+            await socket.close(code=_FORBIDDEN, reason="FORBIDDEN")
+            return
+        listener = _Listener(caller)
+        await live.add(caller.merchant_id, listener)
+        STREAM_LISTENERS.inc()
+        try:
+            await _serve(socket, listener, claims.expires_at)
+        finally:
+            STREAM_LISTENERS.dec()
+            await live.remove(caller.merchant_id, listener)
+
+    return WebsocketRouteHandler(path=PATH)(handle)
+
+
+async def _serve(
+    socket: WebSocket[Any, Any, Any], listener: _Listener, expires_at: datetime
+) -> None:
+    """Until the other side leaves or its token is over."""
+    await socket.send_text(_encode(_Message("stream.open", msgspec.Raw(b"{}"))).decode())
+    tasks = {
+        asyncio.create_task(_send(socket, listener)),
+        asyncio.create_task(_until_closed(socket)),
+    }
+    left = max(0.0, (expires_at - datetime.now(UTC)).total_seconds())
+    done, pending = await asyncio.wait(tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    if not done:
+        await socket.close(code=_UNAUTHENTICATED, reason="TOKEN_EXPIRED")
+
+
+async def _send(socket: WebSocket[Any, Any, Any], listener: _Listener) -> None:
+    while True:
+        await socket.send_text((await listener.next()).decode())
+
+
+async def _until_closed(socket: WebSocket[Any, Any, Any]) -> None:
+    try:
+        while True:
+            await socket.receive_text()  # nothing is expected; this is how a close is seen
+    except WebSocketDisconnect:
+        return

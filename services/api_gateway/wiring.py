@@ -1,0 +1,93 @@
+"""How the gateway is put together: the edge, every HTTP-bound operation, the live stream."""
+
+from typing import Final
+from uuid import UUID
+
+from litestar import Litestar, Response, get
+
+from adapters.crypto.keyfile import load_key
+from adapters.crypto.keys import EnvelopeKeys
+from adapters.crypto.sealer import AesGcmSealer
+from adapters.http.operations import mount
+from adapters.http.problems import HANDLERS
+from adapters.http.stream import stream_route
+from adapters.http.webhooks import webhook_route
+from adapters.nats.connection import AT, MESSAGE_ID
+from adapters.nats.live import LiveEvents
+from adapters.runtime.service import Service
+from adapters.runtime.world import World
+from adapters.shopify.context import MerchantContext
+from adapters.shopify.signatures import is_webhook_signature
+from adapters.shopify.webhooks import WebhookTranslator
+from adapters.telemetry.tracing import producer_span
+from adapters.tokens.jwt_tokens import JwtVerifier
+from adapters.tokens.keys import load_signing_keys
+from contracts.kit import Body
+from contracts.registry import REGISTRY
+from domain.errors import Unavailable
+from ports.sealing import MerchantKey
+from services.api_gateway.access import Access
+from services.api_gateway.shops import Shops
+from services.api_gateway.webhooks import Webhooks
+
+STORE_SECONDS: Final = 3.5
+"""Shopify waits five seconds in all for an answer."""
+
+
+def service(world: World) -> Service:
+    settings = world.settings
+    secrets = [
+        secret.encode()
+        for secret in (settings.shopify_client_secret, settings.shopify_previous_client_secret)
+        if secret
+    ]
+    translator = WebhookTranslator(AesGcmSealer())
+
+    def is_genuine(raw: bytes, signature: str) -> bool:
+        return is_webhook_signature(raw, signature, secrets)
+
+    def translate(topic: str, raw: bytes, merchant_id: UUID, key: MerchantKey) -> Body:
+        return translator.translate(topic, raw, MerchantContext(merchant_id, key))
+
+    async def keep(subject: str, payload: bytes, message_id: str) -> bool:
+        if not world.client.is_connected:
+            raise Unavailable("The event store is not available.")
+        headers = {MESSAGE_ID: message_id, AT: world.clock.now().isoformat()}
+        with producer_span(subject.rpartition(".")[0], headers):
+            return await world.publisher.publish(subject, payload, headers, STORE_SECONDS)
+
+    shops = Shops(world.mesh, EnvelopeKeys(load_key(settings.master_key_file)))
+    webhooks = Webhooks(shops, is_genuine, translate, keep)
+    keys = load_signing_keys(settings.jwt_key_file, settings.previous_jwt_key_file)
+    access = Access(JwtVerifier(keys, world.clock), world.mesh)
+
+    @get("/health", sync_to_thread=False)
+    def health() -> dict[str, str]:
+        return {"status": "healthy"}
+
+    @get("/ready", sync_to_thread=False)
+    def ready() -> Response[dict[str, str]]:
+        fine = world.client.is_connected
+        return Response(
+            {"status": "ready" if fine else "not ready"}, status_code=200 if fine else 503
+        )
+
+    app = Litestar(
+        [
+            health,
+            ready,
+            webhook_route(
+                webhooks.accept, frozenset(REGISTRY.webhooks), settings.webhook_max_bytes
+            ),
+            stream_route(access.of_token, LiveEvents(world.client)),
+            *(
+                mount(operation, world.mesh, access.caller, settings.body_max_bytes)
+                for operation in REGISTRY.operations.values()
+                if operation.http is not None
+            ),
+        ],
+        exception_handlers=HANDLERS,
+        openapi_config=None,
+        logging_config=None,
+    )
+    return Service(name="api_gateway", http=app)

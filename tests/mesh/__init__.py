@@ -1,0 +1,1 @@
+"""The real thing: real servers, signed webhooks in, balances out."""

@@ -1,0 +1,118 @@
+"""Points on real servers: orders in, balances out, whatever order they arrive in."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+
+from adapters.nats.connection import MESSAGE_ID
+from adapters.runtime.host import Process
+from contracts import points, shop
+from contracts.caller import service_caller
+from contracts.kit import Body, Event
+from contracts.shop import Order, OrderCustomer, Refund, member_id
+from domain.errors import DuplicateRequest, InvalidRequest, NotFound
+from domain.points.wallet import InsufficientPoints
+from tests.mesh.conftest import Run, eventually
+
+AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def order(merchant: UUID, customer: str = "c1", **changes: object) -> Order:
+    base = Order(
+        order_id="o1",
+        number="#1",
+        currency="USD",
+        test=False,
+        source="web",
+        financial_status="paid",
+        created_at=AT,
+        updated_at=AT,
+        processed_at=AT,
+        subtotal=Decimal("100.00"),
+        shipping=Decimal(10),
+        tax=Decimal(0),
+        total=Decimal(110),
+        customer=OrderCustomer(
+            customer_id=member_id(merchant, customer), shopify_customer_id=customer
+        ),
+    )
+    return msgspec.structs.replace(base, **changes)
+
+
+def refund(amount: str, refund_id: str = "r1") -> Refund:
+    return Refund(refund_id=refund_id, order_id="o1", created_at=AT, merchandise=Decimal(amount))
+
+
+async def say(
+    process: Process, event: Event[Body], body: Body, merchant: UUID, message_id: str = ""
+) -> None:
+    assert process.world is not None
+    await process.world.publisher.publish(
+        event.subject(merchant), msgspec.json.encode(body), {MESSAGE_ID: message_id or str(uuid4())}
+    )
+
+
+async def balance_of(process: Process, merchant: UUID, customer: str = "c1") -> points.Balance:
+    assert process.world is not None
+    return await process.world.mesh.call(
+        points.GET_BALANCE,
+        points.MemberRef(shopify_customer_id=customer),
+        service_caller("test", merchant),
+    )
+
+
+async def test_an_order_earns_once_however_often_it_is_delivered(run: Run) -> None:
+    merchant = uuid4()
+    async with run("points") as process:
+        for message_id in ("m1", "m2", "m2"):
+            await say(
+                process, shop.ORDER_CREATED, order(merchant), merchant, f"{merchant}{message_id}"
+            )
+        await say(process, shop.ORDER_PAID, order(merchant), merchant)
+        await say(process, shop.ORDER_CREATED, order(merchant, order_id="o2"), merchant)
+        found = await eventually(
+            lambda: balance_of(process, merchant),
+            lambda balance: balance.spendable == 200,
+            ignore=[NotFound],
+        )
+        assert (found.lifetime, found.pending, found.spent, found.expired) == (200, 0, 0, 0)
+
+
+async def test_a_refund_before_its_order_ends_the_same(run: Run) -> None:
+    merchant = uuid4()
+    async with run("points") as process:
+        await say(process, shop.REFUND_CREATED, refund("33.33"), merchant)
+        await say(process, shop.ORDER_CREATED, order(merchant), merchant)
+        await eventually(
+            lambda: balance_of(process, merchant),
+            lambda balance: balance.spendable == 67,
+            ignore=[NotFound],
+        )
+        await say(process, shop.REFUND_CREATED, refund("66.67", "r2"), merchant)
+        await eventually(
+            lambda: balance_of(process, merchant), lambda balance: balance.spendable == 0
+        )
+
+
+async def test_adjusting_is_idempotent_and_never_overspends(run: Run) -> None:
+    merchant = uuid4()
+    staff = service_caller("test", merchant)
+    async with run("points") as process:
+        assert process.world is not None
+        mesh = process.world.mesh
+        gift = points.Adjust(customer_id=member_id(merchant, "c1"), points=50, reason="sorry")
+        first = await mesh.call(points.ADJUST, gift, staff, idempotency_key="k1")
+        assert await mesh.call(points.ADJUST, gift, staff, idempotency_key="k1") == first
+        assert first.balance.spendable == 50
+        with pytest.raises(DuplicateRequest):
+            other = msgspec.structs.replace(gift, points=51)
+            await mesh.call(points.ADJUST, other, staff, idempotency_key="k1")
+        with pytest.raises(InsufficientPoints):
+            debit = msgspec.structs.replace(gift, points=-51)
+            await mesh.call(points.ADJUST, debit, staff, idempotency_key="k2")
+        with pytest.raises(InvalidRequest):
+            await mesh.call(points.ADJUST, gift, staff)
+        assert (await balance_of(process, merchant)).spendable == 50
