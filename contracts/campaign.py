@@ -1,11 +1,10 @@
 """Campaigns: VIP tiers (and, later, time-boxed promotions)."""
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from contracts.kit import Body, Contracts, Event, Operation, Request, Response, get
+from contracts.kit import Body, Contracts, Event, Instant, Operation, Request, Response, get
 
 _CAMPAIGN: Final = "campaign"
 
@@ -67,7 +66,7 @@ class TierAssigned(Body, frozen=True, kw_only=True):
     tier: str
     previous: str = ""
     version: int
-    occurred_at: datetime
+    occurred_at: Instant
 
 
 TIER_ASSIGNED: Final = Event(

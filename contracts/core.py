@@ -1,6 +1,5 @@
 """Core: the program's settings, the members' profiles, and what the plan has left."""
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
@@ -10,6 +9,7 @@ from contracts.kit import (
     Contracts,
     Event,
     Idempotency,
+    Instant,
     Operation,
     Page,
     Request,
@@ -39,7 +39,7 @@ class GetSettings(Request, frozen=True, kw_only=True):
 
 class Settings(Response, frozen=True, kw_only=True):
     settings: ProgramSettings
-    updated_at: datetime
+    updated_at: Instant
     updated_by: str
 
 
@@ -88,8 +88,8 @@ class Member(Response, frozen=True, kw_only=True):
     tier: str = ""
     orders: int = 0
     spent: Decimal = Decimal(0)
-    last_order_at: datetime | None = None
-    created_at: datetime
+    last_order_at: Instant | None = None
+    created_at: Instant
 
 
 GET_CUSTOMER_RFM: Final = Operation(
@@ -159,7 +159,7 @@ class CustomerChanged(Body, frozen=True, kw_only=True):
     segment: str = ""
     tier: str = ""
     version: int = 0
-    occurred_at: datetime
+    occurred_at: Instant
 
 
 class PlanLimitWarning(Body, frozen=True, kw_only=True):

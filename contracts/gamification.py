@@ -1,10 +1,19 @@
 """Gamification: badges and leaderboards."""
 
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from contracts.kit import Body, Contracts, Event, Idempotency, Operation, Request, Response, get
+from contracts.kit import (
+    Body,
+    Contracts,
+    Event,
+    Idempotency,
+    Instant,
+    Operation,
+    Request,
+    Response,
+    get,
+)
 from domain.errors import InvalidRequest
 
 _GAMIFICATION: Final = "gamification"
@@ -16,7 +25,7 @@ class ListBadges(Request, frozen=True, kw_only=True):
 
 class Badge(Response, frozen=True, kw_only=True):
     badge: str
-    awarded_at: datetime
+    awarded_at: Instant
 
 
 class Badges(Response, frozen=True, kw_only=True):
@@ -85,7 +94,7 @@ class BadgeAwarded(Body, frozen=True, kw_only=True):
     customer_id: UUID
     badge: str
     reason: str
-    occurred_at: datetime
+    occurred_at: Instant
 
 
 BADGE_AWARDED: Final = Event(

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from typing import Final, Generic, Literal, TypeVar
+from typing import Annotated, Final, Generic, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -11,6 +12,8 @@ import msgspec
 from domain.errors import LoyaltyError
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A point in time. One without an offset is refused: it would mean another time to each reader."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

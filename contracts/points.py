@@ -1,6 +1,5 @@
 """Points: balances, history, adjustments, and what happens to a member's wallet."""
 
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -9,6 +8,7 @@ from contracts.kit import (
     Contracts,
     Event,
     Idempotency,
+    Instant,
     Operation,
     Page,
     Request,
@@ -87,7 +87,7 @@ class Entry(Response, frozen=True, kw_only=True):
     reason: str
     source: str
     source_ref: str
-    created_at: datetime
+    created_at: Instant
 
 
 class History(Page, frozen=True, kw_only=True):
@@ -146,7 +146,7 @@ class PointsMoved(Body, frozen=True, kw_only=True):
     spendable: int
     pending: int
     version: int
-    occurred_at: datetime
+    occurred_at: Instant
 
 
 EARNED: Final = Event("points.earned", PointsMoved, _POINTS, "A member earned points.")

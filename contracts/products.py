@@ -1,10 +1,9 @@
 """Products: the shop's catalogue, kept from its webhooks, searchable with typos."""
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from contracts.kit import Contracts, Operation, Page, Request, Response, get
+from contracts.kit import Contracts, Instant, Operation, Page, Request, Response, get
 from domain.errors import InvalidRequest, NotFound
 
 
@@ -23,7 +22,7 @@ class ProductCard(Response, frozen=True, kw_only=True):
     price_min: Decimal
     price_max: Decimal
     image_url: str
-    updated_at: datetime
+    updated_at: Instant
 
 
 GET_PRODUCT: Final = Operation(

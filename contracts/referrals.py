@@ -1,6 +1,5 @@
 """Referrals: a member brings a friend, and both are rewarded once the friend has bought."""
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
@@ -10,6 +9,7 @@ from contracts.kit import (
     Contracts,
     Event,
     Idempotency,
+    Instant,
     Operation,
     Request,
     Response,
@@ -37,7 +37,7 @@ class Link(Response, frozen=True, kw_only=True):
     code: str
     url: str
     customer_id: UUID
-    created_at: datetime
+    created_at: Instant
 
 
 CREATE_LINK: Final = Operation(
@@ -67,9 +67,9 @@ class ReferralStatus(Response, frozen=True, kw_only=True):
     state: str
     advocate_id: UUID
     friend_id: UUID | None = None
-    claimed_at: datetime | None = None
-    completed_at: datetime | None = None
-    expires_at: datetime | None = None
+    claimed_at: Instant | None = None
+    completed_at: Instant | None = None
+    expires_at: Instant | None = None
 
 
 CLAIM: Final = Operation(
@@ -134,7 +134,7 @@ class ReferralChanged(Body, frozen=True, kw_only=True):
     advocate_points: int = 0
     friend_points: int = 0
     order_amount: Decimal = Decimal(0)
-    occurred_at: datetime
+    occurred_at: Instant
 
 
 REFERRAL_CREATED: Final = Event(

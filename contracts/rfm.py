@@ -1,11 +1,10 @@
 """RFM: how recently, how often and for how much members buy, and the segments that follow."""
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from contracts.kit import Body, Contracts, Event, Operation, Request, Response, get
+from contracts.kit import Body, Contracts, Event, Instant, Operation, Request, Response, get
 from domain.errors import NotFound
 
 _RFM: Final = "rfm"
@@ -25,8 +24,8 @@ class CustomerRFM(Response, frozen=True, kw_only=True):
     segment: str
     orders: int
     spent: Decimal
-    last_order_at: datetime
-    scored_at: datetime
+    last_order_at: Instant
+    scored_at: Instant
 
 
 GET_CUSTOMER_RFM: Final = Operation(
@@ -78,9 +77,9 @@ class RfmUpdated(Body, frozen=True, kw_only=True):
     previous_segment: str = ""
     orders: int
     spent: Decimal
-    last_order_at: datetime | None = None
+    last_order_at: Instant | None = None
     version: int
-    occurred_at: datetime
+    occurred_at: Instant
 
 
 RFM_UPDATED: Final = Event("rfm.updated", RfmUpdated, _RFM, "A member was scored again.")

@@ -1,6 +1,5 @@
 """Roles: named sets of permissions, per shop."""
 
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -10,6 +9,7 @@ from contracts.kit import (
     Contracts,
     Event,
     Idempotency,
+    Instant,
     Operation,
     Request,
     Response,
@@ -30,7 +30,7 @@ class Role(Response, frozen=True, kw_only=True):
     name: str
     permissions: tuple[str, ...]
     built_in: bool
-    updated_at: datetime
+    updated_at: Instant
 
 
 GET_ROLE: Final = Operation(

@@ -4,12 +4,12 @@ Personal data is sealed for the merchant (``sealed_*``) or a blind index, nothin
 Amounts are in the shop's own currency, whatever the customer paid in.
 """
 
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Final
 from uuid import UUID, uuid5
 
-from contracts.kit import Body, Contracts, Event, Webhook
+from contracts.kit import Body, Contracts, Event, Instant, Webhook
 
 
 def member_id(merchant_id: UUID, shopify_customer_id: str) -> UUID:
@@ -47,7 +47,7 @@ class Refund(Body, frozen=True, kw_only=True):
 
     refund_id: str
     order_id: str
-    created_at: datetime
+    created_at: Instant
     merchandise: Decimal
     amount_only: Decimal = Decimal(0)
 
@@ -65,15 +65,15 @@ class Order(Body, frozen=True, kw_only=True):
     test: bool
     source: str  # "web", "pos", …
     financial_status: str
-    created_at: datetime
-    updated_at: datetime
-    processed_at: datetime
+    created_at: Instant
+    updated_at: Instant
+    processed_at: Instant
     subtotal: Decimal
     shipping: Decimal
     tax: Decimal
     total: Decimal
     taxes_included: bool = False
-    cancelled_at: datetime | None = None
+    cancelled_at: Instant | None = None
     customer: OrderCustomer | None = None
     discount_codes: tuple[str, ...] = ()
     lines: tuple[Line, ...] = ()
@@ -85,8 +85,8 @@ class CustomerRecord(Body, frozen=True, kw_only=True):
 
     customer_id: UUID
     shopify_customer_id: str
-    created_at: datetime
-    updated_at: datetime
+    created_at: Instant
+    updated_at: Instant
     email_index: str = ""
     sealed_contact: str = ""
     language: str = ""
@@ -106,7 +106,7 @@ class Product(Body, frozen=True, kw_only=True):
     price_min: Decimal = Decimal(0)
     price_max: Decimal = Decimal(0)
     image_url: str = ""
-    updated_at: datetime
+    updated_at: Instant
 
 
 class ProductGone(Body, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """Users: the people of a shop, staff and customers, with their personal data sealed at rest."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Final
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from contracts.kit import (
     Contracts,
     Event,
     Idempotency,
+    Instant,
     Operation,
     Page,
     Request,
@@ -38,8 +39,8 @@ class User(Response, frozen=True, kw_only=True):
     language: str = ""
     birthday: date | None = None
     role: str = ""
-    created_at: datetime
-    updated_at: datetime
+    created_at: Instant
+    updated_at: Instant
 
 
 GET_USER: Final = Operation(
@@ -147,7 +148,7 @@ class UserChanged(Body, frozen=True, kw_only=True):
     kind: str
     shopify_customer_id: str = ""
     language: str = ""
-    occurred_at: datetime
+    occurred_at: Instant
 
 
 USER_CREATED: Final = Event("user.created", UserChanged, _USERS, "A person was added.")
