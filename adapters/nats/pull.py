@@ -55,6 +55,10 @@ class Puller:
         self._buffer.clear()
         return left
 
+    def wake(self) -> None:
+        """Let ``take`` answer now, with whatever there is."""
+        self._arrived.set()
+
     async def _receive(self, message: Msg) -> None:
         self._last_sign = time.monotonic()
         if message.headers is not None and not message.data and _STATUS in message.headers:

@@ -30,6 +30,7 @@ _AWAY: Final = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
     asyncpg.InterfaceError,
+    PoolTimeout,
     OSError,
     TimeoutError,
 )
@@ -39,7 +40,7 @@ _AWAY: Final = (
 def is_away(error: BaseException | None) -> bool:
     """Whether ``error`` says that the database could not do it now, rather than not at all."""
     while error is not None:
-        if isinstance(error, _AWAY | PoolTimeout):
+        if isinstance(error, _AWAY):
             return True
         if isinstance(error, DBAPIError) and error.connection_invalidated:
             return True
