@@ -8,23 +8,12 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
-from contracts.http import PROBLEM_JSON, STATUS
-from domain.errors import InternalError, Kind, LoyaltyError, Problem
+from contracts.http import PROBLEM_JSON, STATUS, ProblemDocument
+from domain.errors import InternalError, Kind, LoyaltyError
 
 log = logging.getLogger(__name__)
 
 _encode: Final = msgspec.json.Encoder().encode
-
-
-class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``type`` is stable and made of the slug; ``errors`` names everything that is wrong."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    errors: tuple[Problem, ...] = ()
 
 
 def problem_response(
