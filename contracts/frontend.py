@@ -11,6 +11,8 @@ class GetPage(Request, frozen=True, kw_only=True):
 
 
 class GetAsset(Request, frozen=True, kw_only=True):
+    """``path`` is the part's name, with or without a slash before it."""
+
     path: str
 
 
@@ -41,4 +43,29 @@ GET_ASSET: Final = Operation(
     errors=(NotFound,),
 )
 
-CONTRACTS: Final = Contracts(operations=(GET_PAGE, GET_ASSET))
+
+class GetShop(Request, frozen=True, kw_only=True):
+    pass
+
+
+class Shop(Response, frozen=True, kw_only=True):
+    """The shop that the caller's token belongs to. ``status`` is "active", "suspended" or
+    "uninstalled", ``currency`` ISO 4217, ``time_zone`` an IANA name."""
+
+    shop_domain: str
+    status: str
+    currency: str
+    time_zone: str
+
+
+GET_SHOP: Final = Operation(
+    "frontend.v1.GetShop",
+    GetShop,
+    Shop,
+    permission="settings:read",
+    summary="Whose shop the page shows.",
+    http=get("/v1/api/frontend/shop"),
+    errors=(NotFound,),
+)
+
+CONTRACTS: Final = Contracts(operations=(GET_PAGE, GET_ASSET, GET_SHOP))

@@ -16,7 +16,7 @@ from contracts.kit import (
     get,
     post,
 )
-from domain.errors import DuplicateRequest, NotFound
+from domain.errors import DuplicateRequest, InvalidRequest, NotFound
 from domain.points.wallet import InsufficientPoints
 
 _POINTS: Final = "points"
@@ -67,6 +67,8 @@ GET_BALANCES: Final = Operation(
     Balances,
     permission="points:read",
     summary="The points of many members at once (250 at most).",
+    http=post("/v1/api/points/balances"),
+    errors=(InvalidRequest,),
 )
 
 

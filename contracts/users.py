@@ -88,6 +88,8 @@ GET_USERS: Final = Operation(
     Users,
     permission="customers:read",
     summary="Many people at once (250 at most).",
+    http=post("/v1/api/users/batch"),
+    errors=(InvalidRequest,),
 )
 
 

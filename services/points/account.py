@@ -40,8 +40,12 @@ class Accounts:
         if len(request.customer_ids) > _MOST:
             problem = Problem("/customer_ids", f"At most {_MOST} members at once.")
             raise InvalidRequest(problems=[problem])
+        asked = request.customer_ids
+        if caller.audience is Audience.CUSTOMER:
+            # A customer's token means its own wallet; those of others do not exist for it.
+            asked = tuple(each for each in asked if each == caller.customer_id)
         async with self._units() as unit:
-            found = await unit.stores.wallets(caller.tenant, request.customer_ids)
+            found = await unit.stores.wallets(caller.tenant, asked)
         return Balances(balances=tuple(_balance(*each) for each in found.items()))
 
     async def history(self, caller: Caller, request: HistoryOf) -> History:

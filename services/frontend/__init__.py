@@ -1,0 +1,1 @@
+"""Frontend: hands out the page of the shop and its parts."""
