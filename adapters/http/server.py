@@ -25,17 +25,30 @@ class WebServer:
                 app,
                 address=host,
                 port=port,
-                interface=Interfaces.ASGI,
+                interface=Interfaces.ASGINL,  # without lifespan: the host starts and stops things
                 http=HTTPModes.http1,
                 websockets=True,
                 backlog=1024,
                 backpressure=512,
                 log_level=LogLevels.error,
             )
+        self._address = (host, port)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        """Returns when connections are taken. Raises OSError when that does not come about."""
         self._task = asyncio.create_task(self._server.serve(), name="web server")
+        host, port = self._address
+        reachable = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104  # where we listen
+        for _ in range(200):
+            try:
+                _, writer = await asyncio.open_connection(reachable, port)
+            except ConnectionRefusedError:
+                await asyncio.sleep(0.01)
+            else:
+                writer.close()
+                return
+        raise OSError(f"the web server does not come up on port {port}")
 
     async def stop(self, seconds: float = 5.0) -> None:
         """Take no new connections, finish what runs."""

@@ -84,16 +84,17 @@ class Database:
         async with self.transaction() as connection:
             await connection.execute(text("SELECT 1"))
 
-    async def prepare(self) -> None:
-        """Make the database if it is missing and bring its schema up to date.
-
-        Safe when several processes do it at once.
-        """
+    async def make(self) -> None:
+        """Make the database if it is missing. Safe when several processes do it at once."""
         try:
             async with self.engine.connect():
                 pass
         except (DBAPIError, asyncpg.InvalidCatalogNameError):
             await self._create()
+
+    async def migrate(self) -> None:
+        """Bring the schema up to date. Safe when several processes do it at once, but not twice
+        at a time in one: Alembic's ``op`` is one for the whole process."""
         async with self.transaction() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(76211)"))
             await connection.run_sync(_migrate, MIGRATIONS / "mesh", "mesh_version")

@@ -146,15 +146,9 @@ class Process:
             ids=UuidV7(),
         )
         services = [_wire(name, world) for name in self._names]
-        # Two at a time: more would only queue for the same two cores and the template database.
-        gate = asyncio.Semaphore(3)
-
-        async def prepare(name: str) -> None:
-            if database := world.databases.get(name):
-                async with gate:
-                    await database.prepare()
-
-        await asyncio.gather(*(prepare(service.name) for service in services))
+        await asyncio.gather(*(database.make() for database in world.databases.values()))
+        for database in world.databases.values():
+            await database.migrate()
         self._running = [_Running(world, service, clock.now()) for service in services]
         await asyncio.gather(*(running.start() for running in self._running))
         for service in services:

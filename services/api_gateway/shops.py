@@ -23,8 +23,9 @@ _SELF: Final = service_caller("api_gateway")
 
 @dataclass(frozen=True, slots=True)
 class Shop:
+    """Also one that has uninstalled: what Shopify still has to say of it (``shop/redact``) counts."""
+
     merchant_id: UUID
-    status: str
     key: MerchantKey
 
 
@@ -67,10 +68,6 @@ class Shops:
         self._known[domain] = _Known(shop, now)
         return _or_not_found(shop)
 
-    def forget(self, domain: str) -> None:
-        """Ask again next time: something about this shop has changed."""
-        self._known.pop(domain, None)
-
     async def _ask(self, domain: str) -> Shop | None:
         try:
             found = await self._mesh.call(
@@ -79,7 +76,7 @@ class Shops:
         except NotFound:
             return None
         key = self._keys.unwrap(found.wrapped_key, found.merchant_id)
-        return Shop(found.merchant_id, found.status, key)
+        return Shop(found.merchant_id, key)
 
 
 def _or_not_found(shop: Shop | None) -> Shop:

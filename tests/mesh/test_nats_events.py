@@ -102,7 +102,8 @@ async def rig_on(servers: Servers) -> AsyncIterator[Rig]:
     js = client.jetstream(timeout=10)
     await ensure_streams(js)
     database = Database(settings["LOYALNEST_POSTGRES_URL"], "trap")
-    await database.prepare()
+    await database.make()
+    await database.migrate()
     async with database.transaction() as connection:
         await connection.execute(
             text("CREATE TABLE IF NOT EXISTS heard (merchant_id uuid, number int)")
