@@ -1,6 +1,5 @@
 """Auth: which shops use LoyalNest, and whose token is valid."""
 
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from contracts.kit import (
     Contracts,
     Event,
     Idempotency,
+    Instant,
     Operation,
     Request,
     Response,
@@ -37,7 +37,7 @@ class Merchant(Response, frozen=True, kw_only=True):
     currency: str
     time_zone: str
     wrapped_key: str
-    installed_at: datetime
+    installed_at: Instant
 
 
 VALIDATE_MERCHANT: Final = Operation(
@@ -46,11 +46,13 @@ VALIDATE_MERCHANT: Final = Operation(
     Merchant,
     permission=INTERNAL,
     summary="The shop behind a domain or an id.",
-    errors=(NotFound,),
+    errors=(NotFound, InvalidRequest),
 )
 
 
 class RegisterMerchant(Request, frozen=True, kw_only=True):
+    """A shop and what it reckons in: an ISO 4217 currency and an IANA time zone."""
+
     shop_domain: str
     currency: str = "USD"
     time_zone: str = "UTC"
@@ -61,7 +63,8 @@ REGISTER_MERCHANT: Final = Operation(
     RegisterMerchant,
     Merchant,
     permission=INTERNAL,
-    summary="Take in a shop that has installed the app; a known one is answered as it is.",
+    summary="Take in a shop that has installed the app; a known one is answered as it is, and "
+    "active again if it had removed the app.",
     errors=(InvalidRequest,),
     idempotency=Idempotency.NATURAL,
 )
@@ -80,7 +83,7 @@ class TokenClaims(Response, frozen=True, kw_only=True):
     merchant_id: UUID | None = None
     customer_id: UUID | None = None
     role: str = ""
-    expires_at: datetime
+    expires_at: Instant
 
 
 VALIDATE_TOKEN: Final = Operation(
@@ -95,7 +98,7 @@ VALIDATE_TOKEN: Final = Operation(
 
 class IssueDevelopmentToken(Request, frozen=True, kw_only=True):
     """A token without a log-in, for development. ``role`` is a role of the shop, or "customer"
-    together with ``shopify_customer_id``."""
+    together with ``shopify_customer_id``, which no other role takes."""
 
     shop_domain: str
     role: str = "owner"
@@ -104,7 +107,7 @@ class IssueDevelopmentToken(Request, frozen=True, kw_only=True):
 
 class Token(Response, frozen=True, kw_only=True):
     token: str
-    expires_at: datetime
+    expires_at: Instant
 
 
 ISSUE_DEVELOPMENT_TOKEN: Final = Operation(
@@ -113,7 +116,7 @@ ISSUE_DEVELOPMENT_TOKEN: Final = Operation(
     Token,
     permission=INTERNAL,
     summary="A token for development and tests; refused where development log-in is off.",
-    errors=(NotFound, Forbidden),
+    errors=(NotFound, Forbidden, InvalidRequest),
 )
 
 
@@ -136,7 +139,7 @@ class MerchantCreated(Body, frozen=True, kw_only=True):
     shop_domain: str
     currency: str
     time_zone: str
-    installed_at: datetime
+    installed_at: Instant
 
 
 class MerchantChanged(Body, frozen=True, kw_only=True):

@@ -16,9 +16,23 @@ from contracts.kit import (
     get,
     post,
 )
-from domain.errors import Forbidden, InvalidRequest, NotFound
+from domain.errors import (
+    DuplicateRequest,
+    Forbidden,
+    InvalidRequest,
+    Kind,
+    LoyaltyError,
+    NotFound,
+)
+from domain.rbac import CannotGrant
 
 _ROLES: Final = "roles"
+
+
+class RoleExists(LoyaltyError):
+    code = "ROLE_EXISTS"
+    kind = Kind.CONFLICT
+    title = "The shop already has a role of that name."
 
 
 class GetRole(Request, frozen=True, kw_only=True):
@@ -26,6 +40,8 @@ class GetRole(Request, frozen=True, kw_only=True):
 
 
 class Role(Response, frozen=True, kw_only=True):
+    """A role; ``permissions`` is sorted. Built-in roles are the same in every shop."""
+
     role_id: UUID
     name: str
     permissions: tuple[str, ...]
@@ -57,12 +73,15 @@ LIST_ROLES: Final = Operation(
     ListRoles,
     Roles,
     permission="roles:read",
-    summary="All roles of the shop.",
+    summary="All roles of the shop, by name.",
     http=get("/v1/api/roles"),
 )
 
 
 class CreateRole(Request, frozen=True, kw_only=True):
+    """``name`` is 1 to 50 lower-case letters, digits and underscores; a permission is
+    ``area:action`` or ``area:*``."""
+
     name: str
     permissions: tuple[str, ...]
 
@@ -74,12 +93,14 @@ CREATE_ROLE: Final = Operation(
     permission="roles:write",
     summary="A new role; nobody grants what they do not hold.",
     http=post("/v1/api/roles/create", status=201),
-    errors=(Forbidden, InvalidRequest),
+    errors=(Forbidden, CannotGrant, InvalidRequest, RoleExists, DuplicateRequest),
     idempotency=Idempotency.KEY,
 )
 
 
 class UpdateRole(Request, frozen=True, kw_only=True):
+    """``permissions`` is all that the role may do from now on."""
+
     name: str
     permissions: tuple[str, ...]
 
@@ -91,7 +112,7 @@ UPDATE_ROLE: Final = Operation(
     permission="roles:write",
     summary="Change what a role may do; built-in roles stay as they are.",
     http=post("/v1/api/roles/update"),
-    errors=(NotFound, Forbidden, InvalidRequest),
+    errors=(NotFound, Forbidden, CannotGrant, InvalidRequest),
     idempotency=Idempotency.NATURAL,
 )
 

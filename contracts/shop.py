@@ -4,7 +4,6 @@ Personal data is sealed for the merchant (``sealed_*``) or a blind index, nothin
 Amounts are in the shop's own currency, whatever the customer paid in.
 """
 
-from datetime import date
 from decimal import Decimal
 from typing import Final
 from uuid import UUID, uuid5
@@ -90,7 +89,6 @@ class CustomerRecord(Body, frozen=True, kw_only=True):
     email_index: str = ""
     sealed_contact: str = ""
     language: str = ""
-    birthday: date | None = None
 
 
 class Product(Body, frozen=True, kw_only=True):

@@ -17,9 +17,29 @@ from contracts.kit import (
     get,
     post,
 )
-from domain.errors import InvalidRequest, NotFound
+from domain.errors import (
+    DuplicateRequest,
+    Forbidden,
+    InvalidRequest,
+    Kind,
+    LoyaltyError,
+    NotFound,
+)
+from domain.rbac import CannotGrant
 
 _USERS: Final = "users"
+
+CUSTOMER: Final = "customer"
+STAFF: Final = "staff"
+KINDS: Final = (CUSTOMER, STAFF)
+
+
+class UserExists(LoyaltyError):
+    """Somebody of this kind has this e-mail address or Shopify id."""
+
+    code = "USER_EXISTS"
+    kind = Kind.CONFLICT
+    title = "The shop already has this person."
 
 
 class GetUser(Request, frozen=True, kw_only=True):
@@ -72,9 +92,9 @@ LIST_USERS: Final = Operation(
     ListUsers,
     Users,
     permission="customers:read",
-    summary="The people of the shop, newest first, or the one with an e-mail address.",
+    summary="The people of the shop, newest first; with an e-mail address only those who have it.",
     http=get("/v1/api/users"),
-    errors=(InvalidRequest,),
+    errors=(InvalidRequest, NotFound),
 )
 
 
@@ -94,7 +114,7 @@ GET_USERS: Final = Operation(
 
 
 class CreateUser(Request, frozen=True, kw_only=True):
-    """A person added by hand; ``role`` is for staff."""
+    """A person added by hand; ``role`` is for staff, ``shopify_customer_id`` for customers."""
 
     kind: str = "customer"
     email: str
@@ -107,14 +127,24 @@ class CreateUser(Request, frozen=True, kw_only=True):
     role: str = ""
 
 
+class CreatedUser(Response, frozen=True, kw_only=True):
+    """The new person's id. The rest is for those who may read people: this answer is stored for
+    repeats of the request, so it holds no personal data."""
+
+    user_id: UUID
+    kind: str
+    created_at: Instant
+
+
 CREATE_USER: Final = Operation(
     "users.v1.CreateUser",
     CreateUser,
-    User,
+    CreatedUser,
     permission="customers:write",
-    summary="Add a person; one with the same e-mail and kind is a conflict.",
+    summary="Add a person; one with the same e-mail and kind is a conflict. Staff needs "
+    "``roles:write`` too, and nobody gives a role that may do more than they may.",
     http=post("/v1/api/users/create", status=201),
-    errors=(InvalidRequest,),
+    errors=(InvalidRequest, Forbidden, CannotGrant, NotFound, UserExists, DuplicateRequest),
     idempotency=Idempotency.KEY,
 )
 
@@ -138,7 +168,7 @@ UPDATE_USER: Final = Operation(
     permission="customers:write",
     summary="Change a person.",
     http=post("/v1/api/users/update"),
-    errors=(NotFound, InvalidRequest),
+    errors=(NotFound, InvalidRequest, Forbidden, UserExists),
     idempotency=Idempotency.NATURAL,
 )
 

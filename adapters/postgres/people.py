@@ -1,0 +1,195 @@
+"""``ports.people.People`` on PostgreSQL."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ports.people import Person, PersonKey, Place, Sighting
+
+
+def _outdoes(new: str) -> str:
+    """``Sighting.outdoes`` of the row ``new`` over the stored one, ``u``."""
+    return f"""
+        CASE
+            WHEN {new}.from_order <> u.from_order THEN u.from_order
+            WHEN NOT {new}.from_order THEN {new}.updated_at > u.updated_at
+            WHEN ({new}.sealed_contact = '') <> (u.sealed_contact = '') THEN u.sealed_contact = ''
+            ELSE {new}.updated_at < u.updated_at
+        END
+    """
+
+
+# Most orders are of people who are known, so what would change nothing is left out before the
+# insert: a conflict alone would lock and dirty the row. Asked again at the conflict, for somebody
+# else may have come in between. Sorted, so that two batches never wait for each other in a circle.
+_LEARN: Final = text(
+    f"""
+    INSERT INTO users AS u (
+        merchant_id, user_id, kind, shopify_customer_id, email_index, sealed_contact,
+        sealed_birthday, language, role, from_order, created_at, updated_at
+    )
+    SELECT k.merchant_id, k.user_id, 'customer', k.shopify_customer_id, k.email_index,
+        k.sealed_contact, '', k.language, '', k.from_order, k.created_at, k.updated_at
+    FROM unnest(
+        CAST(:merchants AS uuid[]), CAST(:ids AS uuid[]), CAST(:shopify_ids AS text[]),
+        CAST(:indexes AS text[]), CAST(:contacts AS text[]), CAST(:languages AS text[]),
+        CAST(:from_orders AS boolean[]), CAST(:created AS timestamptz[]),
+        CAST(:updated AS timestamptz[])
+    ) AS k (
+        merchant_id, user_id, shopify_customer_id, email_index, sealed_contact, language,
+        from_order, created_at, updated_at
+    )
+    LEFT JOIN users u ON u.merchant_id = k.merchant_id AND u.user_id = k.user_id
+    WHERE u.user_id IS NULL OR {_outdoes("k")}
+    ORDER BY k.merchant_id, k.user_id
+    ON CONFLICT (merchant_id, user_id) DO UPDATE SET
+        email_index = excluded.email_index, sealed_contact = excluded.sealed_contact,
+        language = excluded.language, from_order = excluded.from_order,
+        created_at = excluded.created_at, updated_at = excluded.updated_at
+    WHERE {_outdoes("excluded")}
+    RETURNING u.merchant_id, u.user_id, u.xmax = 0 AS is_new
+    """
+)
+_FIND: Final = text(
+    """
+    SELECT * FROM users
+    WHERE merchant_id = :merchant_id AND user_id = ANY(CAST(:ids AS uuid[]))
+    """
+)
+_LOCK: Final = text(
+    "SELECT * FROM users WHERE merchant_id = :merchant_id AND user_id = :user_id FOR UPDATE"
+)
+_OF_KIND: Final = "SELECT * FROM users WHERE merchant_id = :merchant_id AND kind = :kind"
+_WITH_EMAIL: Final = " AND email_index = :email_index AND email_index <> ''"
+_AFTER: Final = " AND (created_at, user_id) < (:created_at, :user_id)"
+_PAGE_END: Final = " ORDER BY created_at DESC, user_id DESC LIMIT :most"
+_HOLD_EMAIL: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+_EMAIL_TAKEN: Final = text(
+    """
+    SELECT EXISTS (
+        SELECT FROM users
+        WHERE merchant_id = :merchant_id AND kind = :kind AND email_index = :email_index
+            AND email_index <> ''
+    )
+    """
+)
+_ADD: Final = text(
+    """
+    INSERT INTO users (
+        merchant_id, user_id, kind, shopify_customer_id, email_index, sealed_contact,
+        sealed_birthday, language, role, from_order, created_at, updated_at
+    )
+    VALUES (
+        :merchant_id, :user_id, :kind, :shopify_customer_id, :email_index, :sealed_contact,
+        :sealed_birthday, :language, :role, false, :created_at, :updated_at
+    )
+    ON CONFLICT (merchant_id, user_id) DO NOTHING
+    """
+)
+_CHANGE: Final = text(
+    """
+    UPDATE users SET email_index = :email_index, sealed_contact = :sealed_contact,
+        sealed_birthday = :sealed_birthday, language = :language, role = :role,
+        from_order = false, updated_at = :updated_at
+    WHERE merchant_id = :merchant_id AND user_id = :user_id
+    """
+)
+
+
+class PostgresPeople:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def learn(self, sightings: Iterable[Sighting]) -> Mapping[PersonKey, bool]:
+        seen = list(sightings)
+        if not seen:
+            return {}
+        rows = await self._connection.execute(
+            _LEARN,
+            {
+                "merchants": [each.key.merchant_id for each in seen],
+                "ids": [each.key.user_id for each in seen],
+                "shopify_ids": [each.shopify_customer_id for each in seen],
+                "indexes": [each.email_index for each in seen],
+                "contacts": [each.sealed_contact for each in seen],
+                "languages": [each.language for each in seen],
+                "from_orders": [each.from_order for each in seen],
+                "created": [each.created_at for each in seen],
+                "updated": [each.updated_at for each in seen],
+            },
+        )
+        return {PersonKey(row.merchant_id, row.user_id): row.is_new for row in rows}
+
+    async def find(self, merchant_id: UUID, user_ids: Sequence[UUID]) -> Sequence[Person]:
+        rows = await self._connection.execute(
+            _FIND, {"merchant_id": merchant_id, "ids": list(user_ids)}
+        )
+        return [_person(row) for row in rows]
+
+    async def page(
+        self, merchant_id: UUID, kind: str, email_index: str, after: Place | None, limit: int
+    ) -> Sequence[Person]:
+        query = _OF_KIND
+        values: dict[str, object] = {"merchant_id": merchant_id, "kind": kind, "most": limit}
+        if email_index:
+            query += _WITH_EMAIL
+            values["email_index"] = email_index
+        if after is not None:
+            query += _AFTER
+            values |= after._asdict()
+        rows = await self._connection.execute(text(query + _PAGE_END), values)
+        return [_person(row) for row in rows]
+
+    async def lock(self, key: PersonKey) -> Person | None:
+        row = (await self._connection.execute(_LOCK, key._asdict())).one_or_none()
+        return None if row is None else _person(row)
+
+    async def email_taken(self, merchant_id: UUID, kind: str, email_index: str) -> bool:
+        # There may be no row to lock yet, so the name of the address is locked instead.
+        name = f"{merchant_id}/{kind}/{email_index}"
+        await self._connection.execute(_HOLD_EMAIL, {"name": name})
+        found = await self._connection.execute(
+            _EMAIL_TAKEN, {"merchant_id": merchant_id, "kind": kind, "email_index": email_index}
+        )
+        return bool(found.scalar_one())
+
+    async def add(self, person: Person) -> bool:
+        values = _values(person) | {
+            "kind": person.kind,
+            "shopify_customer_id": person.shopify_customer_id,
+            "created_at": person.created_at,
+        }
+        return (await self._connection.execute(_ADD, values)).rowcount == 1
+
+    async def change(self, person: Person) -> None:
+        await self._connection.execute(_CHANGE, _values(person))
+
+
+def _values(person: Person) -> dict[str, object]:
+    """What can change of a person, and the key."""
+    return person.key._asdict() | {
+        "email_index": person.email_index,
+        "sealed_contact": person.sealed_contact,
+        "sealed_birthday": person.sealed_birthday,
+        "language": person.language,
+        "role": person.role,
+        "updated_at": person.updated_at,
+    }
+
+
+def _person(row: Row[Any]) -> Person:
+    return Person(
+        key=PersonKey(row.merchant_id, row.user_id),
+        kind=row.kind,
+        shopify_customer_id=row.shopify_customer_id,
+        email_index=row.email_index,
+        sealed_contact=row.sealed_contact,
+        sealed_birthday=row.sealed_birthday,
+        language=row.language,
+        role=row.role,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

@@ -1,0 +1,55 @@
+"""The shops that use LoyalNest, as auth keeps them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+
+class Status(StrEnum):
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    UNINSTALLED = "uninstalled"
+
+
+@dataclass(frozen=True, slots=True)
+class MerchantRow:
+    """A shop. ``installed_at`` is when its present installation began, ``seen_at`` when the app was
+    last known to be installed; ``wrapped_key`` is its data key under the master key."""
+
+    merchant_id: UUID
+    shop_domain: str
+    status: Status
+    currency: str
+    time_zone: str
+    wrapped_key: str
+    installed_at: datetime
+    seen_at: datetime
+    changed_at: datetime
+
+
+class Merchants(Protocol):
+    """Works inside one transaction."""
+
+    async def by_id(self, merchant_id: UUID) -> MerchantRow | None: ...
+
+    async def by_domain(self, shop_domain: str) -> MerchantRow | None: ...
+
+    async def add(self, merchant: MerchantRow) -> bool:
+        """Keep a new shop. False when its domain is known: then nothing has changed."""
+        ...
+
+    async def lock(self, shop_domain: str) -> MerchantRow:
+        """A known shop, held until the transaction ends."""
+        ...
+
+    async def keep(self, merchant: MerchantRow) -> None:
+        """Store what has become of a shop that was locked before."""
+        ...
+
+    async def uninstall(self, at: Mapping[UUID, datetime], now: datetime) -> Sequence[MerchantRow]:
+        """Mark these shops as uninstalled, unless the app was seen installed at or after the time
+        given. Answers those that it changed."""
+        ...

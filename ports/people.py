@@ -1,0 +1,106 @@
+"""The people of shops, as users keeps them: sealed, found by id or by blind index."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+
+class PersonKey(NamedTuple):
+    merchant_id: UUID
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A customer as one message of the shop shows them.
+
+    ``from_order``: the message is an order, which shows who bought and not what the shop knows of
+    them; ``created_at`` and ``updated_at`` are then the order's.
+    """
+
+    key: PersonKey
+    shopify_customer_id: str
+    email_index: str
+    sealed_contact: str
+    language: str
+    from_order: bool
+    created_at: datetime
+    updated_at: datetime
+
+    def outdoes(self, other: "Sighting") -> bool:
+        """Whether this one is to be believed rather than ``other``.
+
+        A record beats any order, and a newer record an older one. Orders only fill what is
+        unknown: one with a contact beats one without, and otherwise the earlier one stays. As
+        this does not depend on which of the two came first, any order of arrival ends alike.
+        """
+        if self.from_order != other.from_order:
+            return other.from_order
+        if not self.from_order:
+            return self.updated_at > other.updated_at
+        if bool(self.sealed_contact) != bool(other.sealed_contact):
+            return bool(self.sealed_contact)
+        return self.updated_at < other.updated_at
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A row of the book. ``sealed_contact`` and ``sealed_birthday`` are empty where nothing is
+    known; ``role`` is for staff."""
+
+    key: PersonKey
+    kind: str
+    shopify_customer_id: str
+    email_index: str
+    sealed_contact: str
+    sealed_birthday: str
+    language: str
+    role: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class Place(NamedTuple):
+    """A place in the list of people, newest first: right after the person it names."""
+
+    created_at: datetime
+    user_id: UUID
+
+
+class People(Protocol):
+    """Works inside one transaction. Knows nothing of what is sealed."""
+
+    async def learn(self, sightings: Iterable[Sighting]) -> Mapping[PersonKey, bool]:
+        """Believe these sightings, at most one of each person, where they outdo what is known.
+        Answers the people that changed: True for the new ones."""
+        ...
+
+    async def find(self, merchant_id: UUID, user_ids: Sequence[UUID]) -> Sequence[Person]:
+        """Those of these people that the shop has, in no particular order."""
+        ...
+
+    async def page(
+        self, merchant_id: UUID, kind: str, email_index: str, after: Place | None, limit: int
+    ) -> Sequence[Person]:
+        """People of one kind, newest first; with an index only those with that e-mail address."""
+        ...
+
+    async def lock(self, key: PersonKey) -> Person | None:
+        """A person, held until the transaction ends."""
+        ...
+
+    async def email_taken(self, merchant_id: UUID, kind: str, email_index: str) -> bool:
+        """Whether somebody of this kind has this address. Until the transaction ends nobody else
+        gets an answer to the same question."""
+        ...
+
+    async def add(self, person: Person) -> bool:
+        """Keep a new person. False when the id is known: then nothing has changed."""
+        ...
+
+    async def change(self, person: Person) -> None:
+        """Store what has become of a person that was locked before. From then on only a newer
+        record of the shop says otherwise."""
+        ...

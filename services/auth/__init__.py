@@ -1,0 +1,1 @@
+"""Auth: which shops use LoyalNest, and whose token is valid."""

@@ -1,0 +1,104 @@
+"""Tokens: checked for whoever asks, and made without a log-in where development allows it."""
+
+from typing import Final
+from uuid import UUID
+
+from contracts.auth import IssueDevelopmentToken, OpenDemoSession, Token, TokenClaims, ValidateToken
+from contracts.caller import Audience, Caller, service_caller
+from contracts.roles import GET_PERMISSIONS, PermissionsOf
+from contracts.shop import member_id
+from domain.errors import Forbidden, InvalidRequest, NotFound, Problem
+from domain.rbac import CUSTOMER, DEFAULT_ROLES
+from ports.merchants import Merchants, Status
+from ports.mesh import Mesh
+from ports.tokens import TokenIssuer, TokenVerifier
+from ports.unit import Units
+from services.auth.domains import normalised
+
+DEMO_SHOP: Final = "demo-store.myshopify.com"
+_DEMO_ROLE: Final = "viewer"
+_BUILT_IN: Final = frozenset(role.name for role in DEFAULT_ROLES)
+
+
+class Tokens:
+    """``development``: whether tokens are made for anybody who asks; never so in production."""
+
+    def __init__(
+        self,
+        units: Units[Merchants],
+        mesh: Mesh,
+        issuer: TokenIssuer,
+        verifier: TokenVerifier,
+        *,
+        development: bool,
+    ) -> None:
+        self._units = units
+        self._mesh = mesh
+        self._issuer = issuer
+        self._verifier = verifier
+        self._development = development
+
+    async def validate(self, _: Caller, request: ValidateToken) -> TokenClaims:
+        claims = self._verifier.verify(request.token)
+        return TokenClaims(
+            audience=claims.audience,
+            subject=claims.subject,
+            token_id=claims.token_id,
+            merchant_id=claims.merchant_id,
+            customer_id=claims.customer_id,
+            role=claims.role,
+            expires_at=claims.expires_at,
+        )
+
+    async def issue(self, _: Caller, request: IssueDevelopmentToken) -> Token:
+        self._check_development()
+        customer = request.shopify_customer_id
+        if bool(customer) != (request.role == CUSTOMER):
+            detail = f"Needed with the role {CUSTOMER}, and with no other."
+            raise InvalidRequest(problems=[Problem("/shopify_customer_id", detail)])
+        merchant_id = await self._active(request.shop_domain)
+        if customer:
+            return self._member_token(merchant_id, customer)
+        if request.role not in _BUILT_IN:
+            # Raises NotFound for a role that this shop has not.
+            await self._mesh.call(
+                GET_PERMISSIONS,
+                PermissionsOf(role=request.role),
+                service_caller("auth", merchant_id),
+            )
+        return self._staff_token(merchant_id, request.role, "development")
+
+    async def open_demo(self, _: Caller, __: OpenDemoSession) -> Token:
+        self._check_development()
+        return self._staff_token(await self._active(DEMO_SHOP), _DEMO_ROLE, "demo")
+
+    def _check_development(self) -> None:
+        if not self._development:
+            raise Forbidden("Log-ins for development are off here.")
+
+    async def _active(self, shop_domain: str) -> UUID:
+        async with self._units() as unit:
+            merchant = await unit.stores.by_domain(normalised(shop_domain))
+        if merchant is None or merchant.status is not Status.ACTIVE:
+            raise NotFound("No shop of this name uses LoyalNest.")
+        return merchant.merchant_id
+
+    def _staff_token(self, merchant_id: UUID, role: str, actor: str) -> Token:
+        return self._answer(
+            self._issuer.issue(Audience.MERCHANT, actor, merchant_id=merchant_id, role=role)
+        )
+
+    def _member_token(self, merchant_id: UUID, shopify_customer_id: str) -> Token:
+        customer_id = member_id(merchant_id, shopify_customer_id)
+        return self._answer(
+            self._issuer.issue(
+                Audience.CUSTOMER,
+                f"customer:{customer_id}",
+                merchant_id=merchant_id,
+                customer_id=customer_id,
+                role=CUSTOMER,
+            )
+        )
+
+    def _answer(self, token: str) -> Token:
+        return Token(token=token, expires_at=self._verifier.verify(token).expires_at)

@@ -1,0 +1,92 @@
+"""Who the people of a shop are: one, many, or a page of them."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from contracts.caller import Caller
+from contracts.paging import BAD_CURSOR, MOST, limit_problems
+from contracts.users import KINDS, GetUser, ListUsers, User, Users, UsersOf
+from domain.errors import InvalidRequest, NotFound, Problem
+from ports.people import People, Person, Place
+from ports.sealing import Sealer
+from ports.unit import Units
+from services.users.envelope import Envelope
+from services.users.keys import ShopKeys
+
+_BAD_KIND: Final = Problem("/kind", f"Expected one of {', '.join(KINDS)}.")
+
+
+class Asking:
+    def __init__(self, units: Units[People], keys: ShopKeys, sealer: Sealer) -> None:
+        self._units = units
+        self._keys = keys
+        self._sealer = sealer
+
+    async def user(self, caller: Caller, request: GetUser) -> User:
+        async with self._units() as unit:
+            found = await unit.stores.find(caller.tenant, [request.user_id])
+        if not found:
+            raise NotFound("This shop has no such person.")
+        return (await self._opened(caller.tenant, found))[0]
+
+    async def users(self, caller: Caller, request: UsersOf) -> Users:
+        """Those that the shop has, in no particular order."""
+        if len(request.user_ids) > MOST:
+            raise InvalidRequest(problems=[Problem("/user_ids", f"At most {MOST} at once.")])
+        async with self._units() as unit:
+            found = await unit.stores.find(caller.tenant, request.user_ids)
+        return Users(users=await self._opened(caller.tenant, found))
+
+    async def page(self, caller: Caller, request: ListUsers) -> Users:
+        after = _checked(request)
+        tenant = caller.tenant
+        index = ""
+        if request.email:
+            index = Envelope(self._sealer, await self._keys.of(tenant)).index(request.email)
+            if not index:
+                return Users(users=())  # nothing but blanks
+        async with self._units() as unit:
+            found = await unit.stores.page(tenant, request.kind, index, after, request.limit + 1)
+        page = found[: request.limit]
+        return Users(
+            users=await self._opened(tenant, page),
+            next_cursor=_cursor(page[-1]) if len(found) > len(page) else None,
+        )
+
+    async def _opened(self, merchant_id: UUID, people: Sequence[Person]) -> tuple[User, ...]:
+        if not people:
+            return ()  # and a shop without people needs no key
+        envelope = Envelope(self._sealer, await self._keys.of(merchant_id))
+        return tuple(map(envelope.show, people))
+
+
+def _checked(request: ListUsers) -> Place | None:
+    """Where the page begins. Raises InvalidRequest with all that is wrong."""
+    problems = limit_problems(request.limit)
+    after = None
+    if request.kind not in KINDS:
+        problems.append(_BAD_KIND)
+    if request.cursor is not None:
+        after = _place(request.cursor)
+        if after is None:
+            problems.append(BAD_CURSOR)
+    if problems:
+        raise InvalidRequest(problems=problems)
+    return after
+
+
+def _cursor(last: Person) -> str:
+    place = f"{last.created_at.isoformat()} {last.key.user_id}"
+    return urlsafe_b64encode(place.encode()).decode("ascii")
+
+
+def _place(cursor: str) -> Place | None:
+    try:
+        created_at, _, user_id = urlsafe_b64decode(cursor.encode("ascii")).decode().partition(" ")
+        at = datetime.fromisoformat(created_at)
+        return Place(at.astimezone(UTC), UUID(user_id))
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,159 @@
+"""People added and changed by hand."""
+
+from dataclasses import replace
+from typing import Final
+
+import msgspec
+
+from contracts.caller import Audience, Caller, service_caller
+from contracts.contact import Contact
+from contracts.roles import GET_PERMISSIONS, PermissionsOf
+from contracts.shop import member_id
+from contracts.users import (
+    STAFF,
+    USER_CREATED,
+    USER_UPDATED,
+    CreatedUser,
+    CreateUser,
+    UpdateUser,
+    User,
+    UserChanged,
+    UserExists,
+)
+from domain.errors import Forbidden, InvalidRequest, NotFound, Problem
+from domain.rbac import allows, check_grant
+from ports.mesh import Mesh
+from ports.people import People, Person, PersonKey
+from ports.sealing import Sealer
+from ports.unit import Unit, Units
+from services.users.checks import creation_problems, update_problems
+from services.users.envelope import Envelope, Private, shown
+from services.users.keys import ShopKeys
+
+_MANAGES_STAFF: Final = "roles:write"
+
+
+class Changing:
+    def __init__(self, units: Units[People], keys: ShopKeys, sealer: Sealer, mesh: Mesh) -> None:
+        self._units = units
+        self._keys = keys
+        self._sealer = sealer
+        self._mesh = mesh
+
+    async def create(self, unit: Unit[People], caller: Caller, request: CreateUser) -> CreatedUser:
+        """Add a person. The answer is kept for repeats, so it holds nothing personal."""
+        problems = creation_problems(request, unit.now().date())
+        if problems:
+            raise InvalidRequest(problems=problems)
+        tenant = caller.tenant
+        if request.kind == STAFF:
+            await self._check_may_employ(caller, request.role)
+        private = Private(_contact(request), request.birthday)
+        sealed = Envelope(self._sealer, await self._keys.of(tenant)).close(private)
+        if await unit.stores.email_taken(tenant, request.kind, sealed.email_index):
+            raise UserExists
+        now = unit.now()
+        customer = request.shopify_customer_id
+        person = Person(
+            key=PersonKey(tenant, member_id(tenant, customer) if customer else unit.new_id()),
+            kind=request.kind,
+            shopify_customer_id=customer,
+            email_index=sealed.email_index,
+            sealed_contact=sealed.contact,
+            sealed_birthday=sealed.birthday,
+            language=request.language.strip(),
+            role=request.role,
+            created_at=now,
+            updated_at=now,
+        )
+        if not await unit.stores.add(person):
+            raise UserExists
+        unit.emit(USER_CREATED, _said(person), tenant)
+        return CreatedUser(user_id=person.key.user_id, kind=person.kind, created_at=now)
+
+    async def update(self, caller: Caller, request: UpdateUser) -> User:
+        async with self._units() as unit:
+            problems = update_problems(request, unit.now().date())
+            if problems:
+                raise InvalidRequest(problems=problems)
+            key = PersonKey(caller.tenant, request.user_id)
+            known = await unit.stores.lock(key)
+            if known is None:
+                raise NotFound("This shop has no such person.")
+            if known.kind == STAFF:
+                _check_manages_staff(caller)
+            envelope = Envelope(self._sealer, await self._keys.of(caller.tenant))
+            before = envelope.open(known)
+            after = _updated(before, request)
+            language = known.language if request.language is None else request.language.strip()
+            if after == before and language == known.language:
+                return shown(known, before)
+            sealed = envelope.close(after)
+            if sealed.email_index != known.email_index and await unit.stores.email_taken(
+                key.merchant_id, known.kind, sealed.email_index
+            ):
+                raise UserExists
+            person = replace(
+                known,
+                email_index=sealed.email_index,
+                sealed_contact=sealed.contact,
+                sealed_birthday=sealed.birthday,
+                language=language,
+                updated_at=max(unit.now(), known.updated_at),
+            )
+            await unit.stores.change(person)
+            unit.emit(USER_UPDATED, _said(person), key.merchant_id)
+            return shown(person, after)
+
+    async def _check_may_employ(self, caller: Caller, role: str) -> None:
+        """Raises Forbidden or CannotGrant for somebody who may not give this role to a colleague,
+        InvalidRequest for a role that the shop has not."""
+        _check_manages_staff(caller)
+        try:
+            granted = await self._mesh.call(
+                GET_PERMISSIONS,
+                PermissionsOf(role=role),
+                service_caller("users", caller.tenant),
+                deadline=2.0,
+            )
+        except NotFound:
+            problem = Problem("/role", "This shop has no role of that name.")
+            raise InvalidRequest(problems=[problem]) from None
+        if caller.audience is not Audience.SERVICE:
+            check_grant(frozenset(caller.permissions), granted.permissions)
+
+
+def _check_manages_staff(caller: Caller) -> None:
+    if caller.audience is not Audience.SERVICE and not allows(
+        frozenset(caller.permissions), _MANAGES_STAFF
+    ):
+        raise Forbidden("Staff is added and changed by those who manage roles.")
+
+
+def _contact(request: CreateUser) -> Contact:
+    return Contact(
+        email=request.email.strip(),
+        phone=request.phone.strip(),
+        first_name=request.first_name.strip(),
+        last_name=request.last_name.strip(),
+    )
+
+
+def _updated(before: Private, request: UpdateUser) -> Private:
+    given = {
+        name: value.strip()
+        for name in Contact.__struct_fields__
+        if (value := getattr(request, name)) is not None
+    }
+    birthday = before.birthday if request.birthday is None else request.birthday
+    return Private(msgspec.structs.replace(before.contact, **given), birthday)
+
+
+def _said(person: Person) -> UserChanged:
+    return UserChanged(
+        user_id=person.key.user_id,
+        kind=person.kind,
+        shopify_customer_id=person.shopify_customer_id,
+        language=person.language,
+        occurred_at=person.updated_at,
+    )

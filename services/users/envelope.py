@@ -1,0 +1,99 @@
+"""Opening and closing what is personal of a person: the contact and the birthday."""
+
+import logging
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+
+import msgspec
+
+from contracts.contact import Contact
+from contracts.users import User
+from ports.people import Person
+from ports.sealing import CONTACT, CannotOpen, MerchantKey, Sealer
+
+log = logging.getLogger(__name__)
+
+_BIRTHDAY: Final = "birthday"
+"""Purpose of a sealed birthday. Apart from the contact, which the shop's records replace whole."""
+
+_NOBODY: Final = Contact()
+_encode_contact: Final = msgspec.json.Encoder().encode
+_decode_contact: Final = msgspec.json.Decoder(Contact).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Private:
+    """What is personal, in the open."""
+
+    contact: Contact = _NOBODY
+    birthday: date | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedPrivate:
+    """The same, as it is stored."""
+
+    email_index: str
+    contact: str
+    birthday: str
+
+
+class Envelope:
+    """Opens and closes for one shop."""
+
+    def __init__(self, sealer: Sealer, key: MerchantKey) -> None:
+        self._sealer = sealer
+        self._key = key
+
+    def index(self, email: str) -> str:
+        return self._sealer.blind_index(self._key, email)
+
+    def close(self, private: Private) -> SealedPrivate:
+        contact, birthday = private.contact, private.birthday
+        seal, key = self._sealer.seal, self._key
+        return SealedPrivate(
+            email_index=self.index(contact.email),
+            contact="" if contact == _NOBODY else seal(key, _encode_contact(contact), CONTACT),
+            birthday="" if birthday is None else seal(key, str(birthday).encode(), _BIRTHDAY),
+        )
+
+    def open(self, person: Person) -> Private:
+        """Raises CannotOpen for what was sealed with another key or altered."""
+        contact, birthday = person.sealed_contact, person.sealed_birthday
+        return Private(
+            contact=_decode_contact(self._sealer.open(self._key, contact, CONTACT))
+            if contact
+            else _NOBODY,
+            birthday=date.fromisoformat(self._sealer.open(self._key, birthday, _BIRTHDAY).decode())
+            if birthday
+            else None,
+        )
+
+    def show(self, person: Person) -> User:
+        """The person as somebody who may read them sees them. One who cannot be opened is shown
+        without personal data, so that the others of a page can still be read."""
+        try:
+            private = self.open(person)
+        except CannotOpen:
+            log.error("user %s cannot be opened with the key of the shop", person.key.user_id)  # noqa: TRY400
+            private = Private()
+        return shown(person, private)
+
+
+def shown(person: Person, private: Private) -> User:
+    contact = private.contact
+    return User(
+        user_id=person.key.user_id,
+        kind=person.kind,
+        shopify_customer_id=person.shopify_customer_id,
+        email=contact.email,
+        phone=contact.phone,
+        first_name=contact.first_name,
+        last_name=contact.last_name,
+        language=person.language,
+        birthday=private.birthday,
+        role=person.role,
+        created_at=person.created_at,
+        updated_at=person.updated_at,
+    )
