@@ -1,0 +1,184 @@
+"""Declarations that must not start, and what every struct that travels has to be like."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+import msgspec
+import pytest
+from msgspec import inspect
+
+from contracts.http import STATUS
+from contracts.kit import (
+    INTERNAL,
+    PUBLIC,
+    BadContract,
+    Body,
+    Contracts,
+    Event,
+    Http,
+    Operation,
+    Request,
+    Response,
+    get,
+    post,
+)
+from contracts.registry import REGISTRY, build
+from domain.errors import Kind
+
+PLAIN = re.compile(
+    r"(.*_)?(e?mail|phone|mobile|(first|last|full|sur|given|family)_?name|address\d?|street|city"
+    r"|zip|postcode|birth(day|_?date)|ip(_address)?|password|token|secret)"
+)
+"""Names of fields that would hold personal data, or a secret, in the clear."""
+
+
+class Ask(Request, frozen=True, kw_only=True):
+    name: str = ""
+
+
+class AskForAnother(Request, frozen=True, kw_only=True):
+    merchant_id: str
+
+
+class Answer(Response, frozen=True, kw_only=True):
+    pass
+
+
+def operation(
+    permission: str = "points:read",
+    name: str = "points.v1.Ask",
+    request: type[Request] = Ask,
+    http: Http | None = None,
+) -> Operation[Request, msgspec.Struct]:
+    return Operation(name, request, Answer, permission=permission, summary="", http=http)
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        (operation(permission=""), "names no permission"),
+        (operation(permission="everything"), "no permission"),
+        (operation(permission=INTERNAL, http=get("/inside")), "internal"),
+        (operation(request=AskForAnother, http=get("/other")), "merchant id"),
+        (operation(http=get("/thing/{missing}")), "missing"),
+        (operation(name="Ask"), "not named"),
+        (operation(name="points.v0.Ask"), "not named"),
+    ],
+)
+def test_a_bad_operation_does_not_start(
+    declared: Operation[Request, msgspec.Struct], said: str
+) -> None:
+    with pytest.raises(BadContract, match=said):
+        build([Contracts(operations=(declared,))])
+
+
+def test_nothing_is_declared_twice() -> None:
+    again = Event("a.b", Body, "points", "")
+    with pytest.raises(BadContract, match="twice"):
+        build([Contracts(events=(again,)), Contracts(events=(again,))])
+    with pytest.raises(BadContract, match="twice"):
+        build([Contracts(operations=(operation(), operation()))])
+    one, other = operation(http=post("/x")), operation(name="points.v1.Other", http=post("/x"))
+    with pytest.raises(BadContract, match="bound twice"):
+        build([Contracts(operations=(one, other))])
+
+
+@pytest.mark.parametrize("name", REGISTRY.operations)
+def test_requests_refuse_what_they_do_not_know(name: str) -> None:
+    request = REGISTRY.operations[name].request
+    for struct in _structs([request]):
+        if struct.cls.__module__.startswith("contracts."):
+            assert struct.forbid_unknown_fields, struct.cls
+    assert request.__struct_config__.frozen
+
+
+@pytest.mark.parametrize("name", REGISTRY.operations)
+def test_no_request_names_a_shop(name: str) -> None:
+    """Services may be asked for a shop by another; the outside world and roles never."""
+    if REGISTRY.operations[name].permission != INTERNAL:
+        request = REGISTRY.operations[name].request
+        assert not {"merchant_id", "shop_id", "tenant"} & set(request.__struct_fields__)
+
+
+@pytest.mark.parametrize("name", REGISTRY.operations)
+def test_answers_tolerate_what_they_do_not_know(name: str) -> None:
+    for struct in _structs([REGISTRY.operations[name].response]):
+        assert not struct.forbid_unknown_fields, struct.cls
+
+
+@pytest.mark.parametrize("topic", REGISTRY.events)
+def test_events_tolerate_what_they_do_not_know(topic: str) -> None:
+    for struct in _structs([REGISTRY.events[topic].body]):
+        assert not struct.forbid_unknown_fields, struct.cls
+
+
+@pytest.mark.parametrize("topic", REGISTRY.events)
+def test_events_hold_no_personal_data_in_the_clear(topic: str) -> None:
+    plain = {
+        f"{struct.cls.__name__}.{field.name}"
+        for struct in _structs([REGISTRY.events[topic].body])
+        for field in struct.fields
+        if PLAIN.fullmatch(field.name)
+    }
+    assert plain == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "is_plain"),
+    [
+        ("email", True),
+        ("customer_email", True),
+        ("first_name", True),
+        ("phone", True),
+        ("email_index", False),
+        ("sealed_contact", False),
+        ("name", False),
+        ("role_name", False),
+    ],
+)
+def test_the_rule_knows_personal_data(name: str, is_plain: bool) -> None:
+    assert bool(PLAIN.fullmatch(name)) == is_plain
+
+
+def test_every_time_that_travels_has_an_offset() -> None:
+    types: set[type] = {each.body for each in REGISTRY.events.values()}
+    for each in REGISTRY.operations.values():
+        types |= {each.request, each.response}
+    for struct in _structs(types):
+        for field in struct.fields:
+            for part in _parts(field.type):
+                if isinstance(part, inspect.DateTimeType):
+                    assert part.tz is True, f"{struct.cls.__name__}.{field.name}: use Instant"
+
+
+def test_public_operations_are_few_and_meant() -> None:
+    public = {name for name, each in REGISTRY.operations.items() if each.permission == PUBLIC}
+    assert public == {
+        "auth.v1.OpenDemoSession",
+        "frontend.v1.GetPage",
+        "frontend.v1.GetAsset",
+    }
+
+
+def test_every_kind_of_refusal_has_a_status() -> None:
+    assert set(STATUS) == set(Kind)
+
+
+def _structs(types: Iterable[type]) -> Iterator[inspect.StructType]:
+    """The structs among ``types`` and in them."""
+    for info in inspect.multi_type_info(types):
+        for part in _parts(info):
+            if isinstance(part, inspect.StructType):
+                yield part
+
+
+def _parts(node: object) -> Iterator[inspect.Type]:
+    if isinstance(node, tuple):
+        for each in node:
+            yield from _parts(each)
+    elif isinstance(node, inspect.Field):
+        yield from _parts(node.type)
+    elif isinstance(node, inspect.Type):
+        yield node
+        for name in node.__struct_fields__:
+            yield from _parts(getattr(node, name))

@@ -1,0 +1,135 @@
+"""A service as its wiring makes it, without a server: nothing here connects to anything."""
+
+import ast
+import asyncio
+import base64
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from nats.aio.client import Client
+from redis.asyncio import Redis
+
+import services
+from adapters.nats.client import NatsMesh
+from adapters.nats.publisher import Publisher
+from adapters.runtime.service import Service
+from adapters.runtime.settings import Settings
+from adapters.runtime.world import World
+from adapters.system import SystemClock, UuidV7
+from contracts.kit import Body, Event, Operation
+
+HOME = Path(services.__file__).parent
+
+
+def wire(name: str, folder: Path) -> Service:
+    """One service; ``folder`` takes the keys it reads."""
+
+    async def wiring() -> Service:
+        wired = importlib.import_module(f"services.{name}.wiring").service(_world(folder))
+        assert isinstance(wired, Service)
+        return wired
+
+    return asyncio.run(wiring())
+
+
+def _world(folder: Path) -> World:
+    key = folder / "key"
+    key.write_text(base64.b64encode(bytes(32)).decode())
+    key.chmod(0o600)
+    settings = Settings.from_environment(
+        {
+            "LOYALNEST_NATS_URL": "nats://user:password@127.0.0.1:1",
+            "LOYALNEST_POSTGRES_URL": "postgresql://user:password@127.0.0.1:1",
+            "LOYALNEST_VALKEY_URL": "redis://127.0.0.1:1/0",
+            "LOYALNEST_MASTER_KEY_FILE": str(key),
+            "LOYALNEST_JWT_KEY_FILE": str(key),
+            "LOYALNEST_SHOPIFY_CLIENT_SECRET": "secret",
+        }
+    )
+    client = Client()
+    return World(
+        settings=settings,
+        client=client,
+        js=client.jetstream(),
+        publisher=Publisher(client),
+        mesh=NatsMesh(client),
+        valkey=Redis.from_url(settings.valkey_url),
+        clock=SystemClock(),
+        ids=UuidV7(),
+    )
+
+
+def consumed(service: Service) -> set[str]:
+    """Topics of the events a service takes from the others."""
+    return {
+        event.topic
+        for consumes in service.consumes
+        for event in consumes.events
+        if event.prefix != "task"  # a service's own queue, no part of the contracts
+    }
+
+
+def mentioned_events(service: str) -> set[str]:
+    """Topics of all events that a service's use cases name."""
+    return {
+        each.topic
+        for module, tree in _use_cases(service)
+        for node in ast.walk(tree)
+        if isinstance(each := _meaning(module, node), Event)
+    }
+
+
+def emitted_events(service: str) -> Iterator[tuple[str, Event[Body]]]:
+    """(place, event) for every ``emit`` of a service that names its event outright."""
+    for module, tree in _use_cases(service):
+        for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr == "emit"
+                and isinstance(event := _meaning(module, node.args[0]), Event)
+            ):
+                yield f"{module.__name__}:{node.lineno}", event
+
+
+def called_operations(service: str) -> set[str]:
+    """Names of all operations that a service's use cases name: those they call."""
+    return {
+        each.name
+        for module, tree in _use_cases(service)
+        for node in ast.walk(tree)
+        if isinstance(each := _meaning(module, node), Operation)
+    }
+
+
+def read_names(service: str) -> set[str]:
+    """Every attribute that a service's use cases read of anything, or match on."""
+    names: set[str] = set()
+    for _, tree in _use_cases(service):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute):
+                names.add(node.attr)
+            elif isinstance(node, ast.MatchClass):
+                names.update(node.kwd_attrs)
+    return names
+
+
+def _use_cases(service: str) -> Iterator[tuple[ModuleType, ast.Module]]:
+    for file in sorted((HOME / service).rglob("*.py")):
+        if file.stem != "wiring":
+            path = file.relative_to(HOME.parent).with_suffix("")
+            module = importlib.import_module(".".join(path.parts).removesuffix(".__init__"))
+            yield module, ast.parse(file.read_text(encoding="utf-8"))
+
+
+def _meaning(module: ModuleType, node: ast.AST) -> Any:
+    """What a name, or an attribute of a name, of ``module`` stands for; None if that is not
+    known before it runs."""
+    if isinstance(node, ast.Name):
+        return vars(module).get(node.id)
+    if isinstance(node, ast.Attribute):
+        return getattr(_meaning(module, node.value), node.attr, None)
+    return None
