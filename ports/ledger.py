@@ -9,7 +9,7 @@ from uuid import UUID
 from domain.points.ledger import EntryDraft
 from domain.points.orders import OrderFacts, RefundFacts
 from domain.points.wallet import Wallet
-from domain.program import ProgramSettings
+from ports.programs import Programs
 
 
 class OrderKey(NamedTuple):
@@ -60,7 +60,7 @@ class HistoryEntry:
     at: datetime
 
 
-class Ledger(Protocol):
+class Ledger(Programs, Protocol):
     """Works inside one transaction. Two transactions that touch the same order or the same wallet
     come one after the other."""
 
@@ -101,12 +101,4 @@ class Ledger(Protocol):
 
     async def take_matured(self, at: datetime, limit: int) -> Sequence[OrderKey]:
         """Orders with pending points whose time has come; each is handed out once."""
-        ...
-
-    async def programs(self, merchants: Iterable[UUID]) -> Mapping[UUID, ProgramSettings]:
-        """The latest program known of these shops."""
-        ...
-
-    async def learn_program(self, merchant_id: UUID, settings: ProgramSettings) -> None:
-        """Store a shop's program unless a newer version is known."""
         ...

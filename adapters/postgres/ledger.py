@@ -1,4 +1,4 @@
-"""``ports.ledger.Ledger`` on PostgreSQL: set-based, so that a batch costs little more than one event."""
+"""``ports.ledger.Ledger`` on PostgreSQL: set-based, so a batch costs little more than an event."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,13 +8,12 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.postgres.programs import PostgresPrograms
 from domain.points.earning import RuleSnapshot
 from domain.points.ledger import EntryDraft, EntryKind
 from domain.points.orders import OrderFacts, RefundFacts
 from domain.points.wallet import EMPTY, Wallet, apply
-from domain.program import ProgramSettings
 from ports.ledger import (
     HistoryEntry,
     NewEntry,
@@ -173,24 +172,10 @@ _TAKE_MATURED: Final = text(
     RETURNING merchant_id, order_id
     """
 )
-_PROGRAMS: Final = text(
-    "SELECT merchant_id, settings FROM programs WHERE merchant_id = ANY(CAST(:ids AS uuid[]))"
-)
-_LEARN_PROGRAM: Final = text(
-    """
-    INSERT INTO programs (merchant_id, version, settings)
-    VALUES (:merchant_id, :version, CAST(:settings AS jsonb))
-    ON CONFLICT (merchant_id) DO UPDATE SET version = excluded.version, settings = excluded.settings
-    WHERE programs.version < excluded.version
-    """
-)
 _LAST: Final = UUID(int=2**128 - 1)
 
 
-class PostgresLedger:
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-
+class PostgresLedger(PostgresPrograms):
     async def lock_orders(self, keys: Iterable[OrderKey]) -> Mapping[OrderKey, OrderState]:
         ordered = sorted(keys)
         if not ordered:
@@ -392,20 +377,6 @@ class PostgresLedger:
         rows = await self._connection.execute(_TAKE_MATURED, {"at": at, "most": limit})
         return [OrderKey(row.merchant_id, row.order_id) for row in rows]
 
-    async def programs(self, merchants: Iterable[UUID]) -> Mapping[UUID, ProgramSettings]:
-        rows = await self._connection.execute(_PROGRAMS, {"ids": list(merchants)})
-        return {row.merchant_id: _decode_program(row.settings) for row in rows}
-
-    async def learn_program(self, merchant_id: UUID, settings: ProgramSettings) -> None:
-        await self._connection.execute(
-            _LEARN_PROGRAM,
-            {
-                "merchant_id": merchant_id,
-                "version": settings.version,
-                "settings": msgspec.json.encode(settings).decode(),
-            },
-        )
-
 
 def _step_by_step(
     entries: Sequence[NewEntry], after_all: Wallet, version: int
@@ -466,7 +437,3 @@ def _draft(row: Row[Any]) -> EntryDraft:
 
 def _json(stored: Any) -> Any:
     return msgspec.json.decode(stored) if isinstance(stored, str | bytes) else stored
-
-
-def _decode_program(stored: Any) -> ProgramSettings:
-    return msgspec.convert(_json(stored), ProgramSettings, strict=False)

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from contracts.core import SettingsUpdated
 from contracts.referrals import ReferralChanged
 from contracts.shop import CustomerRecord, Order, Refund
 from domain.points.ledger import EntryDraft, EntryKind, due_entries, release, signup_entry
@@ -14,6 +13,7 @@ from domain.points.orders import OrderFacts, RefundFacts, merge
 from domain.program import ProgramSettings, RefundPolicy, defaults
 from ports.events import Received
 from ports.ledger import Ledger, NewEntry, OrderKey, OrderState, WalletKey
+from ports.programs import newest_programs
 from ports.unit import Unit, Units
 from services.points.posting import post
 
@@ -157,10 +157,9 @@ async def apply_mesh_events(unit: Unit[Ledger], events: Sequence[Received[Any]])
     now = unit.now()
     entries: list[NewEntry] = []
     causes: dict[UUID, Received[Any]] = {}
+    await unit.stores.learn_programs(newest_programs(events))
     for event in events:
         match event.body:
-            case SettingsUpdated() as update:
-                await unit.stores.learn_program(event.merchant_id, update.settings)
             case ReferralChanged() as referral:
                 for side, customer_id, points in (
                     ("advocate", referral.advocate_id, referral.advocate_points),

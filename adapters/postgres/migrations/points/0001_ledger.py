@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from adapters.postgres.tables import PROGRAMS
+
 revision = "0001"
 down_revision = None
 
@@ -96,13 +98,7 @@ _STATEMENTS = (
     )
     """,
     "CREATE INDEX maturing_at ON maturing (matures_at)",
-    """
-    CREATE TABLE programs (
-        merchant_id uuid PRIMARY KEY,
-        version integer NOT NULL,
-        settings jsonb NOT NULL
-    )
-    """,
+    PROGRAMS,
 )
 
 
