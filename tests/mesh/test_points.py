@@ -1,58 +1,23 @@
 """Points on real servers: orders in, balances out, whatever order they arrive in."""
 
-from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID, uuid4
 
 import msgspec
 import pytest
 
-from adapters.nats.connection import MESSAGE_ID
 from adapters.runtime.host import Process
 from contracts import points, shop
 from contracts.caller import service_caller
-from contracts.kit import Body, Event
-from contracts.shop import Order, OrderCustomer, Refund, member_id
+from contracts.shop import Refund, member_id
 from domain.errors import DuplicateRequest, InvalidRequest, NotFound
 from domain.points.wallet import InsufficientPoints
 from tests.mesh.conftest import Run, eventually
-
-AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
-
-
-def order(merchant: UUID, customer: str = "c1", **changes: object) -> Order:
-    base = Order(
-        order_id="o1",
-        number="#1",
-        currency="USD",
-        test=False,
-        source="web",
-        financial_status="paid",
-        created_at=AT,
-        updated_at=AT,
-        processed_at=AT,
-        subtotal=Decimal("100.00"),
-        shipping=Decimal(10),
-        tax=Decimal(0),
-        total=Decimal(110),
-        customer=OrderCustomer(
-            customer_id=member_id(merchant, customer), shopify_customer_id=customer
-        ),
-    )
-    return msgspec.structs.replace(base, **changes)
+from tests.mesh.said import AT, order, say
 
 
 def refund(amount: str, refund_id: str = "r1") -> Refund:
     return Refund(refund_id=refund_id, order_id="o1", created_at=AT, merchandise=Decimal(amount))
-
-
-async def say(
-    process: Process, event: Event[Body], body: Body, merchant: UUID, message_id: str = ""
-) -> None:
-    assert process.world is not None
-    await process.world.publisher.publish(
-        event.subject(merchant), msgspec.json.encode(body), {MESSAGE_ID: message_id or str(uuid4())}
-    )
 
 
 async def balance_of(process: Process, merchant: UUID, customer: str = "c1") -> points.Balance:
@@ -107,11 +72,11 @@ async def test_adjusting_is_idempotent_and_never_overspends(run: Run) -> None:
         first = await mesh.call(points.ADJUST, gift, staff, idempotency_key="k1")
         assert await mesh.call(points.ADJUST, gift, staff, idempotency_key="k1") == first
         assert first.balance.spendable == 50
+        other = msgspec.structs.replace(gift, points=51)
         with pytest.raises(DuplicateRequest):
-            other = msgspec.structs.replace(gift, points=51)
             await mesh.call(points.ADJUST, other, staff, idempotency_key="k1")
+        debit = msgspec.structs.replace(gift, points=-51)
         with pytest.raises(InsufficientPoints):
-            debit = msgspec.structs.replace(gift, points=-51)
             await mesh.call(points.ADJUST, debit, staff, idempotency_key="k2")
         with pytest.raises(InvalidRequest):
             await mesh.call(points.ADJUST, gift, staff)
