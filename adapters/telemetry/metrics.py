@@ -6,6 +6,8 @@ from prometheus_client import Counter, Gauge, Histogram
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
+READY: Final = Gauge("loyalnest_ready", "1 when every service of this process can do its work.")
+
 CALLS: Final = Counter("loyalnest_calls_total", "Calls answered.", ["operation", "outcome"])
 CALL_SECONDS: Final = Histogram(
     "loyalnest_call_seconds", "Time to answer a call.", ["operation"], buckets=_SECONDS

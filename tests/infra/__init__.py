@@ -1,0 +1,1 @@
+"""What production runs on names only what exists in the code."""
