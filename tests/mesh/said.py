@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
+from adapters.nats.connection import AT as SAID_AT
 from adapters.nats.connection import MESSAGE_ID
 from adapters.runtime.host import Process
 from adapters.runtime.world import World
@@ -44,8 +45,7 @@ def order(merchant: UUID, customer: str = "c1", email_index: str = "", **changes
 
 
 def mesh_of(process: Process) -> Mesh:
-    assert process.world is not None
-    return process.world.mesh
+    return world_of(process).mesh
 
 
 async def register(process: Process, domain: str = "") -> auth.Merchant:
@@ -56,17 +56,24 @@ async def register(process: Process, domain: str = "") -> auth.Merchant:
 
 async def times_said(process: Process, event: Event[Body], merchant: UUID) -> int:
     """How often the mesh has said ``event`` of this shop so far."""
-    assert process.world is not None
     subject = event.subject(merchant)
-    info = await process.world.js.stream_info("EVENTS", subjects_filter=subject)
+    info = await world_of(process).js.stream_info("EVENTS", subjects_filter=subject)
     return (info.state.subjects or {}).get(subject, 0)
 
 
 async def say(
-    process: Process, event: Event[Body], body: Body, merchant: UUID, message_id: str = ""
+    process: Process,
+    event: Event[Body],
+    body: Body,
+    merchant: UUID,
+    message_id: str = "",
+    at: datetime | None = None,
 ) -> None:
+    headers = {MESSAGE_ID: message_id or str(uuid4())}
+    if at is not None:
+        headers[SAID_AT] = at.isoformat()
     await world_of(process).publisher.publish(
-        event.subject(merchant), msgspec.json.encode(body), {MESSAGE_ID: message_id or str(uuid4())}
+        event.subject(merchant), msgspec.json.encode(body), headers
     )
 
 
