@@ -23,7 +23,7 @@ _SELF: Final = service_caller("api_gateway")
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """Also one that has uninstalled: what Shopify still has to say of it (``shop/redact``) counts."""
+    """Also one that has uninstalled: what Shopify still says of it (``shop/redact``) counts."""
 
     merchant_id: UUID
     key: MerchantKey

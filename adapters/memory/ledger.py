@@ -1,0 +1,121 @@
+"""``ports.ledger.Ledger`` in memory."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from domain.points.orders import OrderFacts, RefundFacts
+from domain.points.wallet import EMPTY, Wallet, apply
+from domain.program import ProgramSettings
+from ports.ledger import (
+    HistoryEntry,
+    NewEntry,
+    OrderKey,
+    OrderState,
+    PostedEntry,
+    WalletKey,
+)
+
+
+class MemoryLedger:
+    def __init__(self) -> None:
+        self._facts: dict[OrderKey, OrderFacts] = {}
+        self._refunds: dict[OrderKey, dict[str, RefundFacts]] = defaultdict(dict)
+        self._entries: list[NewEntry] = []
+        self._taken: set[tuple[UUID, tuple[str, str, str, str]]] = set()
+        self._wallets: dict[WalletKey, tuple[Wallet, int]] = {}
+        self._maturing: dict[OrderKey, datetime] = {}
+        self._programs: dict[UUID, ProgramSettings] = {}
+
+    async def lock_orders(self, keys: Iterable[OrderKey]) -> Mapping[OrderKey, OrderState]:
+        return {key: self._state(key) for key in sorted(keys)}
+
+    def _state(self, key: OrderKey) -> OrderState:
+        own = [
+            entry
+            for entry in self._entries
+            if entry.draft.order_id and key == (entry.wallet.merchant_id, entry.draft.order_id)
+        ]
+        return OrderState(
+            self._facts.get(key),
+            tuple(self._refunds[key].values()),
+            tuple(entry.draft for entry in own),
+            own[0].wallet.customer_id if own else None,
+        )
+
+    async def learn_orders(self, facts: Mapping[OrderKey, OrderFacts]) -> None:
+        self._facts.update(facts)
+
+    async def learn_refunds(self, refunds: Mapping[OrderKey, Sequence[RefundFacts]]) -> None:
+        for key, found in refunds.items():
+            for refund in found:
+                self._refunds[key].setdefault(refund.refund_id, refund)
+
+    async def lock_wallets(self, keys: Iterable[WalletKey]) -> Mapping[WalletKey, Wallet]:
+        return {key: self._wallets.get(key, (EMPTY, 0))[0] for key in keys}
+
+    async def post(self, entries: Sequence[NewEntry]) -> Sequence[PostedEntry]:
+        posted = []
+        for entry in entries:
+            once = (entry.wallet.merchant_id, entry.draft.key)
+            if once in self._taken:
+                continue
+            self._taken.add(once)
+            self._entries.append(entry)
+            if entry.matures_at is not None and entry.draft.points > 0:
+                order = OrderKey(entry.wallet.merchant_id, entry.draft.order_id)
+                self._maturing.setdefault(order, entry.matures_at)
+            wallet, version = self._wallets.get(entry.wallet, (EMPTY, 0))
+            after = (apply(wallet, entry.draft), version + 1)
+            self._wallets[entry.wallet] = after
+            posted.append(PostedEntry(entry, *after))
+        return posted
+
+    async def wallet(self, key: WalletKey) -> Wallet | None:
+        known = self._wallets.get(key)
+        return None if known is None else known[0]
+
+    async def wallets(self, merchant_id: UUID, customers: Sequence[UUID]) -> Mapping[UUID, Wallet]:
+        return {
+            key.customer_id: wallet
+            for key, (wallet, _) in self._wallets.items()
+            if key.merchant_id == merchant_id and key.customer_id in customers
+        }
+
+    async def history(
+        self, key: WalletKey, before: UUID | None, limit: int
+    ) -> Sequence[HistoryEntry]:
+        own = sorted(
+            (
+                entry
+                for entry in self._entries
+                if entry.wallet == key and (before is None or entry.entry_id < before)
+            ),
+            key=lambda entry: entry.entry_id,
+            reverse=True,
+        )
+        return [HistoryEntry(entry.entry_id, entry.draft, entry.at) for entry in own[:limit]]
+
+    async def take_matured(self, at: datetime, limit: int) -> Sequence[OrderKey]:
+        due = sorted((when, key) for key, when in self._maturing.items() if when <= at)[:limit]
+        for _, key in due:
+            del self._maturing[key]
+        return [key for _, key in due]
+
+    async def programs(
+        self, merchants: Iterable[UUID], *, hold: bool = False
+    ) -> Mapping[UUID, ProgramSettings]:
+        del hold  # one transaction at a time: everything is held
+        return {each: self._programs[each] for each in merchants if each in self._programs}
+
+    async def learn_programs(
+        self, programs: Mapping[UUID, ProgramSettings]
+    ) -> Mapping[UUID, ProgramSettings | None]:
+        replaced = {}
+        for merchant_id, settings in programs.items():
+            known = self._programs.get(merchant_id)
+            if known is None or known.version < settings.version:
+                self._programs[merchant_id] = settings
+                replaced[merchant_id] = known
+        return replaced

@@ -1,0 +1,72 @@
+"""Real NATS, PostgreSQL and Valkey for every test that wants them, started once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeVar
+
+import pytest
+import pytest_asyncio
+
+from adapters.runtime.host import Process
+from adapters.runtime.settings import Settings
+from infra.embedded.ports import free_port
+from infra.embedded.servers import Servers
+
+AnswerT = TypeVar("AnswerT")
+Run = Callable[..., AbstractAsyncContextManager[Process]]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Servers]:
+    async with Servers(tmp_path_factory.mktemp("servers")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def environment(servers: Servers) -> dict[str, str]:
+    """The settings of a service process that uses the servers of the tests."""
+    return servers.environment() | {"LOYALNEST_DEMO": "1", "LOYALNEST_LOG_LEVEL": "warning"}
+
+
+@pytest.fixture(scope="session")
+def run(environment: dict[str, str]) -> Run:
+    """``async with run("points", "rfm") as process`` runs services in the test's event loop."""
+
+    @asynccontextmanager
+    async def running(*names: str, **settings: str) -> AsyncIterator[Process]:
+        more = {f"LOYALNEST_{name.upper()}": value for name, value in settings.items()}
+        ports = {
+            "LOYALNEST_HTTP_PORT": str(free_port(set())),
+            "LOYALNEST_OPS_PORT": str(free_port(set())),
+        }
+        process = Process(names, Settings.from_environment(environment | ports | more))
+        await process.start()
+        try:
+            yield process
+        finally:
+            await process.stop()
+
+    return running
+
+
+async def eventually(
+    ask: Callable[[], Awaitable[AnswerT]],
+    holds: Callable[[AnswerT], bool] = bool,
+    seconds: float = 10.0,
+    ignore: Sequence[type[Exception]] = (),
+) -> AnswerT:
+    """Ask until the answer ``holds``; the last answer or error is in the failure."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while True:
+        last: object
+        try:
+            answer = await ask()
+            if holds(answer):
+                return answer
+            last = answer
+        except tuple(ignore) as error:
+            last = error
+        if asyncio.get_running_loop().time() > deadline:
+            raise AssertionError(f"still not after {seconds} s: {last!r}")
+        await asyncio.sleep(0.02)

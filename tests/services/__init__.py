@@ -1,0 +1,1 @@
+"""Use cases with fakes: what happens, without any server."""
