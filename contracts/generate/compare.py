@@ -43,7 +43,7 @@ def breaking(old: Documents, new: Documents, retired: Collection[str] = ()) -> l
         if now is None:
             lines.append(f"event {topic} was removed")
         else:
-            lines += _schemas(topic, Way.EVENT, old[was["body"]], new[now["body"]])
+            lines += differences(topic, Way.EVENT, old[was["body"]], new[now["body"]])
     for topic, event in before.get("webhooks", {}).items():
         if topic not in after["webhooks"] and event not in retired:
             lines.append(f"webhook {topic} is no longer taken")
@@ -68,15 +68,16 @@ def _operation(
         yield f"{name} needs an idempotency key, it needed none"
     for code in sorted(set(was["errors"]) - set(now["errors"])):
         yield f"{name} no longer answers {code}"
-    yield from _schemas(name, Way.REQUEST, old[was["request"]], new[now["request"]])
-    yield from _schemas(name, Way.RESPONSE, old[was["response"]], new[now["response"]])
+    yield from differences(name, Way.REQUEST, old[was["request"]], new[now["request"]])
+    yield from differences(name, Way.RESPONSE, old[was["response"]], new[now["response"]])
 
 
 def _route(http: Schema | None) -> str:
     return "nowhere" if http is None else f"{http['method']} {http['path']} ({http['status']})"
 
 
-def _schemas(name: str, way: Way, old: Schema, new: Schema) -> list[str]:
+def differences(name: str, way: Way, old: Schema, new: Schema) -> list[str]:
+    """One line for everything in the schema ``new`` that breaks who was built on ``old``."""
     old_root, new_root = (_Node(each, each.get("$defs", {})) for each in (old, new))
     return [f"{name} {way.value} {line}" for line in _compare("", way, old_root, new_root)]
 

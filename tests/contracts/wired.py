@@ -5,6 +5,7 @@ import asyncio
 import base64
 import importlib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -68,7 +69,7 @@ def consumed(service: Service) -> set[str]:
         event.topic
         for consumes in service.consumes
         for event in consumes.events
-        if event.prefix != "task"  # a service's own queue, no part of the contracts
+        if event.prefix in ("evt", "shop")  # the others are queues of the service itself
     }
 
 
@@ -106,15 +107,21 @@ def called_operations(service: str) -> set[str]:
 
 
 def read_names(service: str) -> set[str]:
-    """Every attribute that a service's use cases read of anything, or match on."""
+    """Every attribute that a service's use cases, or ports on their behalf, read or match on."""
     names: set[str] = set()
-    for _, tree in _use_cases(service):
+    for tree in (*(tree for _, tree in _use_cases(service)), *_ports()):
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute):
                 names.add(node.attr)
             elif isinstance(node, ast.MatchClass):
                 names.update(node.kwd_attrs)
     return names
+
+
+@cache
+def _ports() -> tuple[ast.Module, ...]:
+    files = sorted((HOME.parent / "ports").glob("*.py"))
+    return tuple(ast.parse(file.read_text(encoding="utf-8")) for file in files)
 
 
 def _use_cases(service: str) -> Iterator[tuple[ModuleType, ast.Module]]:

@@ -1,0 +1,120 @@
+"""What admin_core relies on: what the audit log says of each event, and privacy requests."""
+
+from uuid import UUID
+
+from contracts import (
+    admin_core,
+    admin_features,
+    auth,
+    campaign,
+    core,
+    event_tracking,
+    gamification,
+    points,
+    referrals,
+    roles,
+    shop,
+    users,
+)
+from tests.contracts.pacts import Pact, Part, Reads
+from tests.contracts.parts import Program
+
+
+class NewShop(Part, frozen=True, kw_only=True):
+    shop_domain: str
+
+
+class ShopStatus(Part, frozen=True, kw_only=True):
+    status: str
+
+
+class Person(Part, frozen=True, kw_only=True):
+    user_id: UUID
+    kind: str
+
+
+class Role(Part, frozen=True, kw_only=True):
+    role_id: UUID
+    name: str
+    permissions: tuple[str, ...]
+
+
+class Moved(Part, frozen=True, kw_only=True):
+    customer_id: UUID
+    points: int
+    source: str
+    source_ref: str
+
+
+class Referral(Part, frozen=True, kw_only=True):
+    referral_id: UUID
+    state: str
+    reason: str = ""
+
+
+class Tier(Part, frozen=True, kw_only=True):
+    customer_id: UUID
+    tier: str
+    previous: str = ""
+
+
+class Badge(Part, frozen=True, kw_only=True):
+    customer_id: UUID
+    badge: str
+
+
+class Customer(Part, frozen=True, kw_only=True):
+    customer_id: UUID
+
+
+class Task(Part, frozen=True, kw_only=True):
+    task_id: UUID
+    kind: str
+    error: str = ""
+
+
+class Template(Part, frozen=True, kw_only=True):
+    kind: str
+    language: str
+    updated_by: str
+
+
+class PrivacyCase(Part, frozen=True, kw_only=True):
+    request_id: UUID
+    kind: str
+
+
+class PrivacyRequest(Part, frozen=True, kw_only=True):
+    request_key: str
+    shopify_customer_id: str = ""
+    customer_id: UUID | None = None
+    order_ids: tuple[str, ...] = ()
+    sealed_payload: str = ""
+
+
+PACT = Pact(
+    "admin_core",
+    reads=(
+        Reads((auth.MERCHANT_CREATED,), NewShop),
+        Reads((auth.MERCHANT_CHANGED,), ShopStatus),
+        Reads((users.USER_CREATED,), Person),
+        Reads((roles.ROLE_CREATED, roles.ROLE_UPDATED), Role),
+        Reads((points.EARNED, points.ADJUSTED, points.REFUNDED), Moved),
+        Reads(
+            (
+                referrals.REFERRAL_CREATED,
+                referrals.REFERRAL_COMPLETED,
+                referrals.REFERRAL_BLOCKED,
+            ),
+            Referral,
+        ),
+        Reads((campaign.TIER_ASSIGNED,), Tier),
+        Reads((gamification.BADGE_AWARDED,), Badge),
+        Reads((core.SETTINGS_UPDATED,), Program),
+        Reads((core.CUSTOMER_CREATED,), Customer),
+        Reads((event_tracking.TASK_FAILED,), Task),
+        Reads((admin_features.TEMPLATE_UPDATED,), Template),
+        Reads((admin_core.GDPR_REQUEST_CREATED,), PrivacyCase),
+        Reads((shop.DATA_REQUESTED, shop.CUSTOMER_REDACTED, shop.SHOP_REDACTED), PrivacyRequest),
+    ),
+)

@@ -1,0 +1,60 @@
+"""What core relies on: orders to count, the parts a member's profile is made of, new shops."""
+
+from decimal import Decimal
+from uuid import UUID
+
+from contracts import auth, campaign, rfm, shop, users
+from contracts.kit import Instant
+from tests.contracts.pacts import Pact, Part, Reads
+
+
+class CountedOrder(Part, frozen=True, kw_only=True):
+    order_id: str
+    test: bool
+    created_at: Instant
+
+
+class Person(Part, frozen=True, kw_only=True):
+    user_id: UUID
+    kind: str
+    shopify_customer_id: str = ""
+    occurred_at: Instant
+
+
+class Scores(Part, frozen=True, kw_only=True):
+    customer_id: UUID
+    shopify_customer_id: str = ""
+    recency: int
+    frequency: int
+    monetary: int
+    segment: str
+    orders: int
+    spent: Decimal
+    last_order_at: Instant | None = None
+    version: int
+    occurred_at: Instant
+
+
+class Tier(Part, frozen=True, kw_only=True):
+    customer_id: UUID
+    shopify_customer_id: str = ""
+    tier: str
+    version: int
+    occurred_at: Instant
+
+
+class NewShop(Part, frozen=True, kw_only=True):
+    currency: str
+    time_zone: str
+
+
+PACT = Pact(
+    "core",
+    reads=(
+        Reads(shop.ORDER_EVENTS, CountedOrder),
+        Reads((users.USER_CREATED,), Person),
+        Reads((rfm.RFM_UPDATED,), Scores),
+        Reads((campaign.TIER_ASSIGNED,), Tier),
+        Reads((auth.MERCHANT_CREATED,), NewShop),
+    ),
+)

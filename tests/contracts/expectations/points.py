@@ -1,0 +1,60 @@
+"""What points relies on: orders and refunds to earn by, programs, completed referrals."""
+
+from decimal import Decimal
+from uuid import UUID
+
+from contracts import core, referrals, shop
+from contracts.kit import Instant
+from tests.contracts.pacts import Pact, Part, Reads
+from tests.contracts.parts import Program
+
+
+class Back(Part, frozen=True, kw_only=True):
+    refund_id: str
+    order_id: str
+    created_at: Instant
+    merchandise: Decimal
+
+
+class Buyer(Part, frozen=True, kw_only=True):
+    customer_id: UUID
+
+
+class Purchase(Part, frozen=True, kw_only=True):
+    order_id: str
+    currency: str
+    test: bool
+    financial_status: str
+    created_at: Instant
+    updated_at: Instant
+    subtotal: Decimal
+    shipping: Decimal
+    tax: Decimal
+    cancelled_at: Instant | None = None
+    customer: Buyer | None = None
+    refunds: tuple[Back, ...] = ()
+
+
+class Account(Part, frozen=True, kw_only=True):
+    customer_id: UUID
+    shopify_customer_id: str
+
+
+class Referral(Part, frozen=True, kw_only=True):
+    referral_id: UUID
+    advocate_id: UUID
+    friend_id: UUID | None = None
+    advocate_points: int = 0
+    friend_points: int = 0
+
+
+PACT = Pact(
+    "points",
+    reads=(
+        Reads(shop.ORDER_EVENTS, Purchase),
+        Reads((shop.REFUND_CREATED,), Back),
+        Reads((shop.CUSTOMER_CREATED,), Account),
+        Reads((core.SETTINGS_UPDATED,), Program),
+        Reads((referrals.REFERRAL_COMPLETED,), Referral),
+    ),
+)

@@ -1,0 +1,50 @@
+"""What referrals relies on: friends' orders and accounts, the program, whose shop it is."""
+
+from decimal import Decimal
+from uuid import UUID
+
+from contracts import auth, core, shop
+from contracts.kit import Instant
+from tests.contracts.pacts import Calls, Pact, Part, Reads
+from tests.contracts.parts import Program
+
+
+class Friend(Part, frozen=True, kw_only=True):
+    customer_id: UUID
+    email_index: str = ""
+
+
+class FriendsOrder(Part, frozen=True, kw_only=True):
+    order_id: str
+    currency: str
+    test: bool
+    financial_status: str
+    created_at: Instant
+    updated_at: Instant
+    subtotal: Decimal
+    shipping: Decimal
+    tax: Decimal
+    cancelled_at: Instant | None = None
+    customer: Friend | None = None
+
+
+class ShopOfLink(Part, frozen=True, kw_only=True):
+    shop_domain: str
+    wrapped_key: str
+
+
+PACT = Pact(
+    "referrals",
+    reads=(
+        Reads(shop.ORDER_EVENTS, FriendsOrder),
+        Reads((shop.CUSTOMER_CREATED, shop.CUSTOMER_UPDATED), Friend),
+        Reads((core.SETTINGS_UPDATED,), Program),
+    ),
+    calls=(
+        Calls(
+            auth.VALIDATE_MERCHANT,
+            {"merchant_id": "01985a3c-7d52-7c4e-9b1f-2f6d8c0e4a11"},
+            ShopOfLink,
+        ),
+    ),
+)
