@@ -1,6 +1,5 @@
 """Admin core: the audit log, privacy requests taken in, and dead letters."""
 
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -9,6 +8,7 @@ from contracts.kit import (
     Contracts,
     Event,
     Idempotency,
+    Instant,
     Operation,
     Page,
     Request,
@@ -22,24 +22,24 @@ _ADMIN: Final = "admin_core"
 
 
 class GetAuditLogs(Request, frozen=True, kw_only=True):
-    """Newest first. ``action`` narrows to one event name; times are instants; ``limit`` 1 to 250."""
+    """Newest first. ``action`` narrows to one event name; ``limit`` is 1 to 250."""
 
     action: str = ""
-    since: datetime | None = None
-    until: datetime | None = None
+    since: Instant | None = None
+    until: Instant | None = None
     cursor: str | None = None
     limit: int = 50
 
 
 class AuditRecord(Response, frozen=True, kw_only=True):
-    """Who did what to whom; ids only."""
+    """Who did what to whom; ids only. ``actor`` is ``<kind>:<id>``, ``subject`` the same."""
 
     record_id: UUID
     action: str
     actor: str
     subject: str
     details: str
-    occurred_at: datetime
+    occurred_at: Instant
 
 
 class AuditRecords(Page, frozen=True, kw_only=True):
@@ -75,8 +75,8 @@ class DeadLetter(Response, frozen=True, kw_only=True):
     reason: str
     tries: int
     state: str
-    died_at: datetime
-    replayed_at: datetime | None = None
+    died_at: Instant
+    replayed_at: Instant | None = None
 
 
 class DeadLetters(Page, frozen=True, kw_only=True):
@@ -111,19 +111,22 @@ REPLAY_DEAD_LETTER: Final = Operation(
 
 
 class ListPrivacyRequests(Request, frozen=True, kw_only=True):
+    """``limit`` is 1 to 250; ``cursor`` comes from the page before."""
+
     cursor: str | None = None
     limit: int = 50
 
 
 class PrivacyCase(Response, frozen=True, kw_only=True):
-    """A GDPR request; it is due 30 days after it came in."""
+    """A GDPR request; it is due 30 days after it came in. ``kind`` is data_request,
+    customer_redact or shop_redact; ``state`` received, collecting, completed or failed."""
 
     request_id: UUID
     kind: str
     state: str
     customer_id: UUID | None = None
-    received_at: datetime
-    due_at: datetime
+    received_at: Instant
+    due_at: Instant
 
 
 class PrivacyCases(Page, frozen=True, kw_only=True):
@@ -145,7 +148,7 @@ class PrivacyRequestCreated(Body, frozen=True, kw_only=True):
     request_id: UUID
     kind: str
     customer_id: UUID | None = None
-    due_at: datetime
+    due_at: Instant
 
 
 GDPR_REQUEST_CREATED: Final = Event(

@@ -1,11 +1,15 @@
-"""Admin features: what a shop's notifications say (and, later, imports, integrations, onboarding)."""
+"""Admin features: what a shop's notifications say."""
 
-from datetime import datetime
 from typing import Final
 
+import msgspec
+
 from contracts.kit import (
+    Body,
     Contracts,
+    Event,
     Idempotency,
+    Instant,
     Operation,
     Request,
     Response,
@@ -17,7 +21,10 @@ from domain.errors import InvalidRequest, NotFound
 
 
 class SaveTemplate(Request, frozen=True, kw_only=True):
-    """``kind`` is the notification (``points_earned`` …), ``language`` one of the eight."""
+    """``kind`` is the notification (``points_earned`` …), ``language`` one of the eight.
+
+    ``body`` is plain text, an empty line between paragraphs; ``{{ name }}`` stands for a variable.
+    """
 
     kind: str
     language: str
@@ -26,14 +33,15 @@ class SaveTemplate(Request, frozen=True, kw_only=True):
 
 
 class Template(Response, frozen=True, kw_only=True):
-    """``language`` is the one found: the one asked for, or "en" when there is no translation."""
+    """``language`` is the one found: the one asked for, or "en" when there is no translation.
+    ``updated_at`` is None for a text that comes with the product."""
 
     kind: str
     language: str
     subject: str
     body: str
     variables: tuple[str, ...]
-    updated_at: datetime
+    updated_at: Instant | None = None
 
 
 SAVE_TEMPLATE: Final = Operation(
@@ -72,10 +80,12 @@ class PreviewTemplate(Request, frozen=True, kw_only=True):
     language: str = "en"
     subject: str | None = None
     body: str | None = None
-    values: dict[str, str] = {}
+    values: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Preview(Response, frozen=True, kw_only=True):
+    """``html`` holds no markup but ours: the text and the values are escaped."""
+
     language: str
     subject: str
     html: str
@@ -92,4 +102,20 @@ PREVIEW_TEMPLATE: Final = Operation(
     errors=(NotFound, InvalidRequest),
 )
 
-CONTRACTS: Final = Contracts(operations=(SAVE_TEMPLATE, GET_TEMPLATE, PREVIEW_TEMPLATE))
+
+class TemplateUpdated(Body, frozen=True, kw_only=True):
+    """``updated_by`` is the id of who saved it."""
+
+    kind: str
+    language: str
+    updated_by: str
+    occurred_at: Instant
+
+
+TEMPLATE_UPDATED: Final = Event(
+    "template.updated", TemplateUpdated, "admin_features", "A notification's text changed."
+)
+
+CONTRACTS: Final = Contracts(
+    operations=(SAVE_TEMPLATE, GET_TEMPLATE, PREVIEW_TEMPLATE), events=(TEMPLATE_UPDATED,)
+)

@@ -1,14 +1,16 @@
 """Event tracking: a durable work queue with retries, for what need not happen at once."""
 
-from datetime import datetime
 from typing import Final
 from uuid import UUID
+
+import msgspec
 
 from contracts.kit import (
     Body,
     Contracts,
     Event,
     Idempotency,
+    Instant,
     Operation,
     Page,
     Request,
@@ -22,23 +24,27 @@ _TRACKING: Final = "event_tracking"
 
 
 class CreateTask(Request, frozen=True, kw_only=True):
-    """``kind`` says who works it off; ``not_before`` postpones it. No personal data in it."""
+    """``kind`` says who works it off; ``not_before`` postpones it. No personal data in it.
+
+    Kinds: ``track_event`` (payload: ``name`` and its properties) and ``noop``, which does nothing.
+    """
 
     kind: str
-    payload: dict[str, str | int | float | bool | None] = {}
-    not_before: datetime | None = None
+    payload: dict[str, str | int | float | bool | None] = msgspec.field(default_factory=dict)
+    not_before: Instant | None = None
 
 
 class Task(Response, frozen=True, kw_only=True):
-    """``state`` is waiting, running, completed or failed; ``tries`` counts what was begun."""
+    """``state`` is pending (in line, or waiting for its time), completed, or dead: given up after
+    its last try. ``tries`` counts those that have ended."""
 
     task_id: UUID
     kind: str
     state: str
     tries: int
     last_error: str = ""
-    created_at: datetime
-    finished_at: datetime | None = None
+    created_at: Instant
+    finished_at: Instant | None = None
 
 
 CREATE_TASK: Final = Operation(
@@ -48,6 +54,29 @@ CREATE_TASK: Final = Operation(
     permission="tasks:write",
     summary="Queue a piece of work.",
     http=post("/v1/api/tasks", status=201),
+    errors=(InvalidRequest,),
+    idempotency=Idempotency.KEY,
+)
+
+
+class CreateTasks(Request, frozen=True, kw_only=True):
+    """1 to 500 tasks, all of them or none."""
+
+    tasks: tuple[CreateTask, ...]
+
+
+class CreatedTasks(Response, frozen=True, kw_only=True):
+    """In the order of the request."""
+
+    task_ids: tuple[UUID, ...]
+
+
+CREATE_TASKS: Final = Operation(
+    "event_tracking.v1.CreateTasks",
+    CreateTasks,
+    CreatedTasks,
+    permission="tasks:write",
+    summary="Queue many pieces of work at once.",
     errors=(InvalidRequest,),
     idempotency=Idempotency.KEY,
 )
@@ -69,6 +98,8 @@ GET_TASK: Final = Operation(
 
 
 class ListTasks(Request, frozen=True, kw_only=True):
+    """``state`` narrows to one; ``limit`` is 1 to 250; ``cursor`` comes from the page before."""
+
     state: str = ""
     cursor: str | None = None
     limit: int = 50
@@ -90,10 +121,11 @@ LIST_TASKS: Final = Operation(
 
 
 class TrackEvent(Request, frozen=True, kw_only=True):
-    """Something a person did in a page of ours, for product analytics. No personal data."""
+    """Something a person did in a page of ours, for product analytics. No personal data; no
+    property is called ``name``."""
 
     name: str
-    properties: dict[str, str | int | float | bool | None] = {}
+    properties: dict[str, str | int | float | bool | None] = msgspec.field(default_factory=dict)
 
 
 class Tracked(Response, frozen=True, kw_only=True):
@@ -117,7 +149,7 @@ class TaskMoved(Body, frozen=True, kw_only=True):
     kind: str
     tries: int
     error: str = ""
-    occurred_at: datetime
+    occurred_at: Instant
 
 
 TASK_CREATED: Final = Event("task.created", TaskMoved, _TRACKING, "Work was queued.")
@@ -126,7 +158,20 @@ TASK_FAILED: Final = Event(
     "task.failed", TaskMoved, _TRACKING, "Work was given up after its last try."
 )
 
+
+class TaskDue(Body, frozen=True, kw_only=True):
+    """A task's turn has come; what it is stands in the table."""
+
+    task_id: UUID
+
+
+def queue_of(kind: str) -> Event[TaskDue]:
+    """The work queue of one kind of task. Only event_tracking puts work there and takes it, so it
+    is no part of what the mesh may rely on."""
+    return Event(kind, TaskDue, _TRACKING, "A task's turn has come.", prefix="task")
+
+
 CONTRACTS: Final = Contracts(
-    operations=(CREATE_TASK, GET_TASK, LIST_TASKS, TRACK_EVENT),
+    operations=(CREATE_TASK, CREATE_TASKS, GET_TASK, LIST_TASKS, TRACK_EVENT),
     events=(TASK_CREATED, TASK_COMPLETED, TASK_FAILED),
 )

@@ -16,6 +16,9 @@ ERROR: Final = "LN-Error"
 AT: Final = "LN-At"
 EVENT_ID: Final = "LN-Id"
 """The id of an event when it is not the message id: a replay needs a message id of its own."""
+ONLY_FOR: Final = "LN-Only-For"
+"""The consumer a replay is meant for. Inboxes forget sooner than dead letters are kept, so the
+others could not be trusted to know that they have applied the event before."""
 MESSAGE_ID: Final = "Nats-Msg-Id"
 TRACE: Final = "traceparent"
 

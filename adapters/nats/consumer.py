@@ -1,8 +1,9 @@
 """Consuming events: whole batches in one transaction, each event's effect exactly once.
 
-Commit, then acknowledge. A batch that fails is taken apart and applied event by event, so that a bad
-one harms no neighbour; the bad one is tried again with backoff and then put aside with the reason.
-A database that is away is not the events' fault: they are held and tried again until it is back.
+Commit, then acknowledge. A batch that fails is taken apart and applied event by event, so that a
+bad one harms no neighbour; the bad one is tried again with backoff and then put aside with the
+reason. A database that is away is not the events' fault: they are held and tried again until it is
+back.
 """
 
 import asyncio
@@ -21,12 +22,12 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from adapters.nats.connection import AT, EVENT_ID, MESSAGE_ID, TRACE
+from adapters.nats.connection import AT, EVENT_ID, MESSAGE_ID, ONLY_FOR, TRACE
 from adapters.nats.dead import dead_letter
 from adapters.nats.publisher import Publisher
 from adapters.nats.pull import Puller
+from adapters.nats.streams import DEAD, TASKS, WEBHOOKS
 from adapters.nats.streams import EVENTS as EVENTS_STREAM
-from adapters.nats.streams import WEBHOOKS
 from adapters.telemetry.metrics import BATCH_SECONDS, BATCH_SIZE, CONSUMER_LAG, EVENTS
 from adapters.telemetry.tracing import BatchSpans
 from contracts.kit import Body, Event
@@ -44,13 +45,17 @@ BACKOFF_SECONDS: Final = (1.0, 5.0, 15.0, 60.0, 300.0)
 """Waits between the tries of one event; when they are used up it becomes a dead letter."""
 
 _HOLD_SECONDS: Final = 5.0
+_STREAMS: Final = {"shop": WEBHOOKS, "evt": EVENTS_STREAM, "task": TASKS, "dead": DEAD}
 
 
 @dataclass(frozen=True, slots=True)
 class Consumes(Generic[StoresT]):
     """What a service does with some events of one stream, all of a batch in one transaction.
 
-    ``handle`` sees only events that were not applied before. ``backoff`` is in seconds.
+    ``handle`` sees only events that were not applied before. Without an ``inbox`` it sees every
+    delivery, and its own rows must tell what is done. ``read`` makes an event of a message where
+    its declaration does not say how. ``backoff`` and ``ack_wait`` are in seconds; what was not
+    acknowledged within ``ack_wait`` (its worker died) is delivered again.
     """
 
     events: tuple[Event[Body], ...]
@@ -59,12 +64,16 @@ class Consumes(Generic[StoresT]):
     name: str = ""
     batch: int = BATCH
     backoff: tuple[float, ...] = field(default=BACKOFF_SECONDS)
+    ack_wait: float = ACK_WAIT_SECONDS
+    inbox: bool = True
+    read: Callable[[Msg], Received[Any]] | None = None
 
 
 @dataclass(slots=True)
 class _Delivery:
     message: Msg
     event: Received[Any]
+    given_up: str = ""  # why it is to be put aside although it was applied
 
 
 class Consumer(Generic[StoresT]):
@@ -91,7 +100,8 @@ class Consumer(Generic[StoresT]):
         prefixes = {event.prefix for event in consumes.events}
         if len(prefixes) != 1:
             raise ValueError(f"{self.name}: a consumer reads one stream, not {sorted(prefixes)}")
-        self.stream = WEBHOOKS if prefixes == {"shop"} else EVENTS_STREAM
+        self.stream = _STREAMS[prefixes.pop()]
+        self._read = consumes.read or self._read_declared
         self._durable = f"{self.name}-{self.stream.lower()}"
         self._puller = Puller(client, self.stream, self._durable, consumes.batch)
         self._stopping = asyncio.Event()
@@ -105,6 +115,7 @@ class Consumer(Generic[StoresT]):
     async def stop(self, seconds: float = 15.0) -> None:
         """Finish the batch in hand, give back what was only fetched."""
         self._stopping.set()
+        self._puller.wake()
         if self._task is not None:
             _, late = await asyncio.wait({self._task}, timeout=seconds)
             for task in late:
@@ -125,7 +136,7 @@ class Consumer(Generic[StoresT]):
             ack_policy=AckPolicy.EXPLICIT,
             deliver_policy=DeliverPolicy.ALL,
             filter_subjects=[f"{topic}.*" for topic in self._events],
-            ack_wait=ACK_WAIT_SECONDS,
+            ack_wait=self._consumes.ack_wait,
             # We count and put aside ourselves, with the reason; the server would drop silently.
             max_deliver=-1,
             max_ack_pending=self._consumes.batch * 8,
@@ -149,6 +160,9 @@ class Consumer(Generic[StoresT]):
         started = time.perf_counter()
         deliveries: list[_Delivery] = []
         for message in messages:
+            if message.headers and message.headers.get(ONLY_FOR, self.name) != self.name:
+                await message.ack()  # a replay for somebody else
+                continue
             try:
                 deliveries.append(_Delivery(message, self._read(message)))
             except (msgspec.MsgspecError, ValueError, KeyError) as error:
@@ -172,7 +186,7 @@ class Consumer(Generic[StoresT]):
         BATCH_SIZE.labels(self.name).observe(len(deliveries))
         BATCH_SECONDS.labels(self.name).observe(time.perf_counter() - started)
 
-    def _read(self, message: Msg) -> Received[Any]:
+    def _read_declared(self, message: Msg) -> Received[Any]:
         topic, _, merchant = message.subject.rpartition(".")
         headers = message.headers or {}
         at = headers.get(AT)
@@ -195,14 +209,16 @@ class Consumer(Generic[StoresT]):
                 return True
             except Unavailable:
                 if wait == 0.1:
-                    log.warning("%s: holding %d events, storage is away", self.name, len(deliveries))
+                    log.warning(
+                        "%s: holding %d events, storage is away", self.name, len(deliveries)
+                    )
             await self._pause(wait)
             if self._stopping.is_set():
                 for delivery in deliveries:
                     await delivery.message.nak()
                 return False
             wait = min(wait * 2, _HOLD_SECONDS)
-            if time.monotonic() - held_since > ACK_WAIT_SECONDS / 3:
+            if time.monotonic() - held_since > self._consumes.ack_wait / 3:
                 held_since = time.monotonic()
                 for delivery in deliveries:
                     await delivery.message.in_progress()
@@ -212,10 +228,11 @@ class Consumer(Generic[StoresT]):
             self.name, [(each.event.event.name, each.event.trace) for each in deliveries]
         )
         failure = ""
+        ids = [each.event.id for each in deliveries]
         try:
             async with self._consumes.units() as unit:
-                unclaimed = await unit.journal.claim(
-                    self.name, [each.event.id for each in deliveries]
+                unclaimed = (
+                    await unit.journal.claim(self.name, ids) if self._consumes.inbox else set(ids)
                 )
                 fresh = []
                 for delivery, trace in zip(deliveries, spans.traceparents, strict=True):
@@ -225,6 +242,9 @@ class Consumer(Generic[StoresT]):
                         fresh.append(event if event.trace == trace else replace(event, trace=trace))
                 if fresh:
                     await self._consumes.handle(unit, fresh)
+            if unit.given_up:
+                for delivery in deliveries:
+                    delivery.given_up = unit.given_up.get(delivery.event.id, "")
         except BaseException as error:
             failure = type(error).__name__
             raise
@@ -263,6 +283,11 @@ class Consumer(Generic[StoresT]):
             await self._put_aside(delivery.message, reason)
 
     async def _put_aside(self, message: Msg, reason: str) -> None:
+        if self.stream == DEAD:
+            # It is where it belongs; putting it aside there again would go round for ever.
+            log.error("%s: a dead letter cannot be filed and stays in its stream", self.name)
+            await message.ack()
+            return
         try:
             await dead_letter(self._publisher, message, self._service, self.name, reason)
         except Unavailable:
@@ -273,7 +298,10 @@ class Consumer(Generic[StoresT]):
 
     async def _acknowledge(self, deliveries: Sequence[_Delivery]) -> None:
         for delivery in deliveries:
-            await delivery.message.ack()
+            if delivery.given_up:
+                await self._put_aside(delivery.message, delivery.given_up)
+            else:
+                await delivery.message.ack()
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -281,5 +309,3 @@ class Consumer(Generic[StoresT]):
                 await self._stopping.wait()
         except TimeoutError:
             return
-
-

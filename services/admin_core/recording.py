@@ -1,0 +1,148 @@
+"""The audit log grows from events: which of them are recorded, and what each record says."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from contracts import (
+    admin_core,
+    admin_features,
+    auth,
+    campaign,
+    core,
+    event_tracking,
+    gamification,
+    points,
+    referrals,
+    roles,
+    users,
+)
+from contracts.kit import Body, Event
+from domain.audit import ActorKind, AuditRecord, Change
+from ports.audit import Audit
+from ports.events import Received
+from ports.unit import Unit
+
+_Said = tuple[str, str]
+"""What an event is about (kind and id), and what there is to say of it in words."""
+
+_UNNAMED: Final = UUID("5d0b3c52-7d2b-5f0e-9c3e-0f2a5a8a5e11")
+
+
+def _merchant(event: Received[auth.MerchantCreated]) -> _Said:
+    return f"merchant:{event.merchant_id}", event.body.shop_domain
+
+
+def _merchant_status(event: Received[auth.MerchantChanged]) -> _Said:
+    return f"merchant:{event.merchant_id}", event.body.status
+
+
+def _user(event: Received[users.UserChanged]) -> _Said:
+    return f"user:{event.body.user_id}", event.body.kind
+
+
+def _role(event: Received[roles.RoleChanged]) -> _Said:
+    return f"role:{event.body.role_id}", f"{event.body.name}: {' '.join(event.body.permissions)}"
+
+
+def _points(event: Received[points.PointsMoved]) -> _Said:
+    body = event.body
+    return (
+        f"customer:{body.customer_id}",
+        f"{body.points:+d} points, {body.source} {body.source_ref}",
+    )
+
+
+def _referral(event: Received[referrals.ReferralChanged]) -> _Said:
+    body = event.body
+    return f"referral:{body.referral_id}", f"{body.state} {body.reason}".rstrip()
+
+
+def _tier(event: Received[campaign.TierAssigned]) -> _Said:
+    return f"customer:{event.body.customer_id}", ""
+
+
+def _badge(event: Received[gamification.BadgeAwarded]) -> _Said:
+    return f"customer:{event.body.customer_id}", event.body.badge
+
+
+def _settings(event: Received[core.SettingsUpdated]) -> _Said:
+    return f"merchant:{event.merchant_id}", f"version {event.body.settings.version}"
+
+
+def _customer(event: Received[core.CustomerChanged]) -> _Said:
+    return f"customer:{event.body.customer_id}", ""
+
+
+def _task(event: Received[event_tracking.TaskMoved]) -> _Said:
+    return f"task:{event.body.task_id}", f"{event.body.kind}: {event.body.error}"
+
+
+def _template(event: Received[admin_features.TemplateUpdated]) -> _Said:
+    return f"template:{event.body.kind}", event.body.language
+
+
+def _privacy(event: Received[admin_core.PrivacyRequestCreated]) -> _Said:
+    return f"privacy_request:{event.body.request_id}", event.body.kind
+
+
+_Say = Callable[[Received[Any]], _Said]
+_RECORDED: Final[Mapping[Event[Body], _Say]] = {
+    auth.MERCHANT_CREATED: _merchant,
+    auth.MERCHANT_CHANGED: _merchant_status,
+    users.USER_CREATED: _user,
+    roles.ROLE_CREATED: _role,
+    roles.ROLE_UPDATED: _role,
+    points.EARNED: _points,
+    points.ADJUSTED: _points,
+    points.REFUNDED: _points,
+    referrals.REFERRAL_CREATED: _referral,
+    referrals.REFERRAL_COMPLETED: _referral,
+    referrals.REFERRAL_BLOCKED: _referral,
+    campaign.TIER_ASSIGNED: _tier,
+    gamification.BADGE_AWARDED: _badge,
+    core.SETTINGS_UPDATED: _settings,
+    core.CUSTOMER_CREATED: _customer,
+    event_tracking.TASK_FAILED: _task,
+    admin_features.TEMPLATE_UPDATED: _template,
+    admin_core.GDPR_REQUEST_CREATED: _privacy,
+}
+RECORDED: Final = tuple(_RECORDED)
+"""The events that leave a record."""
+
+_SAY: Final = {event.name: say for event, say in _RECORDED.items()}
+
+
+async def record(unit: Unit[Audit], events: Sequence[Received[Any]]) -> None:
+    """One record for each event."""
+    await unit.stores.append([_record(event) for event in events])
+
+
+def _record(event: Received[Any]) -> AuditRecord:
+    subject, words = _SAY[event.event.name](event)
+    kind, actor = ActorKind.SERVICE, event.event.publisher
+    changes: tuple[Change, ...] = ()
+    match event.body:
+        case campaign.TierAssigned(previous=previous, tier=tier):
+            changes = (Change("tier", previous, tier),)
+        case admin_features.TemplateUpdated(updated_by=who):
+            kind, actor = ActorKind.STAFF, who
+    return AuditRecord(
+        id=_record_id(event.id),
+        at=event.at,
+        merchant_id=event.merchant_id,
+        actor_kind=kind,
+        actor=actor,
+        action=event.event.name,
+        subject=subject,
+        changes=changes,
+        reason=words,
+    )
+
+
+def _record_id(event_id: str) -> UUID:
+    """The event's own id, so that an event never leaves two records."""
+    try:
+        return UUID(event_id)
+    except ValueError:
+        return uuid5(_UNNAMED, event_id)
