@@ -19,6 +19,7 @@ def revisions(root: Path) -> list[str]:
     asked = (
         ("rev-parse", "--verify", "HEAD"),
         ("merge-base", "HEAD", "origin/HEAD"),
+        ("merge-base", "HEAD", "origin/main"),  # a checkout of CI knows no origin/HEAD
         ("rev-list", "--max-count=1", _last_release(root)),
     )
     found = (_git(root, *each) for each in asked)

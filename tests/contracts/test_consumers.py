@@ -1,6 +1,6 @@
 """What consumers rely on: each has said it, says no more than it needs, and is promised it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import msgspec
@@ -21,10 +21,12 @@ PACTS = pacts()
 NONE = Pact("none")
 
 
-def each(kind: Callable[[Pact], tuple[Reads | Calls, ...]]) -> Iterator[object]:
-    for name, pact in PACTS.items():
-        for at, one in enumerate(kind(pact)):
-            yield pytest.param(name, one, id=f"{name}-{at}")
+def each(kind: Callable[[Pact], Sequence[Reads | Calls]]) -> list[object]:
+    return [
+        pytest.param(name, one, id=f"{name}-{at}")
+        for name, pact in PACTS.items()
+        for at, one in enumerate(kind(pact))
+    ]
 
 
 reads = pytest.mark.parametrize(("consumer", "read"), each(lambda pact: pact.reads))
