@@ -16,10 +16,11 @@ from contracts.kit import (
     get,
     post,
 )
-from domain.errors import NotFound
+from domain.errors import InvalidRequest, NotFound
 from domain.referrals import (
     DuplicateReferral,
     InvalidReferralCode,
+    NotFirstOrder,
     ReferralExpired,
     SelfReferral,
 )
@@ -34,10 +35,13 @@ class CreateLink(Request, frozen=True, kw_only=True):
 
 
 class Link(Response, frozen=True, kw_only=True):
+    """``expires_at`` moves on whenever the link is asked for."""
+
     code: str
     url: str
     customer_id: UUID
     created_at: Instant
+    expires_at: Instant
 
 
 CREATE_LINK: Final = Operation(
@@ -47,12 +51,15 @@ CREATE_LINK: Final = Operation(
     permission="referrals:write",
     summary="The advocate's link; asked again, the same one.",
     http=post("/v1/api/referrals/create"),
+    errors=(InvalidRequest, NotFound),
     idempotency=Idempotency.NATURAL,
 )
 
 
 class Claim(Request, frozen=True, kw_only=True):
-    """A friend takes up a code, named by their e-mail (never stored in the clear) or Shopify id."""
+    """A friend takes up a code, named by their e-mail (never stored in the clear) or Shopify id.
+    A customer's token names itself. The same friend with the same code again gets the same answer
+    until the referral is completed."""
 
     code: str
     email: str = ""
@@ -60,7 +67,8 @@ class Claim(Request, frozen=True, kw_only=True):
 
 
 class ReferralStatus(Response, frozen=True, kw_only=True):
-    """``state`` is created, clicked, claimed, pending, completed, expired, cancelled or blocked."""
+    """``state`` is created, clicked, claimed, pending, completed, expired, cancelled or blocked;
+    ``friend_id`` is None for a friend who is known by e-mail only."""
 
     referral_id: UUID
     code: str
@@ -79,7 +87,14 @@ CLAIM: Final = Operation(
     permission="referrals:claim",
     summary="A friend takes up a referral.",
     http=post("/v1/api/referrals/claim"),
-    errors=(InvalidReferralCode, DuplicateReferral, SelfReferral, ReferralExpired),
+    errors=(
+        InvalidRequest,
+        InvalidReferralCode,
+        DuplicateReferral,
+        SelfReferral,
+        ReferralExpired,
+        NotFirstOrder,
+    ),
     idempotency=Idempotency.NATURAL,
 )
 
@@ -104,7 +119,7 @@ class GetProgress(Request, frozen=True, kw_only=True):
 
 
 class Progress(Response, frozen=True, kw_only=True):
-    """An advocate's referrals so far."""
+    """An advocate's referrals so far; ``referrals`` are the newest 50."""
 
     customer_id: UUID
     code: str
@@ -120,11 +135,14 @@ GET_PROGRESS: Final = Operation(
     permission="referrals:read",
     summary="How an advocate's referrals go.",
     http=get("/v1/api/referrals/progress"),
-    errors=(NotFound,),
+    errors=(InvalidRequest, NotFound),
 )
 
 
 class ReferralChanged(Body, frozen=True, kw_only=True):
+    """What became of a referral; ``friend_id`` is None for a friend known by e-mail only, and
+    ``reason`` a slug. Points and amount (in the shop's currency) are those of a completed one."""
+
     referral_id: UUID
     advocate_id: UUID
     friend_id: UUID | None = None

@@ -1,0 +1,386 @@
+"""``ports.referrals.ReferralBook`` on PostgreSQL: a few statements for a whole batch of orders."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, text
+
+from adapters.postgres.programs import PostgresPrograms
+from domain.points.orders import OrderFacts
+from domain.referrals.states import from_stored, state_name, to_stored
+from ports.referrals import AddressKey, AdvocateLink, MemberKey, Person, Tally, Tracked
+
+# A claim alone, or any number of order batches: a shared lock costs a batch next to nothing, and
+# a claim waits for the batches in hand only.
+_ENTER_CLAIM: Final = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended(CAST(:merchant_id AS text), 1))"
+)
+_ENTER_ORDERS: Final = text(
+    """
+    SELECT pg_advisory_xact_lock_shared(lock) FROM (
+        SELECT DISTINCT hashtextextended(merchant, 1) AS lock
+        FROM unnest(CAST(:merchants AS text[])) AS merchant
+        ORDER BY lock
+    ) AS locks
+    """
+)
+_KEEP_LINK: Final = text(
+    """
+    INSERT INTO referral_links AS l (merchant_id, customer_id, code, created_at, expires_at)
+    VALUES (:merchant_id, :customer_id, :code, :created_at, :expires_at)
+    ON CONFLICT (merchant_id, customer_id) DO UPDATE
+        SET expires_at = greatest(l.expires_at, excluded.expires_at)
+    RETURNING customer_id, code, created_at, expires_at
+    """
+)
+_LINK_OF: Final = text(
+    """
+    SELECT customer_id, code, created_at, expires_at FROM referral_links
+    WHERE merchant_id = :merchant_id AND customer_id = :customer_id
+    """
+)
+_LINK: Final = text(
+    """
+    SELECT customer_id, code, created_at, expires_at FROM referral_links
+    WHERE merchant_id = :merchant_id AND code = :code
+    """
+)
+_PERSON: Final = text(
+    """
+    SELECT customer_id, email_index FROM addresses
+    WHERE merchant_id = :merchant_id AND customer_id = CAST(:customer_id AS uuid)
+    UNION
+    SELECT customer_id, email_index FROM addresses
+    WHERE merchant_id = :merchant_id AND email_index = :email_index
+    """
+)
+_CLAIMS_OF: Final = text(
+    """
+    SELECT * FROM referrals
+    WHERE merchant_id = :merchant_id AND friend_id = ANY(CAST(:customers AS uuid[]))
+        AND state <> 'expired'
+    UNION
+    SELECT * FROM referrals
+    WHERE merchant_id = :merchant_id AND friend_index = ANY(CAST(:indexes AS text[]))
+        AND friend_index <> '' AND state <> 'expired'
+    ORDER BY claimed_at, id
+    """
+)
+_WAITING: Final = text(
+    """
+    SELECT r.* FROM referrals r
+    JOIN unnest(CAST(:merchants AS uuid[]), CAST(:customers AS uuid[])) AS k (merchant_id, id)
+        ON r.merchant_id = k.merchant_id AND r.friend_id = k.id
+    WHERE r.state = 'claimed'
+    UNION
+    SELECT r.* FROM referrals r
+    JOIN unnest(CAST(:address_merchants AS uuid[]), CAST(:indexes AS text[]))
+        AS k (merchant_id, email_index)
+        ON r.merchant_id = k.merchant_id AND r.friend_index = k.email_index
+    WHERE r.state = 'claimed'
+    ORDER BY claimed_at, id
+    """
+)
+_OVERDUE: Final = text(
+    """
+    SELECT * FROM referrals WHERE state = 'claimed' AND expires_at <= :at
+    ORDER BY expires_at LIMIT :most FOR UPDATE SKIP LOCKED
+    """
+)
+_ADD: Final = text(
+    """
+    INSERT INTO referrals (
+        merchant_id, id, state, advocate_id, code, created_at, expires_at, friend_id,
+        friend_index, claimed_at
+    ) VALUES (
+        :merchant_id, :id, :state, :advocate_id, :code, :created_at, :expires_at, :friend_id,
+        :friend_index, :claimed_at
+    )
+    """
+)
+_MOVE: Final = text(
+    """
+    UPDATE referrals r SET
+        state = k.state, friend_id = coalesce(k.friend_id, r.friend_id), order_id = k.order_id,
+        ordered_at = k.ordered_at, completed_at = k.completed_at, expired_at = k.expired_at,
+        blocked_at = k.blocked_at, reason = k.reason
+    FROM unnest(
+        CAST(:merchants AS uuid[]), CAST(:ids AS uuid[]), CAST(:states AS text[]),
+        CAST(:friends AS uuid[]), CAST(:orders AS text[]), CAST(:ordered AS timestamptz[]),
+        CAST(:completed AS timestamptz[]), CAST(:expired AS timestamptz[]),
+        CAST(:blocked AS timestamptz[]), CAST(:reasons AS text[])
+    ) AS k (
+        merchant_id, id, state, friend_id, order_id, ordered_at, completed_at, expired_at,
+        blocked_at, reason
+    )
+    WHERE r.merchant_id = k.merchant_id AND r.id = k.id AND r.state = 'claimed'
+    RETURNING r.id
+    """
+)
+_HOLD: Final = text(
+    """
+    SELECT r.id FROM referrals r
+    JOIN unnest(CAST(:merchants AS uuid[]), CAST(:ids AS uuid[])) AS k (merchant_id, id)
+        USING (merchant_id, id)
+    ORDER BY r.merchant_id, r.id FOR UPDATE OF r
+    """
+)
+_REFERRAL: Final = text("SELECT * FROM referrals WHERE merchant_id = :merchant_id AND id = :id")
+_TALLY: Final = text(
+    """
+    SELECT count(*) AS claimed, count(*) FILTER (WHERE state = 'completed') AS completed
+    FROM referrals WHERE merchant_id = :merchant_id AND advocate_id = :customer_id
+    """
+)
+_NEWEST: Final = text(
+    """
+    SELECT * FROM referrals WHERE merchant_id = :merchant_id AND advocate_id = :customer_id
+    ORDER BY id DESC LIMIT :most
+    """
+)
+_FIRST_ORDERS: Final = text(
+    """
+    SELECT o.* FROM unnest(CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]))
+        AS k (merchant_id, customer_id)
+    JOIN first_orders o USING (merchant_id, customer_id)
+    """
+)
+_LEARN_ORDERS: Final = text(
+    """
+    INSERT INTO first_orders (
+        merchant_id, customer_id, order_id, currency, financial_status, created_at, updated_at,
+        merchandise, shipping, tax, paid_at, cancelled_at
+    )
+    SELECT * FROM unnest(
+        CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]), CAST(:ids AS text[]),
+        CAST(:currencies AS text[]), CAST(:statuses AS text[]), CAST(:created AS timestamptz[]),
+        CAST(:updated AS timestamptz[]), CAST(:merchandise AS numeric[]),
+        CAST(:shipping AS numeric[]), CAST(:tax AS numeric[]), CAST(:paid AS timestamptz[]),
+        CAST(:cancelled AS timestamptz[])
+    )
+    ON CONFLICT (merchant_id, customer_id, order_id) DO UPDATE SET
+        currency = excluded.currency, financial_status = excluded.financial_status,
+        created_at = excluded.created_at, updated_at = excluded.updated_at,
+        merchandise = excluded.merchandise, shipping = excluded.shipping, tax = excluded.tax,
+        paid_at = excluded.paid_at, cancelled_at = excluded.cancelled_at
+    """
+)
+_LEARN_ADDRESSES: Final = text(
+    """
+    INSERT INTO addresses (merchant_id, email_index, customer_id)
+    SELECT * FROM unnest(
+        CAST(:merchants AS uuid[]), CAST(:indexes AS text[]), CAST(:customers AS uuid[])
+    )
+    ON CONFLICT DO NOTHING
+    """
+)
+
+
+class PostgresReferrals(PostgresPrograms):
+    async def enter_claim(self, merchant_id: UUID) -> None:
+        await self._connection.execute(_ENTER_CLAIM, {"merchant_id": str(merchant_id)})
+
+    async def enter_orders(self, merchants: Iterable[UUID]) -> None:
+        await self._connection.execute(_ENTER_ORDERS, {"merchants": [str(m) for m in merchants]})
+
+    async def keep_link(self, merchant_id: UUID, link: AdvocateLink) -> AdvocateLink:
+        rows = await self._connection.execute(
+            _KEEP_LINK,
+            {
+                "merchant_id": merchant_id,
+                "customer_id": link.customer_id,
+                "code": link.code,
+                "created_at": link.created_at,
+                "expires_at": link.expires_at,
+            },
+        )
+        return _link(rows.one())
+
+    async def link_of(self, member: MemberKey) -> AdvocateLink | None:
+        row = (await self._connection.execute(_LINK_OF, member._asdict())).one_or_none()
+        return None if row is None else _link(row)
+
+    async def link(self, merchant_id: UUID, code: str) -> AdvocateLink | None:
+        rows = await self._connection.execute(_LINK, {"merchant_id": merchant_id, "code": code})
+        row = rows.one_or_none()
+        return None if row is None else _link(row)
+
+    async def person(self, merchant_id: UUID, customer_id: UUID | None, email_index: str) -> Person:
+        rows = (
+            await self._connection.execute(
+                _PERSON,
+                {
+                    "merchant_id": merchant_id,
+                    "customer_id": customer_id,
+                    "email_index": email_index,
+                },
+            )
+        ).all()
+        customers = {row.customer_id for row in rows}
+        indexes = {row.email_index for row in rows}
+        if customer_id is not None:
+            customers.add(customer_id)
+        if email_index:
+            indexes.add(email_index)
+        return Person(frozenset(customers), frozenset(indexes))
+
+    async def claims_of(self, merchant_id: UUID, friend: Person) -> Sequence[Tracked]:
+        rows = await self._connection.execute(
+            _CLAIMS_OF,
+            {
+                "merchant_id": merchant_id,
+                "customers": list(friend.customer_ids),
+                "indexes": list(friend.email_indexes),
+            },
+        )
+        return [_tracked(row) for row in rows]
+
+    async def waiting(
+        self, friends: Iterable[MemberKey], addresses: Iterable[AddressKey]
+    ) -> Sequence[Tracked]:
+        members, indexes = list(friends), list(addresses)
+        rows = await self._connection.execute(
+            _WAITING,
+            {
+                "merchants": [key.merchant_id for key in members],
+                "customers": [key.customer_id for key in members],
+                "address_merchants": [key.merchant_id for key in indexes],
+                "indexes": [key.email_index for key in indexes],
+            },
+        )
+        return [_tracked(row) for row in rows]
+
+    async def overdue(self, at: datetime, limit: int) -> Sequence[Tracked]:
+        rows = await self._connection.execute(_OVERDUE, {"at": at, "most": limit})
+        return [_tracked(row) for row in rows]
+
+    async def add(self, tracked: Tracked) -> None:
+        await self._connection.execute(
+            _ADD,
+            to_stored(tracked.referral)
+            | {
+                "merchant_id": tracked.merchant_id,
+                "state": state_name(tracked.referral),
+                "friend_index": tracked.friend_index,
+            },
+        )
+
+    async def move(self, moved: Sequence[Tracked]) -> set[UUID]:
+        if not moved:
+            return set()
+        stored = [to_stored(each.referral) for each in moved]
+        names = {
+            "merchants": [each.merchant_id for each in moved],
+            "ids": [each.referral.id for each in moved],
+        }
+        # An UPDATE locks in the order it finds the rows; held in one order first, no two batches
+        # wait for each other.
+        await self._connection.execute(_HOLD, names)
+        rows = await self._connection.execute(
+            _MOVE,
+            names
+            | {
+                "states": [state_name(each.referral) for each in moved],
+                "friends": [each.get("friend_id") for each in stored],
+                "orders": [each.get("order_id") for each in stored],
+                "ordered": [each.get("ordered_at") for each in stored],
+                "completed": [each.get("completed_at") for each in stored],
+                "expired": [each.get("expired_at") for each in stored],
+                "blocked": [each.get("blocked_at") for each in stored],
+                "reasons": [each.get("reason") for each in stored],
+            },
+        )
+        return set(rows.scalars())
+
+    async def referral(self, merchant_id: UUID, referral_id: UUID) -> Tracked | None:
+        rows = await self._connection.execute(
+            _REFERRAL, {"merchant_id": merchant_id, "id": referral_id}
+        )
+        row = rows.one_or_none()
+        return None if row is None else _tracked(row)
+
+    async def tally(self, advocate: MemberKey, limit: int) -> Tally:
+        counts = (await self._connection.execute(_TALLY, advocate._asdict())).one()
+        newest = await self._connection.execute(_NEWEST, advocate._asdict() | {"most": limit})
+        return Tally(counts.claimed, counts.completed, [_tracked(row) for row in newest])
+
+    async def first_orders(
+        self, members: Iterable[MemberKey]
+    ) -> Mapping[MemberKey, Sequence[OrderFacts]]:
+        keys = list(members)
+        rows = await self._connection.execute(
+            _FIRST_ORDERS,
+            {
+                "merchants": [key.merchant_id for key in keys],
+                "customers": [key.customer_id for key in keys],
+            },
+        )
+        found: dict[MemberKey, list[OrderFacts]] = defaultdict(list)
+        for row in rows:
+            found[MemberKey(row.merchant_id, row.customer_id)].append(_facts(row))
+        return found
+
+    async def learn_orders(self, orders: Mapping[MemberKey, Sequence[OrderFacts]]) -> None:
+        rows = sorted(
+            ((key, facts) for key, several in orders.items() for facts in several),
+            key=lambda row: (row[0], row[1].order_id),
+        )
+        if not rows:
+            return
+        await self._connection.execute(
+            _LEARN_ORDERS,
+            {
+                "merchants": [key.merchant_id for key, _ in rows],
+                "customers": [key.customer_id for key, _ in rows],
+                "ids": [facts.order_id for _, facts in rows],
+                "currencies": [facts.currency for _, facts in rows],
+                "statuses": [facts.financial_status for _, facts in rows],
+                "created": [facts.created_at for _, facts in rows],
+                "updated": [facts.updated_at for _, facts in rows],
+                "merchandise": [facts.merchandise for _, facts in rows],
+                "shipping": [facts.shipping for _, facts in rows],
+                "tax": [facts.tax for _, facts in rows],
+                "paid": [facts.paid_at for _, facts in rows],
+                "cancelled": [facts.cancelled_at for _, facts in rows],
+            },
+        )
+
+    async def learn_addresses(self, owners: Iterable[tuple[AddressKey, UUID]]) -> None:
+        pairs = sorted(owners)
+        if not pairs:
+            return
+        await self._connection.execute(
+            _LEARN_ADDRESSES,
+            {
+                "merchants": [key.merchant_id for key, _ in pairs],
+                "indexes": [key.email_index for key, _ in pairs],
+                "customers": [customer_id for _, customer_id in pairs],
+            },
+        )
+
+
+def _link(row: Row[Any]) -> AdvocateLink:
+    return AdvocateLink(row.customer_id, row.code, row.created_at, row.expires_at)
+
+
+def _tracked(row: Row[Any]) -> Tracked:
+    return Tracked(row.merchant_id, from_stored(row.state, row._asdict()), row.friend_index)
+
+
+def _facts(row: Row[Any]) -> OrderFacts:
+    return OrderFacts(
+        order_id=row.order_id,
+        customer_id=row.customer_id,
+        currency=row.currency,
+        financial_status=row.financial_status,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        merchandise=row.merchandise,
+        shipping=row.shipping,
+        tax=row.tax,
+        paid_at=row.paid_at,
+        cancelled_at=row.cancelled_at,
+    )
