@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contracts.generate.documents import ROOT
 
 BLOCK = re.compile(r"(?ms)(?:^`(?P<path>[\w/.]+)`\n\n)?^```python\n(?P<code>.*?)^```$")
-    r"(?:^`(?P<path>[\w/.]+)`\n\n)?^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
-)
 
 
 def quotes() -> Iterator[tuple[str, str]]:

@@ -1,0 +1,39 @@
+"""What gamification relies on: orders for badges, earned points and the shop's day for boards."""
+
+from uuid import UUID
+
+from contracts import auth, core, points, shop
+from contracts.kit import Instant
+from tests.contracts.pacts import Pact, Part, Reads
+from tests.contracts.parts import Program
+
+
+class Buyer(Part, frozen=True, kw_only=True):
+    customer_id: UUID
+
+
+class BuyersOrder(Part, frozen=True, kw_only=True):
+    test: bool
+    cancelled_at: Instant | None = None
+    customer: Buyer | None = None
+
+
+class Earned(Part, frozen=True, kw_only=True):
+    customer_id: UUID
+    points: int
+    occurred_at: Instant
+
+
+class NewShop(Part, frozen=True, kw_only=True):
+    time_zone: str
+
+
+PACT = Pact(
+    "gamification",
+    reads=(
+        Reads(shop.ORDER_EVENTS, BuyersOrder),
+        Reads((points.EARNED,), Earned),
+        Reads((auth.MERCHANT_CREATED,), NewShop),
+        Reads((core.SETTINGS_UPDATED,), Program),
+    ),
+)
