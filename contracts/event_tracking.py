@@ -159,16 +159,16 @@ TASK_FAILED: Final = Event(
 )
 
 
-class TaskDue(Body, frozen=True, kw_only=True):
-    """A task's turn has come; what it is stands in the table."""
+class TasksDue(Body, frozen=True, kw_only=True):
+    """The turn of these tasks has come; what they are stands in the table."""
 
-    task_id: UUID
+    task_ids: tuple[UUID, ...]
 
 
-def queue_of(kind: str) -> Event[TaskDue]:
+def queue_of(kind: str) -> Event[TasksDue]:
     """The work queue of one kind of task. Only event_tracking puts work there and takes it, so it
     is no part of what the mesh may rely on."""
-    return Event(kind, TaskDue, _TRACKING, "A task's turn has come.", prefix="task")
+    return Event(kind, TasksDue, _TRACKING, "Tasks whose turn has come.", prefix="task")
 
 
 CONTRACTS: Final = Contracts(

@@ -1,8 +1,10 @@
 """Putting work in line, now or at its time, and looking at it."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 import msgspec
 
@@ -15,8 +17,8 @@ from contracts.event_tracking import (
     GetTask,
     ListTasks,
     Task,
-    TaskDue,
     TaskMoved,
+    TasksDue,
     Tracked,
     TrackEvent,
     queue_of,
@@ -31,6 +33,9 @@ from services.event_tracking.handlers import NAME, TRACK_EVENT
 
 _MOST_AT_ONCE: Final = 500
 _MOST_BYTES: Final = 32_768
+_TOGETHER: Final = 25
+"""Tasks in one message: enough to make the message cheap, few enough to be shared by workers."""
+
 _STATES: Final = (TaskState.PENDING, TaskState.COMPLETED, TaskState.DEAD)
 
 
@@ -131,17 +136,21 @@ class Queue:
             for request in requests
         ]
         await unit.stores.add(tasks)
+        in_line: dict[str, list[UUID]] = defaultdict(list)
         for task in tasks:
             moved = TaskMoved(task_id=task.key.task_id, kind=task.kind, tries=0, occurred_at=now)
             unit.emit(TASK_CREATED, moved, task.key.merchant_id)
             if task.due_at is None:
-                put_in_line(unit, task.key, task.kind)
+                in_line[task.kind].append(task.key.task_id)
+        for kind, task_ids in in_line.items():
+            for start in range(0, len(task_ids), _TOGETHER):
+                put_in_line(unit, caller.tenant, kind, task_ids[start : start + _TOGETHER])
         return tasks
 
 
-def put_in_line(unit: Unit[Tasks], key: TaskKey, kind: str) -> None:
-    """Hand the task to whichever worker is free, once the transaction holds."""
-    unit.emit(queue_of(kind), TaskDue(task_id=key.task_id), key.merchant_id)
+def put_in_line(unit: Unit[Tasks], merchant_id: UUID, kind: str, task_ids: Sequence[UUID]) -> None:
+    """Hand tasks of one kind to whichever worker is free, once the transaction holds."""
+    unit.emit(queue_of(kind), TasksDue(task_ids=tuple(task_ids)), merchant_id)
 
 
 def _later(moment: datetime | None, now: datetime) -> datetime | None:

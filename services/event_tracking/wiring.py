@@ -31,6 +31,7 @@ def service(world: World) -> Service:
                 tuple(event_tracking.queue_of(kind) for kind in HANDLERS),
                 units,
                 Workers(HANDLERS).work,
+                batch=100,  # messages, each of up to 25 tasks
                 inbox=False,  # the state of a task tells whether it is done
             ),
         ),

@@ -27,7 +27,11 @@ class Workers:
     async def work(self, unit: Unit[Tasks], events: Sequence[Received[Any]]) -> None:
         """Run the tasks whose turn has come. A delivery of one that is done does nothing; that of
         one that was given up (a replay) is one more try."""
-        causes = {TaskKey(event.merchant_id, event.body.task_id): event for event in events}
+        causes = {
+            TaskKey(event.merchant_id, task_id): event
+            for event in events
+            for task_id in event.body.task_ids
+        }
         claimed = await unit.stores.claim(causes)
         by_kind: dict[str, list[ClaimedTask]] = defaultdict(list)
         for task in claimed:
@@ -98,7 +102,8 @@ async def put_due_in_line(units: Units[Tasks]) -> None:
         async with units() as unit:
             due = await unit.stores.take_due(unit.now(), _AT_ONCE)
             for key, kind in due:
-                put_in_line(unit, key, kind)
+                # One by one: should it be this one's last try, its dead letter is its own.
+                put_in_line(unit, key.merchant_id, kind, [key.task_id])
         if len(due) < _AT_ONCE:
             return
 

@@ -104,7 +104,7 @@ async def test_a_tracked_event_is_stored_once(run: Run) -> None:
         # A second delivery of a task that is done does nothing.
         await world_of(process).publisher.publish(
             event_tracking.queue_of("track_event").subject(merchant),
-            b'{"task_id":"%s"}' % str(first.task_id).encode(),
+            b'{"task_ids":["%s"]}' % str(first.task_id).encode(),
             {"Nats-Msg-Id": str(uuid4())},
         )
         later = await create(process, staff, CreateTask(kind="noop"))
@@ -230,7 +230,7 @@ async def test_a_worker_that_dies_in_the_middle_leaves_the_task_to_another(run: 
                 # What the server does when the acknowledgement stays away, without the wait.
                 await world_of(second).publisher.publish(
                     event_tracking.queue_of("moody").subject(merchant),
-                    b'{"task_id":"%s"}' % str(task.task_id).encode(),
+                    b'{"task_ids":["%s"]}' % str(task.task_id).encode(),
                     {"Nats-Msg-Id": str(uuid4())},
                 )
                 done = await is_in(second, staff, task.task_id, "completed")
