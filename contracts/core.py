@@ -50,12 +50,13 @@ GET_SETTINGS: Final = Operation(
     permission="settings:read",
     summary="The shop's program: earning rules, tiers, thresholds.",
     http=get("/v1/api/core/settings"),
-    errors=(NotFound,),
+    errors=(NotFound, InvalidRequest),
 )
 
 
 class UpdateSettings(Request, frozen=True, kw_only=True):
-    """``settings.version`` is the version these were made from; the saved one is one higher."""
+    """``settings.version`` is the version these were made from; the saved one is one higher.
+    The plan and the currency are not changed here."""
 
     settings: ProgramSettings
 
@@ -67,7 +68,7 @@ UPDATE_SETTINGS: Final = Operation(
     permission="settings:write",
     summary="Save a new version of the program; every problem in it is reported.",
     http=put("/v1/api/core/settings"),
-    errors=(InvalidRequest, SettingsConflict),
+    errors=(InvalidRequest, NotFound, SettingsConflict),
     idempotency=Idempotency.NATURAL,
 )
 

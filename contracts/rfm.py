@@ -66,7 +66,10 @@ GET_SEGMENT_COUNTS: Final = Operation(
 
 
 class RfmUpdated(Body, frozen=True, kw_only=True):
-    """A member's scores changed, or their orders did; ``version`` tells the newer of two."""
+    """A member's scores changed, or their orders did; ``version`` tells the newer of two.
+
+    When no order counts any more, the scores are 0 and the segment is empty.
+    """
 
     customer_id: UUID
     shopify_customer_id: str = ""

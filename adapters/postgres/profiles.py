@@ -1,0 +1,161 @@
+"""``ports.profiles.Profiles`` on PostgreSQL."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, text
+
+from adapters.postgres.programs import PostgresPrograms
+from adapters.postgres.purchases import PostgresBuyers, columns_of, profile_in
+from adapters.postgres.walks import PostgresWalks
+from domain.rfm.profile import Profile
+from domain.rfm.scoring import Score
+from ports.profiles import Rescored, Scored
+from ports.purchases import MemberKey
+
+_SCORES: Final = text(
+    """
+    SELECT s.* FROM unnest(CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]))
+        AS k (merchant_id, customer_id)
+    JOIN customer_segments s USING (merchant_id, customer_id)
+    """
+)
+_COLUMNS: Final = (
+    "merchant_id, customer_id, recency, frequency, monetary, segment, scored_at, decays_at, version"
+)
+_KEEP: Final = text(
+    f"""
+    INSERT INTO customer_segments ({_COLUMNS})
+    SELECT * FROM unnest(
+        CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]), CAST(:r AS smallint[]),
+        CAST(:f AS smallint[]), CAST(:m AS smallint[]), CAST(:segments AS text[]),
+        CAST(:scored AS timestamptz[]), CAST(:decays AS timestamptz[]),
+        CAST(:versions AS bigint[])
+    )
+    ON CONFLICT (merchant_id, customer_id) DO UPDATE SET
+        recency = excluded.recency, frequency = excluded.frequency, monetary = excluded.monetary,
+        segment = excluded.segment, scored_at = excluded.scored_at,
+        decays_at = excluded.decays_at, version = excluded.version
+    """
+)
+_REMEMBER: Final = text(
+    """
+    INSERT INTO rfm_score_history (
+        merchant_id, customer_id, version, recency, frequency, monetary, segment, at
+    )
+    SELECT * FROM unnest(
+        CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]), CAST(:versions AS bigint[]),
+        CAST(:r AS smallint[]), CAST(:f AS smallint[]), CAST(:m AS smallint[]),
+        CAST(:segments AS text[]), CAST(:scored AS timestamptz[])
+    )
+    """
+)
+_COUNT: Final = text(
+    """
+    INSERT INTO rfm_segment_counts AS c (merchant_id, segment, members)
+    SELECT * FROM unnest(
+        CAST(:merchants AS uuid[]), CAST(:segments AS text[]), CAST(:members AS bigint[])
+    )
+    ON CONFLICT (merchant_id, segment) DO UPDATE SET members = c.members + excluded.members
+    """
+)
+_DECAYED: Final = text(
+    """
+    SELECT merchant_id, customer_id FROM customer_segments
+    WHERE decays_at <= :at ORDER BY decays_at LIMIT :most
+    """
+)
+_FIND: Final = text(
+    """
+    SELECT p.*, s.recency, s.frequency, s.monetary, s.segment, s.scored_at, s.decays_at, s.version
+    FROM profiles p JOIN customer_segments s USING (merchant_id, customer_id)
+    WHERE p.merchant_id = :merchant_id AND p.customer_id = :customer_id
+    """
+)
+_COUNTS: Final = text(
+    "SELECT segment, members FROM rfm_segment_counts WHERE merchant_id = :merchant_id"
+)
+_NO_SCORE: Final = Score(0, 0, 0)
+
+
+class PostgresProfiles(PostgresBuyers, PostgresPrograms, PostgresWalks):
+    async def scores(self, keys: Iterable[MemberKey]) -> Mapping[MemberKey, Scored]:
+        rows = await self._connection.execute(_SCORES, columns_of(keys))
+        return {MemberKey(row.merchant_id, row.customer_id): _scored(row) for row in rows}
+
+    async def keep(self, rescored: Mapping[MemberKey, Rescored]) -> None:
+        if not rescored:
+            return
+        keys = sorted(rescored)
+        await self._connection.execute(
+            _KEEP,
+            _score_columns(keys, [rescored[key].after for key in keys])
+            | {"decays": [rescored[key].after.decays_at for key in keys]},
+        )
+        moved = [key for key in keys if _moved(rescored[key])]
+        if moved:
+            await self._connection.execute(
+                _REMEMBER, _score_columns(moved, [rescored[key].after for key in moved])
+            )
+            await self._count({key: rescored[key] for key in moved})
+
+    async def _count(self, rescored: Mapping[MemberKey, Rescored]) -> None:
+        """Last of all that a batch writes: these are the rows that every batch of a shop shares."""
+        moves: Counter[tuple[UUID, str]] = Counter()
+        for key, change in rescored.items():
+            if change.before is not None:
+                moves[key.merchant_id, change.before.segment] -= 1
+            moves[key.merchant_id, change.after.segment] += 1
+        cells = sorted(cell for cell, members in moves.items() if members and cell[1])
+        if cells:
+            await self._connection.execute(
+                _COUNT,
+                {
+                    "merchants": [merchant for merchant, _ in cells],
+                    "segments": [segment for _, segment in cells],
+                    "members": [moves[cell] for cell in cells],
+                },
+            )
+
+    async def decayed(self, at: datetime, limit: int) -> Sequence[MemberKey]:
+        rows = await self._connection.execute(_DECAYED, {"at": at, "most": limit})
+        return [MemberKey(row.merchant_id, row.customer_id) for row in rows]
+
+    async def find(self, key: MemberKey) -> tuple[Profile, Scored] | None:
+        rows = await self._connection.execute(_FIND, key._asdict())
+        row = rows.one_or_none()
+        return None if row is None else (profile_in(row), _scored(row))
+
+    async def segment_counts(self, merchant_id: UUID) -> Mapping[str, int]:
+        rows = await self._connection.execute(_COUNTS, {"merchant_id": merchant_id})
+        return {row.segment: row.members for row in rows}
+
+
+def _moved(change: Rescored) -> bool:
+    return (change.before.score if change.before else None) != change.after.score
+
+
+def _score_columns(keys: Sequence[MemberKey], scored: Sequence[Scored]) -> dict[str, list[Any]]:
+    scores = [each.score or _NO_SCORE for each in scored]
+    return columns_of(keys) | {
+        "r": [score.r for score in scores],
+        "f": [score.f for score in scores],
+        "m": [score.m for score in scores],
+        "segments": [each.segment for each in scored],
+        "scored": [each.scored_at for each in scored],
+        "versions": [each.version for each in scored],
+    }
+
+
+def _scored(row: Row[Any]) -> Scored:
+    score = Score(row.recency, row.frequency, row.monetary)
+    return Scored(
+        score=None if score == _NO_SCORE else score,
+        segment=row.segment,
+        scored_at=row.scored_at,
+        decays_at=row.decays_at,
+        version=row.version,
+    )

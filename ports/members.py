@@ -1,0 +1,89 @@
+"""The members' profiles: what the mesh knows of each, without personal data."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+from ports.purchases import MemberKey
+
+
+@dataclass(frozen=True, slots=True)
+class RfmPart:
+    """What RFM says of a member; version 0 is before it has said anything."""
+
+    recency: int = 0
+    frequency: int = 0
+    monetary: int = 0
+    segment: str = ""
+    orders: int = 0
+    spent: Decimal = Decimal(0)
+    last_order_at: datetime | None = None
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TierPart:
+    """The member's VIP tier; version 0 is before one was ever assigned."""
+
+    tier: str = ""
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a batch says of a member; ``at`` is the earliest moment it knows of them."""
+
+    at: datetime
+    shopify_customer_id: str = ""
+    rfm: RfmPart = RfmPart()
+    tier: TierPart = TierPart()
+
+
+@dataclass(frozen=True, slots=True)
+class MemberProfile:
+    """``version`` counts the changes of segment and tier."""
+
+    customer_id: UUID
+    shopify_customer_id: str
+    rfm: RfmPart
+    tier: TierPart
+    created_at: datetime
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """A member after a batch: new to us, or with another segment or tier, or neither."""
+
+    profile: MemberProfile
+    new: bool
+    changed: bool
+
+
+class Place(NamedTuple):
+    """Where a member stands in the list of members; None: has never ordered."""
+
+    last_order_at: datetime | None
+    customer_id: UUID
+
+
+class Members(Protocol):
+    """Works inside one transaction."""
+
+    async def learn(self, told: Mapping[MemberKey, Told]) -> Mapping[MemberKey, Learnt]:
+        """Bring profiles up to date: of scores and of the tier the higher version stands.
+
+        Returns the members of whom something changed.
+        """
+        ...
+
+    async def find(self, key: MemberKey) -> MemberProfile | None: ...
+
+    async def page(
+        self, merchant_id: UUID, *, segment: str, tier: str, after: Place | None, limit: int
+    ) -> Sequence[MemberProfile]:
+        """Newest order first, those who never ordered last; "" does not narrow."""
+        ...

@@ -1,0 +1,1 @@
+"""Campaigns: VIP tiers, which members reach by what they buy."""

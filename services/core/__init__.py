@@ -1,0 +1,1 @@
+"""Core: the shops' program settings, the members' profiles, and what of a plan is used."""

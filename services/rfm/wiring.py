@@ -1,0 +1,38 @@
+"""How the rfm service is put together."""
+
+from functools import partial
+
+from adapters.nats.consumer import Consumes
+from adapters.postgres.profiles import PostgresProfiles
+from adapters.runtime.service import Loop, Service, answers
+from adapters.runtime.world import World
+from contracts import core, rfm, shop
+from ports.profiles import Profiles
+from ports.unit import Units
+from services.rfm.reading import Reading
+from services.rfm.scoring import (
+    apply_programs,
+    apply_shop_events,
+    rescore_changed,
+    rescore_decayed,
+)
+
+
+def service(world: World) -> Service:
+    units: Units[Profiles] = world.units("rfm", PostgresProfiles)
+    reading = Reading(units)
+    return Service(
+        name="rfm",
+        endpoints=(
+            answers(rfm.GET_CUSTOMER_RFM, reading.customer),
+            answers(rfm.GET_SEGMENT_COUNTS, reading.segments),
+        ),
+        consumes=(
+            Consumes((*shop.ORDER_EVENTS, shop.REFUND_CREATED), units, apply_shop_events),
+            Consumes((core.SETTINGS_UPDATED,), units, apply_programs),
+        ),
+        loops=(
+            Loop("rescoring as time passes", 60.0, partial(rescore_decayed, units)),
+            Loop("rescoring after changed thresholds", 2.0, partial(rescore_changed, units)),
+        ),
+    )
