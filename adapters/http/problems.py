@@ -20,20 +20,27 @@ def problem_response(
     error: LoyaltyError, headers: Mapping[str, str] | None = None
 ) -> Response[bytes]:
     status = STATUS[error.kind]
-    document = ProblemDocument(
-        type=f"urn:loyalnest:error:{error.code}",
-        title=error.title,
-        status=status,
-        detail=error.detail,
-        code=error.code,
-        errors=error.problems,
-    )
     headers = dict(headers or {})
     if error.kind is Kind.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"
     if error.kind is Kind.UNAVAILABLE:
         headers["Retry-After"] = "2"
-    return Response(_encode(document), status_code=status, media_type=PROBLEM_JSON, headers=headers)
+    return Response(
+        problem_body(error, status), status_code=status, media_type=PROBLEM_JSON, headers=headers
+    )
+
+
+def problem_body(error: LoyaltyError, status: int) -> bytes:
+    return _encode(
+        ProblemDocument(
+            type=f"urn:loyalnest:error:{error.code}",
+            title=error.title,
+            status=status,
+            detail=error.detail,
+            code=error.code,
+            errors=error.problems,
+        )
+    )
 
 
 def on_loyalty_error(_: Request[Any, Any, Any], error: LoyaltyError) -> Response[bytes]:

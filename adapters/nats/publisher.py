@@ -4,6 +4,8 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
 
 import msgspec
 from nats.aio.client import Client
@@ -23,6 +25,7 @@ class _Ack(msgspec.Struct):
 
 
 _decode_ack = msgspec.json.Decoder(_Ack).decode
+_UNCONFIRMED: Final = "The event store did not confirm in time."
 
 
 class Publisher:
@@ -63,10 +66,17 @@ class Publisher:
         Raises Unavailable when the acknowledgement does not come within ``seconds``; the message
         may be stored nevertheless, so a repeat must carry the same message id.
         """
-        (stored,) = await self.publish_all([(subject, payload, headers)], seconds)
-        if isinstance(stored, Unavailable):
-            raise stored
-        return stored
+        reply = f"{self._prefix}.{next(self._numbers)}"
+        future: asyncio.Future[_Ack] = asyncio.get_running_loop().create_future()
+        self._waiting[reply] = future
+        try:
+            async with asyncio.timeout(seconds):
+                await self._client.publish(subject, payload, reply=reply, headers=headers)
+                return not (await future).duplicate
+        except (TimeoutError, NatsError) as error:
+            raise Unavailable(_UNCONFIRMED) from error
+        finally:
+            self._waiting.pop(reply, None)
 
     async def publish_all(
         self, messages: Sequence[tuple[str, bytes, dict[str, str]]], seconds: float = 4.0
@@ -88,23 +98,21 @@ class Publisher:
                     self._waiting[reply] = future
                     await self._client.publish(subject, payload, reply=reply, headers=headers)
                 for future in futures:
-                    if not future.done():
-                        await asyncio.wait((future,))
+                    with suppress(Unavailable):  # told below, message by message
+                        await future
         except (TimeoutError, NatsError):
-            pass  # told below, message by message
+            pass  # likewise
         finally:
             for reply in replies:
                 self._waiting.pop(reply, None)
         return [_outcome(future) for future in futures] + [
-            Unavailable("The event store did not confirm in time.")
-            for _ in range(len(messages) - len(futures))
+            Unavailable(_UNCONFIRMED) for _ in range(len(messages) - len(futures))
         ]
 
 
 def _outcome(future: asyncio.Future[_Ack]) -> bool | Unavailable:
-    if not future.done():
-        future.cancel()
-        return Unavailable("The event store did not confirm in time.")
+    if not future.done() or future.cancelled():
+        return Unavailable(_UNCONFIRMED)
     error = future.exception()
     if error is None:
         return not future.result().duplicate
