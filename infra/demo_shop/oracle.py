@@ -20,6 +20,16 @@ SIGNUP_POINTS: Final = 200
 
 
 @dataclass(slots=True)
+class Expected:
+    """What must be known of a customer: points, and the orders that count (no test orders, no
+    cancelled ones) with what was ``spent`` on goods, net of refunds, in the shop's currency."""
+
+    points: int = 0
+    orders: int = 0
+    spent: Decimal = Decimal(0)
+
+
+@dataclass(slots=True)
 class _Order:
     """All that was ever said about one order."""
 
@@ -29,8 +39,15 @@ class _Order:
     merchandise: Decimal = Decimal(0)
     refunds: dict[int, Decimal] = field(default_factory=dict)
 
+    @property
+    def counts(self) -> bool:
+        return not (self.test or self.cancelled)
+
+    def spent(self) -> Decimal:
+        return max(self.merchandise - sum(self.refunds.values(), Decimal(0)), Decimal(0))
+
     def points(self) -> int:
-        if self.test or self.cancelled:
+        if not self.counts:
             return 0
         earned = int(self.merchandise)
         refunded = sum(self.refunds.values(), Decimal(0))
@@ -42,8 +59,13 @@ class _Order:
 def expected_points(accepted: Iterable[Delivery]) -> dict[str, int]:
     """Points by Shopify customer id, after all of ``accepted`` took effect; the order of arrival
     and repeats make no difference. Customers who hold nothing are there with 0."""
+    return {customer: member.points for customer, member in expected_members(accepted).items()}
+
+
+def expected_members(accepted: Iterable[Delivery]) -> dict[str, Expected]:
+    """All that is to be known of every customer, by Shopify customer id."""
     orders: dict[int, _Order] = defaultdict(_Order)
-    signed_up: set[str] = set()
+    members: dict[str, Expected] = {}
     for delivery in accepted:
         said = msgspec.json.decode(delivery.body)
         if delivery.topic.startswith("orders/"):
@@ -51,12 +73,16 @@ def expected_points(accepted: Iterable[Delivery]) -> dict[str, int]:
         elif delivery.topic == "refunds/create":
             _hear_refund(orders[said["order_id"]], said)
         elif delivery.topic == "customers/create":
-            signed_up.add(str(said["id"]))
-    wallets = dict.fromkeys(signed_up, SIGNUP_POINTS)
+            members[str(said["id"])] = Expected(points=SIGNUP_POINTS)
     for order in orders.values():
-        if order.customer:
-            wallets[order.customer] = wallets.get(order.customer, 0) + order.points()
-    return wallets
+        if not order.customer:
+            continue
+        member = members.setdefault(order.customer, Expected())
+        member.points += order.points()
+        if order.counts:
+            member.orders += 1
+            member.spent += order.spent()
+    return members
 
 
 def accepted_orders(accepted: Iterable[Delivery]) -> set[str]:

@@ -1,0 +1,1 @@
+"""Figures, each next to its floor in the same run."""

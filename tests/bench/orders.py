@@ -1,0 +1,161 @@
+"""`bench orders`: signed webhooks in, everything committed by every consumer, nothing lost.
+
+Sustained: the shop sends as fast as the edge takes it, with bounded deliveries in flight. The
+figure is orders divided by the time from the first send until no consumer is behind and no outbox
+holds anything: work that is put off counts against it.
+
+Latency: 300 deliveries a second; from the 200 to the event that the ledger says after its commit.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from typing import Final
+
+import msgspec
+from nats.aio.msg import Msg
+
+from contracts.points import EARNED, PointsMoved
+from tests.bench import floor
+from tests.bench.report import Result, ratio
+from tests.rig import cpu
+from tests.rig.load import Sent, Shop
+from tests.rig.quiet import Watch
+from tests.rig.shop import ORDERS_ONLY, LoadProcess
+from tests.rig.stack import Layout, Stack, shown
+from tests.rig.truth import Verdict, compare
+
+LATENCY_RATE: Final = 300.0
+_LATENCY_SECONDS: Final = 10.0
+_MOST_PER_SECOND: Final = 3_500  # more than this machine takes, so that the shop never runs dry
+_ORDERS_PER_CUSTOMER: Final = 5
+_QUIET_WITHIN: Final = 180.0
+_IN_FLIGHT: Final = 64
+
+
+async def bench(layout: Layout, seconds: float, *, with_floor: bool = True) -> Result:
+    orders = int(seconds * _MOST_PER_SECOND + LATENCY_RATE * _LATENCY_SECONDS)
+    async with Stack(layout) as stack:
+        shop = Shop(
+            port=stack.http_port,
+            secret=stack.secret,
+            run="bench",
+            orders=orders,
+            customers=orders // _ORDERS_PER_CUSTOMER,
+            topics=ORDERS_ONLY,
+        )
+        async with LoadProcess(shop) as load, Watch(stack) as watch:
+            await load.signups()
+            await watch.until_quiet(_QUIET_WITHIN)
+            watch.peaks.clear()
+            sustained, quiet_at, spent = await _sustained(stack, load, watch, seconds)
+            peaks = dict(watch.peaks)
+            latencies = await _latencies(stack, load, watch)
+            verdict = await compare(stack, await load.truth())
+            dead = await watch.dead_letters()
+        await stack.stop_services()
+        bare = await floor.orders_per_second(stack, seconds) if with_floor else 0.0
+    figure = sustained.orders / (quiet_at - sustained.started)
+    p50, p99 = (_quantile(latencies, q) * 1000 for q in (0.5, 0.99))
+    return Result(
+        bench="orders",
+        figure=figure,
+        unit="orders/s",
+        floor=bare,
+        ratio=ratio(figure, bare),
+        p50_ms=p50,
+        p99_ms=p99,
+        lost=verdict.lost,
+        doubled=verdict.doubled,
+        wrong=len(verdict.wrong),
+        layout=shown(layout),
+        bottleneck=_bottleneck(spent, peaks),
+        details=_details(sustained, quiet_at, spent, peaks),
+        notes=_notes(sustained, verdict, dead),
+    )
+
+
+async def _sustained(
+    stack: Stack, load: LoadProcess, watch: Watch, seconds: float
+) -> tuple[Sent, float, dict[str, float]]:
+    """What was sent, when everything was done, and the processor seconds of each process."""
+    pids = {**stack.pids(), "load": load.pid}
+    before = cpu.seconds_of(pids)
+    async with _sampling(watch):
+        sent = await load.send(seconds, connections=_IN_FLIGHT)
+        quiet_at = await watch.until_quiet(_QUIET_WITHIN)
+    return sent, quiet_at, cpu.used(before, cpu.seconds_of(pids))
+
+
+async def _latencies(stack: Stack, load: LoadProcess, watch: Watch) -> list[float]:
+    """Seconds from accepted to visible, for every order that earned anything."""
+    visible_at: dict[str, float] = {}
+    decode = msgspec.json.Decoder(PointsMoved).decode
+
+    async def hear(message: Msg) -> None:
+        moved = decode(message.data)
+        visible_at.setdefault(moved.source_ref, time.monotonic())
+
+    subscription = await stack.client.subscribe(EARNED.subject(stack.merchant_id), cb=hear)
+    sent = await load.send(_LATENCY_SECONDS, LATENCY_RATE)
+    await watch.until_quiet(_QUIET_WITHIN)
+    await stack.client.flush()
+    await subscription.unsubscribe()
+    return [
+        max(visible_at[order] - at, 0.0)
+        for order, at in sent.accepted_at.items()
+        if order in visible_at
+    ]
+
+
+@contextlib.asynccontextmanager
+async def _sampling(watch: Watch) -> AsyncIterator[None]:
+    task = asyncio.create_task(watch.sample())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _quantile(values: list[float], q: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(int(len(ordered) * q), len(ordered) - 1)] if ordered else 0.0
+
+
+def _bottleneck(spent: dict[str, float], peaks: dict[str, int]) -> str:
+    first = next(iter(spent))
+    behind = max(peaks, key=lambda name: peaks[name], default="")
+    return (
+        f"{first} used the most processor time; {behind} was furthest behind"
+        f" ({peaks.get(behind, 0):,} events)"
+    )
+
+
+def _details(
+    sent: Sent, quiet_at: float, spent: dict[str, float], peaks: dict[str, int]
+) -> dict[str, object]:
+    took = sent.ended - sent.started
+    busy = sum(spent.values()) / (quiet_at - sent.started)
+    return {
+        "accepted": f"{sent.orders:,} orders in {took:.1f} s ({sent.orders / took:,.0f}/s), "
+        f"{sent.accepted:,} deliveries",
+        "all done": f"{quiet_at - sent.ended:.1f} s after the last was accepted",
+        "edge p50 / p99": f"{sent.p50_ms:.1f} ms / {sent.p99_ms:.1f} ms",
+        "processor": f"{busy:.2f} cores busy: {cpu.shares(spent)}",
+        "lag peaks": ", ".join(
+            f"{name} {lag:,}" for name, lag in sorted(peaks.items(), key=lambda each: -each[1])[:8]
+        ),
+    }
+
+
+def _notes(sent: Sent, verdict: Verdict, dead: int) -> list[str]:
+    notes = [str(verdict)]
+    if dead:
+        notes.append(f"{dead} dead letters")
+    if sent.refused or sent.given_up:
+        notes.append(f"refused {sent.refused}, given up {sent.given_up}")
+    if sent.ran_dry:
+        notes.append("the shop ran out of orders before the time was over")
+    return notes

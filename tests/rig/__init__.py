@@ -1,0 +1,1 @@
+"""The whole product as processes under load, for benchmarks and crash tests."""
