@@ -26,7 +26,7 @@ from contracts.admin_core import (
 )
 from contracts.caller import Caller, service_caller
 from contracts.campaign import TierAssigned
-from contracts.event_tracking import CreateTask
+from contracts.event_tracking import CreateTask, CreateTasks
 from contracts.kit import Body, Event
 from contracts.points import PointsMoved
 from contracts.shop import PrivacyRequest
@@ -36,7 +36,7 @@ from ports.events import Received
 from ports.unit import Unit
 from tests.mesh.conftest import Run, eventually
 from tests.mesh.said import mesh_of, say, world_of
-from tests.mesh.test_event_tracking import Moody, create, get, is_in, kind
+from tests.mesh.test_event_tracking import Moody, get, is_in, kind
 
 AT_NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -315,8 +315,13 @@ async def test_a_task_that_is_given_up_becomes_a_dead_letter_and_can_be_replayed
     moody.bad = {"a"}
     with kind("moody", moody):
         async with run("event_tracking", "admin_core") as process:
-            task = await create(process, staff, CreateTask(kind="moody", payload={"name": "a"}))
-            dead = await is_in(process, staff, task.task_id, "dead")
+            tasks = tuple(CreateTask(kind="moody", payload={"name": name}) for name in "ab")
+            many = CreateTasks(tasks=tasks)
+            made = await mesh_of(process).call(
+                event_tracking.CREATE_TASKS, many, staff, idempotency_key="k"
+            )
+            failing, fine = made.task_ids
+            dead = await is_in(process, staff, failing, "dead")
             assert (dead.tries, dead.last_error) == (1, "ValueError")
             (letter,) = await eventually(lambda: letters_of(process, staff))
             assert (letter.event, letter.consumer) == ("moody", "event_tracking")
@@ -324,8 +329,9 @@ async def test_a_task_that_is_given_up_becomes_a_dead_letter_and_can_be_replayed
             (record,) = await eventually(
                 lambda: log_of(process, staff, action=event_tracking.TASK_FAILED.name)
             )
-            assert record.subject == f"task:{task.task_id}"
+            assert record.subject == f"task:{failing}"
             moody.bad.clear()
             await replay(process, staff, letter)
-            await is_in(process, staff, task.task_id, "completed")
-            assert (await get(process, staff, task.task_id)).tries == 2
+            assert (await is_in(process, staff, failing, "completed")).tries == 2
+            # They came in one message, and the replay brought both again.
+            assert (await get(process, staff, fine)).tries == 1
