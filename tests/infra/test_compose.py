@@ -1,4 +1,4 @@
-"""compose.yaml names services, settings, ports and files that exist; every container is confined."""
+"""compose.yaml names services, settings, ports and files that exist; containers are confined."""
 
 import os
 import re
@@ -11,6 +11,7 @@ import pytest
 
 from adapters.crypto.keyfile import load_key
 from adapters.runtime.settings import PREFIX, Settings
+from adapters.tokens.keys import load_signing_keys
 from services import SERVICES
 from tests.infra.deployment import (
     COMPOSE_DIR,
@@ -72,6 +73,8 @@ def test_settings_are_read_from_the_secret_files(made: Path) -> None:
     }
     settings = Settings.from_environment(mounted)
     assert settings.shopify_client_secret == "shh"
+    assert settings.shopify_previous_client_secret == ""
+    assert load_signing_keys(settings.jwt_key_file, settings.previous_jwt_key_file)
     assert settings.nats_url.endswith("@nats:4222")
     assert settings.postgres_url.endswith("@postgres:5432")
     assert settings.valkey_url.endswith("@valkey:6379/0")
@@ -96,7 +99,7 @@ def test_every_secret_is_declared_and_made_for_its_owner_only(made: Path) -> Non
     for name, each in declared.items():
         assert each["file"] == f"./state/secrets/{name}"
         file = made / each["file"]
-        assert file.stat().st_size > 1
+        assert bool(file.read_text()) == (name != "shopify_previous_client_secret")
         assert file.stat().st_mode & 0o777 == 0o600
     assert {each.name for each in (made / "state" / "secrets").iterdir()} == declared.keys()
     assert (made / "state" / "secrets").stat().st_mode & 0o777 == 0o700
