@@ -59,7 +59,8 @@ AWARD_BADGE: Final = Operation(
 
 
 class GetLeaderboard(Request, frozen=True, kw_only=True):
-    """``period`` is "day", "week", "month" or "all"; ``limit`` is 1 to 100."""
+    """``period`` is "day", "week", "month" or "all", the current one by the shop's calendar;
+    ``limit`` is 1 to 100."""
 
     period: str = "month"
     limit: int = 10

@@ -1,0 +1,1 @@
+"""Adapters on Valkey (Redis): fast copies of what a database holds."""

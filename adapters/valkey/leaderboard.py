@@ -1,0 +1,119 @@
+"""``ports.leaderboard.Leaderboards`` as sorted sets, ``leaderboard:{merchant id}:{period key}``.
+
+A set is whole when it holds a marker beside its members, with the current epoch as its score. The
+marker lives and dies with the set, so a flush, an eviction or a restart without data can never
+leave half a board that looks whole. Raising the epoch distrusts all boards at once.
+
+``ZADD GT`` only ever raises a score: repeats, races between processes and a rebuild beside running
+updates all end in the highest score seen, and scores only grow.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+from uuid import UUID
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from domain.errors import Unavailable
+from domain.leaderboard import Period
+from ports.leaderboard import Board, Score
+
+_EPOCH: Final = "leaderboard:epoch"
+_WHOLE: Final = "whole"
+"""The marker. Its score, the negative epoch, keeps it below every member."""
+
+_DAY: Final = 86_400
+_KEPT_SECONDS: Final = {
+    Period.DAY: 2 * _DAY,
+    Period.WEEK: 9 * _DAY,
+    Period.MONTH: 33 * _DAY,
+}
+"""After its last update: longer than the period, so that a board that is over goes by itself."""
+
+_AT_ONCE: Final = 5000
+_AWAY: Final = "The leaderboards' copy cannot be reached."
+
+
+_PATIENCE_SECONDS: Final = 0.5
+_REBUILD_SECONDS: Final = 5.0
+_LEFT_ALONE_SECONDS: Final = 1.0
+"""After a failure nobody waits for the copy for so long: counting and reading go on without it."""
+
+
+class ValkeyLeaderboards:
+    def __init__(self, valkey: Redis, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._valkey = valkey
+        self._monotonic = monotonic
+        self._away_until = 0.0
+
+    async def show(self, scores: Sequence[Score]) -> None:
+        by_board: dict[Board, list[Score]] = defaultdict(list)
+        for score in scores:
+            by_board[score.board].append(score)
+        async with self._reached(), self._valkey.pipeline(transaction=False) as pipe:
+            for board, several in by_board.items():
+                _add(pipe, board, several)
+            await pipe.execute()
+
+    async def top(self, board: Board, limit: int) -> Sequence[Score] | None:
+        name = _name(board)
+        async with self._reached(), self._valkey.pipeline(transaction=True) as pipe:
+            pipe.get(_EPOCH)
+            pipe.zscore(name, _WHOLE)
+            pipe.zrevrange(name, 0, limit - 1, withscores=True)
+            epoch, marker, found = await pipe.execute()
+        if marker is None or int(-marker) != int(epoch or 0):
+            return None
+        return [
+            Score(board, UUID(member.decode()), int(points))
+            for member, points in found
+            if points > 0
+        ]
+
+    async def rebuild(
+        self, board: Board, load: Callable[[], Awaitable[Sequence[Score]]]
+    ) -> Sequence[Score]:
+        async with self._reached():
+            # Before the scores: a distrust while they are on their way must win.
+            epoch = int(await self._valkey.get(_EPOCH) or 0)
+        scores = await load()
+        # All or nothing: a flush between the scores and the marker would make an empty board whole.
+        async with self._reached(_REBUILD_SECONDS), self._valkey.pipeline(transaction=True) as pipe:
+            for start in range(0, len(scores), _AT_ONCE):
+                _add(pipe, board, scores[start : start + _AT_ONCE])
+            pipe.zadd(_name(board), {_WHOLE: -epoch})
+            if seconds := _KEPT_SECONDS.get(board.period):
+                pipe.expire(_name(board), seconds)
+            await pipe.execute()
+        return scores
+
+    async def distrust(self) -> None:
+        async with self._reached():
+            await self._valkey.incr(_EPOCH)
+
+    @asynccontextmanager
+    async def _reached(self, seconds: float = _PATIENCE_SECONDS) -> AsyncIterator[None]:
+        # The client's own retries take longer than anybody here can wait.
+        if self._monotonic() < self._away_until:
+            raise Unavailable(_AWAY)
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except (RedisError, OSError, TimeoutError) as error:
+            self._away_until = self._monotonic() + _LEFT_ALONE_SECONDS
+            raise Unavailable(_AWAY) from error
+
+
+def _name(board: Board) -> str:
+    return f"leaderboard:{board.merchant_id}:{board.key}"
+
+
+def _add(pipe: Any, board: Board, scores: Sequence[Score]) -> None:
+    pipe.zadd(_name(board), {str(each.customer_id): each.points for each in scores}, gt=True)
+    if seconds := _KEPT_SECONDS.get(board.period):
+        pipe.expire(_name(board), seconds)

@@ -1,0 +1,83 @@
+"""What gamification holds for good: badges, points by period, and each shop's time zone."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+from ports.leaderboard import Board, Score
+
+
+class MemberKey(NamedTuple):
+    merchant_id: UUID
+    customer_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBadge:
+    badge: str
+    awarded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Award:
+    """A badge given to a member; ``reason`` is a slug or the name of who gave it."""
+
+    member: MemberKey
+    badge: str
+    reason: str
+    at: datetime
+
+
+class ScoreKey(NamedTuple):
+    board: Board
+    customer_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ShopZone:
+    """A shop's time zone (IANA), by the version of the program that says so; 0 for what the shop
+    had when it was installed."""
+
+    zone: str
+    version: int
+
+
+class Standings(Protocol):
+    """Works inside one transaction; ``changed`` are the scores it has changed, as they are now."""
+
+    changed: list[Score]
+
+    async def held(self, members: Iterable[MemberKey]) -> Mapping[MemberKey, frozenset[str]]:
+        """The badges of these members; nobody without any is in it."""
+        ...
+
+    async def badges(self, member: MemberKey) -> Sequence[HeldBadge]:
+        """A member's badges, oldest first."""
+        ...
+
+    async def award(self, awards: Sequence[Award]) -> Sequence[Award]:
+        """Give badges; those whose member holds them already are left out of the answer."""
+        ...
+
+    async def add(self, points: Mapping[ScoreKey, int]) -> None:
+        """Add points to scores."""
+        ...
+
+    async def top(self, board: Board, limit: int | None) -> Sequence[Score]:
+        """A board's scores, highest first, equal ones by customer id downwards; all without a
+        limit."""
+        ...
+
+    async def prune_days(self, before: date, limit: int) -> int:
+        """Forget scores of single days before that one, so many at most. Returns how many."""
+        ...
+
+    async def zones(self, merchants: Iterable[UUID]) -> Mapping[UUID, str]:
+        """The time zones known of these shops."""
+        ...
+
+    async def learn_zones(self, zones: Mapping[UUID, ShopZone]) -> None:
+        """Store time zones, unless a newer version is known."""
+        ...

@@ -1,0 +1,1 @@
+"""Gamification: badges for what members did, and leaderboards of the points they earned."""

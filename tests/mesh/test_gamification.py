@@ -1,0 +1,203 @@
+"""Gamification on real servers: badges once, and leaderboards that survive losing their copy."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+from redis.exceptions import RedisError
+from sqlalchemy import text
+
+from adapters.postgres.badges import PostgresStandings
+from adapters.runtime.host import Process
+from adapters.valkey.leaderboard import ValkeyLeaderboards
+from contracts import auth, core, gamification, points, shop
+from contracts.caller import service_caller
+from contracts.shop import member_id
+from domain.errors import InvalidRequest
+from domain.program import ProgramSettings
+from infra.embedded.servers import Servers
+from services.gamification.ranking import Rankings
+from tests.mesh.conftest import Run, eventually
+from tests.mesh.said import heard, order, say, world_of
+
+
+async def call(process: Process, merchant: UUID, operation: Any, request: Any) -> Any:
+    return await world_of(process).mesh.call(operation, request, service_caller("test", merchant))
+
+
+async def badges_of(process: Process, merchant: UUID, customer: str) -> list[str]:
+    request = gamification.ListBadges(customer_id=member_id(merchant, customer))
+    found = await call(process, merchant, gamification.LIST_BADGES, request)
+    return [each.badge for each in found.badges]
+
+
+async def board_of(
+    process: Process, merchant: UUID, period: str = "month", limit: int = 10
+) -> list[tuple[int, UUID, int]]:
+    request = gamification.GetLeaderboard(period=period, limit=limit)
+    found = await call(process, merchant, gamification.GET_LEADERBOARD, request)
+    return [(each.rank, each.customer_id, each.points) for each in found.ranks]
+
+
+async def earn(
+    process: Process, merchant: UUID, customer: str, number: int, at: datetime | None = None
+) -> None:
+    body = points.PointsMoved(
+        entry_id=uuid4(),
+        customer_id=member_id(merchant, customer),
+        points=number,
+        kind="earn",
+        source="order",
+        source_ref="o1",
+        spendable=number,
+        pending=0,
+        version=1,
+        occurred_at=at or datetime.now(UTC),
+    )
+    message_id = str(uuid4())
+    for _ in range(2):
+        await say(process, points.EARNED, body, merchant, message_id)
+
+
+async def test_a_first_order_earns_its_badge_once(run: Run) -> None:
+    merchant = uuid4()
+    async with run("gamification") as process:
+        awarded = await heard(process, gamification.BADGE_AWARDED, merchant)
+        for body in (
+            msgspec.structs.replace(order(merchant, "guest", order_id="o0"), customer=None),
+            order(merchant, "tester", order_id="o1", test=True),
+            order(merchant, "sorry", order_id="o2", cancelled_at=datetime.now(UTC)),
+            order(merchant, "anna", order_id="o3"),
+            order(merchant, "anna", order_id="o4"),
+        ):
+            await say(process, shop.ORDER_CREATED, body, merchant)
+            await say(process, shop.ORDER_PAID, body, merchant)
+        await say(process, shop.ORDER_CREATED, order(merchant, "last", order_id="o5"), merchant)
+        await eventually(lambda: badges_of(process, merchant, "last"))
+        assert await badges_of(process, merchant, "anna") == ["first_order"]
+        for nobody in ("tester", "sorry", "guest"):
+            assert await badges_of(process, merchant, nobody) == []
+        assert await badges_of(process, uuid4(), "anna") == []
+
+        by_hand = gamification.AwardBadge(
+            customer_id=member_id(merchant, "sorry"), badge="first_order"
+        )
+        first = await call(process, merchant, gamification.AWARD_BADGE, by_hand)
+        assert await call(process, merchant, gamification.AWARD_BADGE, by_hand) == first
+        unknown = gamification.AwardBadge(customer_id=uuid4(), badge="x'; DROP TABLE")
+        with pytest.raises(InvalidRequest):
+            await call(process, merchant, gamification.AWARD_BADGE, unknown)
+
+        async def all_said() -> bool:
+            people = ("anna", "last", "sorry")
+            return sorted(each.customer_id for each in awarded) == sorted(
+                member_id(merchant, each) for each in people
+            )
+
+        await eventually(all_said)
+
+
+async def test_a_leaderboard_ranks_members_by_what_they_earned(run: Run) -> None:
+    merchant, other = uuid4(), uuid4()
+    async with run("gamification") as process:
+        for customer, number in (("anna", 5), ("ben", 3), ("ben", 4), ("carl", 7), ("dora", 1)):
+            await earn(process, merchant, customer, number)
+        await earn(process, merchant, "dora", -3)
+        await earn(process, merchant, "dora", 30, datetime.now(UTC) - timedelta(days=400))
+        await earn(process, other, "erik", 50)
+        level = sorted((member_id(merchant, "ben"), member_id(merchant, "carl")), reverse=True)
+        expected = [
+            (1, level[0], 7), (1, level[1], 7), (3, member_id(merchant, "anna"), 5),
+            (4, member_id(merchant, "dora"), 1),
+        ]  # fmt: skip
+        for period in ("day", "week", "month"):
+            await eventually(lambda p=period: board_of(process, merchant, p), expected.__eq__)
+        assert (await board_of(process, merchant, "all"))[0] == (1, member_id(merchant, "dora"), 31)
+        assert await board_of(process, merchant, limit=1) == expected[:1]
+        assert await board_of(process, uuid4()) == []
+        with pytest.raises(InvalidRequest) as caught:
+            await board_of(process, merchant, "year", 101)
+        assert [each.pointer for each in caught.value.problems] == ["/period", "/limit"]
+
+
+async def test_days_begin_at_the_shops_own_midnight(run: Run) -> None:
+    east, west = uuid4(), uuid4()
+    async with run("gamification") as process:
+        install = auth.MerchantCreated(
+            shop_domain="x", currency="USD", time_zone="America/New_York",
+            installed_at=datetime.now(UTC),
+        )  # fmt: skip
+        for zone, merchant in (("Pacific/Kiritimati", east), ("Etc/GMT+12", west)):
+            program = ProgramSettings(currency="USD", version=2, time_zone=zone)
+            await say(
+                process, core.SETTINGS_UPDATED, core.SettingsUpdated(settings=program), merchant
+            )
+            await say(process, auth.MERCHANT_CREATED, install, merchant)  # late: an older truth
+
+            async def known(merchant: UUID = merchant, zone: str = zone) -> bool:
+                units = world_of(process).units("gamification", PostgresStandings)
+                async with units() as unit:
+                    return await unit.stores.zones([merchant]) == {merchant: zone}
+
+            await eventually(known)
+            await earn(process, merchant, "anna", 5)
+            await eventually(lambda m=merchant: board_of(process, m, "day"))
+        request = gamification.GetLeaderboard(period="day")
+        keys = [
+            (await call(process, merchant, gamification.GET_LEADERBOARD, request)).key
+            for merchant in (east, west)
+        ]
+        assert keys[0] > keys[1]  # 26 hours apart: never the same day
+
+
+async def test_the_copy_may_be_flushed_or_away(run: Run, tmp_path: Path) -> None:
+    merchant = uuid4()
+    anna, ben = member_id(merchant, "anna"), member_id(merchant, "ben")
+    async with (
+        Servers(tmp_path, names=["valkey"]) as servers,
+        run("gamification", valkey_url=servers.environment()["LOYALNEST_VALKEY_URL"]) as process,
+    ):
+        await earn(process, merchant, "anna", 5)
+        await eventually(lambda: board_of(process, merchant), [(1, anna, 5)].__eq__)
+        await world_of(process).valkey.flushall()
+        await earn(process, merchant, "ben", 9)
+        both = [(1, ben, 9), (2, anna, 5)]
+        await eventually(lambda: board_of(process, merchant), both.__eq__)
+
+        await servers.stop("valkey")
+        await earn(process, merchant, "anna", 5)
+        changed = [(1, anna, 10), (2, ben, 9)]
+        await eventually(lambda: board_of(process, merchant), changed.__eq__)
+        await servers.start("valkey")
+        # It came back with what it had: without the points earned meanwhile, so it is distrusted.
+        month = f"leaderboard:{merchant}:{datetime.now(UTC):%Y-%m}"
+
+        async def in_the_copy() -> float | None:
+            assert await board_of(process, merchant) == changed
+            return await world_of(process).valkey.zscore(month, str(anna))
+
+        await eventually(in_the_copy, (10.0).__eq__, ignore=[RedisError])
+
+
+async def test_old_days_are_pruned(run: Run) -> None:
+    merchant = uuid4()
+    now = datetime.now(UTC)
+    async with run("gamification") as process:
+        for days in (0, 89, 91, 200):
+            await earn(process, merchant, "anna", 1, now - timedelta(days=days))
+        await eventually(lambda: board_of(process, merchant, "all"), lambda b: b and b[0][2] == 4)
+        world = world_of(process)
+        units = world.units("gamification", PostgresStandings)
+        await Rankings(units, ValkeyLeaderboards(world.valkey)).prune()
+        async with world.database("gamification").transaction() as connection:
+            kept = await connection.execute(
+                text(
+                    "SELECT period, count(*) FROM leaderboard_rankings WHERE merchant_id = :m"
+                    " AND period IN ('day', 'all') GROUP BY period ORDER BY period"
+                ),
+                {"m": merchant},
+            )
+            assert [tuple(row) for row in kept] == [("all", 1), ("day", 2)]
