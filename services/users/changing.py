@@ -72,6 +72,8 @@ class Changing:
         return CreatedUser(user_id=person.key.user_id, kind=person.kind, created_at=now)
 
     async def update(self, caller: Caller, request: UpdateUser) -> User:
+        # Before the transaction: auth may have to be asked, and nobody should wait for that.
+        envelope = Envelope(self._sealer, await self._keys.of(caller.tenant))
         async with self._units() as unit:
             problems = update_problems(request, unit.now().date())
             if problems:
@@ -82,7 +84,6 @@ class Changing:
                 raise NotFound("This shop has no such person.")
             if known.kind == STAFF:
                 _check_manages_staff(caller)
-            envelope = Envelope(self._sealer, await self._keys.of(caller.tenant))
             before = envelope.open(known)
             after = _updated(before, request)
             language = known.language if request.language is None else request.language.strip()
