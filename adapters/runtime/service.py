@@ -47,7 +47,8 @@ class Service:
 
 
 def answers(
-    operation: Operation[RequestT, AnswerT], handle: Callable[[Caller, RequestT], Awaitable[AnswerT]]
+    operation: Operation[RequestT, AnswerT],
+    handle: Callable[[Caller, RequestT], Awaitable[AnswerT]],
 ) -> Endpoint:
     """An operation that opens its transactions itself, or needs none."""
     if operation.idempotency is Idempotency.KEY:

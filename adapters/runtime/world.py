@@ -45,9 +45,7 @@ class World:
             self.relays[service] = Relay(database, self.publisher, self.clock)
         return self.databases[service]
 
-    def units(
-        self, service: str, stores: Callable[[AsyncConnection], StoresT]
-    ) -> Units[StoresT]:
+    def units(self, service: str, stores: Callable[[AsyncConnection], StoresT]) -> Units[StoresT]:
         """Transactions on the database of ``service``."""
         database = self.database(service)
         return postgres_units(database, self.relays[service], stores, self.clock, self.ids)
