@@ -26,31 +26,30 @@ _SCORES: Final = text(
 _COLUMNS: Final = (
     "merchant_id, customer_id, recency, frequency, monetary, segment, scored_at, decays_at, version"
 )
+# The history is written from the same rows, so that they cross the wire once.
 _KEEP: Final = text(
     f"""
-    INSERT INTO customer_segments ({_COLUMNS})
-    SELECT * FROM unnest(
-        CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]), CAST(:r AS smallint[]),
-        CAST(:f AS smallint[]), CAST(:m AS smallint[]), CAST(:segments AS text[]),
-        CAST(:scored AS timestamptz[]), CAST(:decays AS timestamptz[]),
-        CAST(:versions AS bigint[])
+    WITH kept AS (
+        INSERT INTO customer_segments ({_COLUMNS})
+        SELECT * FROM unnest(
+            CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]), CAST(:r AS smallint[]),
+            CAST(:f AS smallint[]), CAST(:m AS smallint[]), CAST(:segments AS text[]),
+            CAST(:scored AS timestamptz[]), CAST(:decays AS timestamptz[]),
+            CAST(:versions AS bigint[])
+        )
+        ON CONFLICT (merchant_id, customer_id) DO UPDATE SET
+            recency = excluded.recency, frequency = excluded.frequency,
+            monetary = excluded.monetary, segment = excluded.segment,
+            scored_at = excluded.scored_at, decays_at = excluded.decays_at,
+            version = excluded.version
+        RETURNING new.*, (new.recency, new.frequency, new.monetary) IS DISTINCT FROM
+            (old.recency, old.frequency, old.monetary) AS moved
     )
-    ON CONFLICT (merchant_id, customer_id) DO UPDATE SET
-        recency = excluded.recency, frequency = excluded.frequency, monetary = excluded.monetary,
-        segment = excluded.segment, scored_at = excluded.scored_at,
-        decays_at = excluded.decays_at, version = excluded.version
-    """
-)
-_REMEMBER: Final = text(
-    """
     INSERT INTO rfm_score_history (
         merchant_id, customer_id, version, recency, frequency, monetary, segment, at
     )
-    SELECT * FROM unnest(
-        CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]), CAST(:versions AS bigint[]),
-        CAST(:r AS smallint[]), CAST(:f AS smallint[]), CAST(:m AS smallint[]),
-        CAST(:segments AS text[]), CAST(:scored AS timestamptz[])
-    )
+    SELECT merchant_id, customer_id, version, recency, frequency, monetary, segment, scored_at
+    FROM kept WHERE moved
     """
 )
 _COUNT: Final = text(
@@ -90,17 +89,22 @@ class PostgresProfiles(PostgresBuyers, PostgresPrograms, PostgresWalks):
         if not rescored:
             return
         keys = sorted(rescored)
+        scored = [rescored[key].after for key in keys]
+        scores = [each.score or _NO_SCORE for each in scored]
         await self._connection.execute(
             _KEEP,
-            _score_columns(keys, [rescored[key].after for key in keys])
-            | {"decays": [rescored[key].after.decays_at for key in keys]},
+            columns_of(keys)
+            | {
+                "r": [score.r for score in scores],
+                "f": [score.f for score in scores],
+                "m": [score.m for score in scores],
+                "segments": [each.segment for each in scored],
+                "scored": [each.scored_at for each in scored],
+                "decays": [each.decays_at for each in scored],
+                "versions": [each.version for each in scored],
+            },
         )
-        moved = [key for key in keys if _moved(rescored[key])]
-        if moved:
-            await self._connection.execute(
-                _REMEMBER, _score_columns(moved, [rescored[key].after for key in moved])
-            )
-            await self._count({key: rescored[key] for key in moved})
+        await self._count(rescored)
 
     async def _count(self, rescored: Mapping[MemberKey, Rescored]) -> None:
         """Last of all that a batch writes: these are the rows that every batch of a shop shares."""
@@ -132,22 +136,6 @@ class PostgresProfiles(PostgresBuyers, PostgresPrograms, PostgresWalks):
     async def segment_counts(self, merchant_id: UUID) -> Mapping[str, int]:
         rows = await self._connection.execute(_COUNTS, {"merchant_id": merchant_id})
         return {row.segment: row.members for row in rows}
-
-
-def _moved(change: Rescored) -> bool:
-    return (change.before.score if change.before else None) != change.after.score
-
-
-def _score_columns(keys: Sequence[MemberKey], scored: Sequence[Scored]) -> dict[str, list[Any]]:
-    scores = [each.score or _NO_SCORE for each in scored]
-    return columns_of(keys) | {
-        "r": [score.r for score in scores],
-        "f": [score.f for score in scores],
-        "m": [score.m for score in scores],
-        "segments": [each.segment for each in scored],
-        "scored": [each.scored_at for each in scored],
-        "versions": [each.version for each in scored],
-    }
 
 
 def _scored(row: Row[Any]) -> Scored:

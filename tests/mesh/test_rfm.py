@@ -3,10 +3,12 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from uuid import UUID, uuid4
 
 import msgspec
 import pytest
+from sqlalchemy import text
 
 from adapters.postgres.profiles import PostgresProfiles
 from adapters.postgres.units import postgres_units
@@ -188,3 +190,30 @@ async def test_new_thresholds_reach_every_member(run: Run) -> None:
         await say(process, core.SETTINGS_UPDATED, core.SettingsUpdated(settings=strict), merchant)
         await say(process, core.SETTINGS_UPDATED, core.SettingsUpdated(settings=program), merchant)
         await eventually(lambda: segments(process, merchant), lambda it: it == {"hibernating": 3})
+
+
+async def test_every_change_of_a_score_is_in_the_history_once(run: Run) -> None:
+    merchant = uuid4()
+    async with run("rfm") as process:
+        for number, spent in enumerate(("10", "10", "400")):
+            await buy(process, merchant, f"o{number}", subtotal=Decimal(spent))
+            await eventually(partial(_bought, process, merchant, number + 1), ignore=[NotFound])
+        again = order(merchant, order_id="o2", subtotal=Decimal(401))
+        again = msgspec.structs.replace(
+            again, processed_at=NOW, updated_at=NOW + timedelta(seconds=1)
+        )
+        await say(process, shop.ORDER_UPDATED, again, merchant)
+        await eventually(lambda: scores(process, merchant), lambda it: it.spent == Decimal(421))
+        async with world_of(process).database("rfm").transaction() as connection:
+            rows = await connection.execute(
+                text(
+                    "SELECT recency, frequency, monetary FROM rfm_score_history"
+                    " WHERE merchant_id = :merchant ORDER BY version"
+                ),
+                {"merchant": merchant},
+            )
+            assert [tuple(row) for row in rows] == [(5, 1, 1), (5, 2, 1), (5, 2, 3)]
+
+
+async def _bought(process: Process, merchant: UUID, orders: int) -> bool:
+    return (await scores(process, merchant)).orders == orders
