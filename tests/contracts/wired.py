@@ -107,9 +107,10 @@ def called_operations(service: str) -> set[str]:
 
 
 def read_names(service: str) -> set[str]:
-    """Every attribute that a service's use cases, or ports on their behalf, read or match on."""
+    """Every attribute that a service's use cases, or ports and its storage on their behalf, read
+    or match on."""
     names: set[str] = set()
-    for tree in (*(tree for _, tree in _use_cases(service)), *_ports()):
+    for tree in (*(tree for _, tree in _use_cases(service)), *_ports(), *_storage(service)):
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute):
                 names.add(node.attr)
@@ -122,6 +123,14 @@ def read_names(service: str) -> set[str]:
 def _ports() -> tuple[ast.Module, ...]:
     files = sorted((HOME.parent / "ports").glob("*.py"))
     return tuple(ast.parse(file.read_text(encoding="utf-8")) for file in files)
+
+
+def _storage(service: str) -> Iterator[ast.Module]:
+    wiring = importlib.import_module(f"services.{service}.wiring")
+    modules = {getattr(each, "__module__", "") for each in vars(wiring).values()}
+    for name in sorted(each for each in modules if each.startswith("adapters.postgres.")):
+        file = HOME.parent.joinpath(*name.split(".")).with_suffix(".py")
+        yield ast.parse(file.read_text(encoding="utf-8"))
 
 
 def _use_cases(service: str) -> Iterator[tuple[ModuleType, ast.Module]]:
