@@ -1,0 +1,1 @@
+"""Products: a shop's catalogue, kept from its webhooks, and found again with typos."""
