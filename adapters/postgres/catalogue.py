@@ -79,8 +79,8 @@ _LIKENESS: Final = text(
     "SELECT set_config('pg_trgm.word_similarity_threshold', CAST(:least AS text), true)"
 )
 _LEAST: Final = 0.3
-"""Below this likeness (0 to 1) a word is another word. A letter too many, too few or wrong is found;
-of a short word with two letters swapped ("balck", 0.2) too little is left."""
+"""Below this likeness (0 to 1) a word is another word. One letter too many, too few or wrong is
+forgiven; of a short word with two letters swapped ("balck", 0.2) too little is left."""
 _NEAR_THE_BEST: Final = 0.6
 """What is much less like the words than the best find is left out: it is not what was meant."""
 
