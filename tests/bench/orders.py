@@ -143,7 +143,8 @@ def _details(
         f"{sent.accepted:,} deliveries",
         "all done": f"{quiet_at - sent.ended:.1f} s after the last was accepted",
         "edge p50 / p99": f"{sent.p50_ms:.1f} ms / {sent.p99_ms:.1f} ms",
-        "processor": f"{busy:.2f} cores busy: {cpu.shares(spent)}",
+        "processor": f"{busy:.2f} cores busy, {sum(spent.values()) / sent.orders * 1000:.2f} ms per"
+        f" order: {cpu.shares(spent)}",
         "lag peaks": ", ".join(
             f"{name} {lag:,}" for name, lag in sorted(peaks.items(), key=lambda each: -each[1])[:8]
         ),
