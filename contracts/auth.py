@@ -129,7 +129,7 @@ OPEN_DEMO_SESSION: Final = Operation(
     OpenDemoSession,
     Token,
     permission=PUBLIC,
-    summary="A viewer's token for the demo shop, without a password; refused where it is off.",
+    summary="A token that may look at the demo shop, without a password; refused where it is off.",
     http=post("/v1/api/auth/demo"),
     errors=(NotFound, Forbidden),
 )

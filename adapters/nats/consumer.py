@@ -45,6 +45,7 @@ BACKOFF_SECONDS: Final = (1.0, 5.0, 15.0, 60.0, 300.0)
 """Waits between the tries of one event; when they are used up it becomes a dead letter."""
 
 _HOLD_SECONDS: Final = 5.0
+_NEWER_SECONDS: Final = 5.0
 _STREAMS: Final = {"shop": WEBHOOKS, "evt": EVENTS_STREAM, "task": TASKS, "dead": DEAD}
 
 
@@ -67,6 +68,10 @@ class Consumes(Generic[StoresT]):
     ack_wait: float = ACK_WAIT_SECONDS
     inbox: bool = True
     read: Callable[[Msg], Received[Any]] | None = None
+
+
+class _NotOurs(Exception):
+    """An event that this version of the service does not know."""
 
 
 @dataclass(slots=True)
@@ -165,6 +170,9 @@ class Consumer(Generic[StoresT]):
                 continue
             try:
                 deliveries.append(_Delivery(message, self._read(message)))
+            except _NotOurs:
+                # A newer replica has widened the consumer we share; it will know what this is.
+                await message.nak(delay=_NEWER_SECONDS)
             except (msgspec.MsgspecError, ValueError, KeyError) as error:
                 # No try will ever read it.
                 await self._put_aside(message, type(error).__name__)
@@ -188,11 +196,14 @@ class Consumer(Generic[StoresT]):
 
     def _read_declared(self, message: Msg) -> Received[Any]:
         topic, _, merchant = message.subject.rpartition(".")
+        event = self._events.get(topic)
+        if event is None:
+            raise _NotOurs
         headers = message.headers or {}
         at = headers.get(AT)
         return Received(
             id=headers.get(EVENT_ID) or headers[MESSAGE_ID],
-            event=self._events[topic],
+            event=event,
             body=self._decoders[topic].decode(message.data),
             merchant_id=UUID(merchant),
             at=datetime.fromisoformat(at) if at else datetime.now(UTC),

@@ -16,7 +16,7 @@ from ports.unit import Units
 from services.auth.domains import normalised
 
 DEMO_SHOP: Final = "demo-store.myshopify.com"
-_DEMO_ROLE: Final = "viewer"
+_DEMO_ROLE: Final = "analyst"
 _BUILT_IN: Final = frozenset(role.name for role in DEFAULT_ROLES)
 
 

@@ -185,7 +185,7 @@ async def test_the_demo_shop_is_there_and_anybody_may_look(run: Run) -> None:
         asked = auth.ValidateToken(token=token.token)
         claims = await mesh.call(auth.VALIDATE_TOKEN, asked, TEST)
         assert (claims.audience, claims.role, claims.merchant_id) == (
-            "merchant", "viewer", demo.merchant_id,
+            "merchant", "analyst", demo.merchant_id,
         )  # fmt: skip
 
 
