@@ -173,7 +173,10 @@ async def test_a_customer_as_the_edge_seals_them_can_be_read(run: Run) -> None:
         assert await times_said(one.process, users.USER_UPDATED, one.id) == 0
 
 
-async def test_whatever_order_the_news_come_in_the_person_is_the_same(run: Run) -> None:
+@pytest.mark.parametrize("apart", [False, True], ids=["in few batches", "one by one"])
+async def test_whatever_order_the_news_come_in_the_person_is_the_same(
+    run: Run, apart: bool
+) -> None:
     news = {
         "all": (("order", "a@x.example", 5), ("order", "b@x.example", 3),
                 ("record", "c@x.example", 1), ("record", "d@x.example", 4)),
@@ -196,6 +199,8 @@ async def test_whatever_order_the_news_come_in_the_person_is_the_same(run: Run) 
                 queues.append([*bodies, bodies[0]])
         for wave in itertools.zip_longest(*queues):
             await asyncio.gather(*(one.says(*each) for each in wave if each is not None))
+            if apart:
+                await one.applied()
         await one.applied()
         ids = {member_id(one.id, customer): case for customer, case in customers.items()}
         answer = await mesh_of(one.process).call(
