@@ -116,8 +116,12 @@ class ReferralBook(Programs, Protocol):
         """What is remembered of these members' first orders; nobody without any is in it."""
         ...
 
-    async def learn_orders(self, orders: Mapping[MemberKey, Sequence[OrderFacts]]) -> None:
-        """Remember orders; a known one is brought up to date."""
+    async def learn_orders(
+        self, orders: Mapping[MemberKey, Iterable[OrderFacts]], remembered: int
+    ) -> set[MemberKey]:
+        """Remember orders, and bring known ones up to date as ``domain.points.orders.merge`` says.
+        An unknown order is passed over when so many earlier ones of its member, not cancelled,
+        are remembered. Returns the members of whom anything was learnt."""
         ...
 
     async def learn_addresses(self, owners: Iterable[tuple[AddressKey, UUID]]) -> None:

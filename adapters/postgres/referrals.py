@@ -148,9 +148,11 @@ _FIRST_ORDERS: Final = text(
     JOIN first_orders o USING (merchant_id, customer_id)
     """
 )
+# The rule of ``domain.points.orders.merge``, told to the database: most orders are of members who
+# have their first ones behind them, and reading those only to leave them alone costs too much.
 _LEARN_ORDERS: Final = text(
     """
-    INSERT INTO first_orders (
+    INSERT INTO first_orders AS o (
         merchant_id, customer_id, order_id, currency, financial_status, created_at, updated_at,
         merchandise, shipping, tax, paid_at, cancelled_at
     )
@@ -160,12 +162,35 @@ _LEARN_ORDERS: Final = text(
         CAST(:updated AS timestamptz[]), CAST(:merchandise AS numeric[]),
         CAST(:shipping AS numeric[]), CAST(:tax AS numeric[]), CAST(:paid AS timestamptz[]),
         CAST(:cancelled AS timestamptz[])
+    ) AS k (
+        merchant_id, customer_id, order_id, currency, financial_status, created_at, updated_at,
+        merchandise, shipping, tax, paid_at, cancelled_at
+    )
+    WHERE (
+        SELECT coalesce(bool_or(f.order_id = k.order_id), false) OR :remembered > count(*) FILTER (
+            WHERE f.cancelled_at IS NULL AND f.created_at <= k.created_at
+        )
+        FROM first_orders f
+        WHERE f.merchant_id = k.merchant_id AND f.customer_id = k.customer_id
     )
     ON CONFLICT (merchant_id, customer_id, order_id) DO UPDATE SET
-        currency = excluded.currency, financial_status = excluded.financial_status,
-        created_at = excluded.created_at, updated_at = excluded.updated_at,
-        merchandise = excluded.merchandise, shipping = excluded.shipping, tax = excluded.tax,
-        paid_at = excluded.paid_at, cancelled_at = excluded.cancelled_at
+        currency = CASE WHEN excluded.updated_at > o.updated_at
+            THEN excluded.currency ELSE o.currency END,
+        financial_status = CASE WHEN excluded.updated_at > o.updated_at
+            THEN excluded.financial_status ELSE o.financial_status END,
+        merchandise = CASE WHEN excluded.updated_at > o.updated_at
+            THEN excluded.merchandise ELSE o.merchandise END,
+        shipping = CASE WHEN excluded.updated_at > o.updated_at
+            THEN excluded.shipping ELSE o.shipping END,
+        tax = CASE WHEN excluded.updated_at > o.updated_at THEN excluded.tax ELSE o.tax END,
+        created_at = least(o.created_at, excluded.created_at),
+        updated_at = greatest(o.updated_at, excluded.updated_at),
+        paid_at = least(o.paid_at, excluded.paid_at),
+        cancelled_at = least(o.cancelled_at, excluded.cancelled_at)
+    WHERE excluded.updated_at > o.updated_at
+        OR (excluded.paid_at IS NOT NULL AND o.paid_at IS NULL)
+        OR (excluded.cancelled_at IS NOT NULL AND o.cancelled_at IS NULL)
+    RETURNING merchant_id, customer_id
     """
 )
 _LEARN_ADDRESSES: Final = text(
@@ -323,14 +348,14 @@ class PostgresReferrals(PostgresPrograms):
             found[MemberKey(row.merchant_id, row.customer_id)].append(_facts(row))
         return found
 
-    async def learn_orders(self, orders: Mapping[MemberKey, Sequence[OrderFacts]]) -> None:
+    async def learn_orders(
+        self, orders: Mapping[MemberKey, Iterable[OrderFacts]], remembered: int
+    ) -> set[MemberKey]:
         rows = sorted(
             ((key, facts) for key, several in orders.items() for facts in several),
             key=lambda row: (row[0], row[1].order_id),
         )
-        if not rows:
-            return
-        await self._connection.execute(
+        learnt = await self._connection.execute(
             _LEARN_ORDERS,
             {
                 "merchants": [key.merchant_id for key, _ in rows],
@@ -345,8 +370,10 @@ class PostgresReferrals(PostgresPrograms):
                 "tax": [facts.tax for _, facts in rows],
                 "paid": [facts.paid_at for _, facts in rows],
                 "cancelled": [facts.cancelled_at for _, facts in rows],
+                "remembered": remembered,
             },
         )
+        return {MemberKey(merchant, customer) for merchant, customer in learnt}
 
     async def learn_addresses(self, owners: Iterable[tuple[AddressKey, UUID]]) -> None:
         pairs = sorted(owners)

@@ -61,49 +61,25 @@ async def apply_shop_events(unit: Unit[ReferralBook], events: Sequence[Received[
     if batch.orders:
         book = unit.stores
         await book.enter_orders({member.merchant_id for member in batch.orders})
-        known = await book.first_orders(batch.orders)
-        news = {
-            member: fresh
-            for member, orders in batch.orders.items()
-            if (fresh := _worth_keeping(known.get(member, ()), orders.values()))
-        }
-        await book.learn_orders(news)
+        orders = {member: tuple(found.values()) for member, found in batch.orders.items()}
+        news = await book.learn_orders(orders, REMEMBERED)
         for address, members in batch.by_address.items():
-            for member in members:
-                if member in news:
-                    batch.owners.add((address, member.customer_id))
-        await _settle(unit, batch, known)
+            batch.owners.update((address, each.customer_id) for each in members if each in news)
+        await _settle(unit, batch)
     await unit.stores.learn_addresses(batch.owners)
 
 
-def _worth_keeping(known: Sequence[OrderFacts], orders: Iterable[OrderFacts]) -> list[OrderFacts]:
-    """Those that say something new of a member's first orders."""
-    by_id = {order.order_id: order for order in known}
-    news = []
-    for order in sorted(orders, key=lambda each: each.created_at):
-        before = by_id.get(order.order_id)
-        if before is None:
-            earlier = sum(
-                not each.cancelled and each.created_at <= order.created_at
-                for each in by_id.values()
-            )
-            if earlier >= REMEMBERED:
-                continue
-        else:
-            order = merge(before, order)
-            if order == before:
-                continue
-        by_id[order.order_id] = order
-        news.append(order)
-    return news
-
-
-async def _settle(
-    unit: Unit[ReferralBook], batch: _Batch, known: Mapping[MemberKey, Sequence[OrderFacts]]
-) -> None:
+async def _settle(unit: Unit[ReferralBook], batch: _Batch) -> None:
     waiting = await unit.stores.waiting(batch.orders, batch.by_address)
     if not waiting:
         return
+    friends = {
+        member
+        for each in waiting
+        if isinstance(each.referral, Claimed)
+        for member in _friends(each, each.referral, batch)
+    }
+    known = await unit.stores.first_orders(friends)
     programs = await unit.stores.programs({each.merchant_id for each in waiting})
     now = unit.now()
     moves: list[Settled] = []
