@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.postgres.rows import as_rows
 from domain.errors import DuplicateRequest
 from ports.events import Outgoing
 
@@ -41,10 +42,8 @@ _KEEP: Final = text(
 _SEND: Final = text(
     """
     INSERT INTO outbox (id, subject, payload, at, trace)
-    SELECT * FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:subjects AS text[]), CAST(:payloads AS bytea[]),
-        CAST(:ats AS timestamptz[]), CAST(:traces AS text[])
-    )
+    SELECT * FROM json_to_recordset(CAST(:rows AS json))
+        AS r (id uuid, subject text, payload text, at timestamptz, trace text)
     """
 )
 
@@ -84,13 +83,14 @@ class PostgresJournal:
 
 async def write_outbox(connection: AsyncConnection, events: Sequence[Outgoing]) -> None:
     if events:
-        await connection.execute(
-            _SEND,
+        rows = as_rows(
             {
-                "ids": [UUID(event.id) for event in events],
-                "subjects": [event.subject for event in events],
-                "payloads": [event.payload for event in events],
-                "ats": [event.at for event in events],
-                "traces": [event.trace for event in events],
-            },
+                "id": event.id,
+                "subject": event.subject,
+                "payload": event.payload.decode(),
+                "at": event.at,
+                "trace": event.trace,
+            }
+            for event in events
         )
+        await connection.execute(_SEND, {"rows": rows})

@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Row, text
 
 from adapters.postgres.programs import PostgresPrograms
+from adapters.postgres.rows import as_rows
 from domain.points.earning import RuleSnapshot
 from domain.points.ledger import EntryDraft, EntryKind
 from domain.points.orders import OrderFacts, RefundFacts
@@ -61,12 +62,10 @@ _LEARN_ORDERS: Final = text(
         merchant_id, order_id, customer_id, currency, financial_status, created_at, updated_at,
         merchandise, shipping, tax, test, paid_at, cancelled_at
     )
-    SELECT * FROM unnest(
-        CAST(:merchants AS uuid[]), CAST(:ids AS text[]), CAST(:customers AS uuid[]),
-        CAST(:currencies AS text[]), CAST(:statuses AS text[]), CAST(:created AS timestamptz[]),
-        CAST(:updated AS timestamptz[]), CAST(:merchandise AS numeric[]),
-        CAST(:shipping AS numeric[]), CAST(:tax AS numeric[]), CAST(:test AS boolean[]),
-        CAST(:paid AS timestamptz[]), CAST(:cancelled AS timestamptz[])
+    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r (
+        merchant_id uuid, order_id text, customer_id uuid, currency text, financial_status text,
+        created_at timestamptz, updated_at timestamptz, merchandise numeric, shipping numeric,
+        tax numeric, test boolean, paid_at timestamptz, cancelled_at timestamptz
     )
     ON CONFLICT (merchant_id, order_id) DO UPDATE SET
         customer_id = excluded.customer_id, currency = excluded.currency,
@@ -79,9 +78,9 @@ _LEARN_ORDERS: Final = text(
 _LEARN_REFUNDS: Final = text(
     """
     INSERT INTO refunds (merchant_id, order_id, refund_id, merchandise, created_at)
-    SELECT * FROM unnest(
-        CAST(:merchants AS uuid[]), CAST(:ids AS text[]), CAST(:refunds AS text[]),
-        CAST(:merchandise AS numeric[]), CAST(:created AS timestamptz[])
+    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r (
+        merchant_id uuid, order_id text, refund_id text, merchandise numeric,
+        created_at timestamptz
     )
     ON CONFLICT DO NOTHING
     """
@@ -92,13 +91,10 @@ _APPEND: Final = text(
         merchant_id, customer_id, entry_id, kind, points, pending, reason, source, source_ref,
         rule, line, order_id, waived, reverses, snapshot, at
     )
-    SELECT * FROM unnest(
-        CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]), CAST(:entries AS uuid[]),
-        CAST(:kinds AS text[]), CAST(:points AS bigint[]), CAST(:pending AS boolean[]),
-        CAST(:reasons AS text[]), CAST(:sources AS text[]), CAST(:refs AS text[]),
-        CAST(:rules AS text[]), CAST(:lines AS text[]), CAST(:orders AS text[]),
-        CAST(:waived AS bigint[]), CAST(:reverses AS text[]), CAST(:snapshots AS jsonb[]),
-        CAST(:ats AS timestamptz[])
+    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r (
+        merchant_id uuid, customer_id uuid, entry_id uuid, kind text, points bigint,
+        pending boolean, reason text, source text, source_ref text, rule text, line text,
+        order_id text, waived bigint, reverses text, snapshot jsonb, at timestamptz
     )
     ON CONFLICT (merchant_id, source_ref, source, rule, line) DO NOTHING
     RETURNING entry_id
@@ -109,10 +105,9 @@ _MOVE: Final = text(
     INSERT INTO wallets AS w (
         merchant_id, customer_id, spendable, pending, spent, expired, version
     )
-    SELECT * FROM unnest(
-        CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]), CAST(:spendable AS bigint[]),
-        CAST(:pending AS bigint[]), CAST(:spent AS bigint[]), CAST(:expired AS bigint[]),
-        CAST(:counts AS bigint[])
+    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r (
+        merchant_id uuid, customer_id uuid, spendable bigint, pending bigint, spent bigint,
+        expired bigint, version bigint
     )
     ON CONFLICT (merchant_id, customer_id) DO UPDATE SET
         spendable = w.spendable + excluded.spendable, pending = w.pending + excluded.pending,
@@ -157,9 +152,8 @@ _HISTORY: Final = text(
 _WAIT: Final = text(
     """
     INSERT INTO maturing (merchant_id, order_id, matures_at)
-    SELECT * FROM unnest(
-        CAST(:merchants AS uuid[]), CAST(:ids AS text[]), CAST(:ats AS timestamptz[])
-    )
+    SELECT * FROM json_to_recordset(CAST(:rows AS json))
+        AS r (merchant_id uuid, order_id text, matures_at timestamptz)
     ON CONFLICT DO NOTHING
     """
 )
@@ -215,40 +209,23 @@ class PostgresLedger(PostgresPrograms):
     async def learn_orders(self, facts: Mapping[OrderKey, OrderFacts]) -> None:
         if not facts:
             return
-        found = facts.values()
-        await self._connection.execute(
-            _LEARN_ORDERS,
-            {
-                "merchants": [key.merchant_id for key in facts],
-                "ids": [key.order_id for key in facts],
-                "customers": [each.customer_id for each in found],
-                "currencies": [each.currency for each in found],
-                "statuses": [each.financial_status for each in found],
-                "created": [each.created_at for each in found],
-                "updated": [each.updated_at for each in found],
-                "merchandise": [each.merchandise for each in found],
-                "shipping": [each.shipping for each in found],
-                "tax": [each.tax for each in found],
-                "test": [each.test for each in found],
-                "paid": [each.paid_at for each in found],
-                "cancelled": [each.cancelled_at for each in found],
-            },
-        )
+        rows = as_rows({"merchant_id": key.merchant_id} | _row(each) for key, each in facts.items())
+        await self._connection.execute(_LEARN_ORDERS, {"rows": rows})
 
     async def learn_refunds(self, refunds: Mapping[OrderKey, Sequence[RefundFacts]]) -> None:
-        pairs = [(key, refund) for key, found in refunds.items() for refund in found]
-        if not pairs:
-            return
-        await self._connection.execute(
-            _LEARN_REFUNDS,
+        rows = [
             {
-                "merchants": [key.merchant_id for key, _ in pairs],
-                "ids": [key.order_id for key, _ in pairs],
-                "refunds": [refund.refund_id for _, refund in pairs],
-                "merchandise": [refund.merchandise for _, refund in pairs],
-                "created": [refund.created_at for _, refund in pairs],
-            },
-        )
+                "merchant_id": key.merchant_id,
+                "order_id": key.order_id,
+                "refund_id": refund.refund_id,
+                "merchandise": refund.merchandise,
+                "created_at": refund.created_at,
+            }
+            for key, found in refunds.items()
+            for refund in found
+        ]
+        if rows:
+            await self._connection.execute(_LEARN_REFUNDS, {"rows": as_rows(rows)})
 
     async def lock_wallets(self, keys: Iterable[WalletKey]) -> Mapping[WalletKey, Wallet]:
         ordered = sorted(keys)
@@ -278,34 +255,28 @@ class PostgresLedger(PostgresPrograms):
         ]
 
     async def _append(self, entries: Sequence[NewEntry]) -> set[UUID]:
-        drafts = [entry.draft for entry in entries]
-        rows = await self._connection.execute(
-            _APPEND,
+        rows = as_rows(
             {
-                "merchants": [entry.wallet.merchant_id for entry in entries],
-                "customers": [entry.wallet.customer_id for entry in entries],
-                "entries": [entry.entry_id for entry in entries],
-                "kinds": [draft.kind for draft in drafts],
-                "points": [draft.points for draft in drafts],
-                "pending": [draft.pending for draft in drafts],
-                "reasons": [draft.reason for draft in drafts],
-                "sources": [draft.source for draft in drafts],
-                "refs": [draft.source_ref for draft in drafts],
-                "rules": [draft.rule for draft in drafts],
-                "lines": [draft.line for draft in drafts],
-                "orders": [draft.order_id for draft in drafts],
-                "waived": [draft.waived for draft in drafts],
-                "reverses": [draft.reverses for draft in drafts],
-                "snapshots": [
-                    None
-                    if draft.snapshot is None
-                    else msgspec.json.encode(draft.snapshot.to_dict()).decode()
-                    for draft in drafts
-                ],
-                "ats": [entry.at for entry in entries],
-            },
+                "merchant_id": entry.wallet.merchant_id,
+                "customer_id": entry.wallet.customer_id,
+                "entry_id": entry.entry_id,
+                "kind": draft.kind,
+                "points": draft.points,
+                "pending": draft.pending,
+                "reason": draft.reason,
+                "source": draft.source,
+                "source_ref": draft.source_ref,
+                "rule": draft.rule,
+                "line": draft.line,
+                "order_id": draft.order_id,
+                "waived": draft.waived,
+                "reverses": draft.reverses,
+                "snapshot": None if draft.snapshot is None else draft.snapshot.to_dict(),
+                "at": entry.at,
+            }
+            for entry, draft in ((entry, entry.draft) for entry in entries)
         )
-        return set(rows.scalars())
+        return set((await self._connection.execute(_APPEND, {"rows": rows})).scalars())
 
     async def _wait_for_maturity(self, entries: Sequence[NewEntry]) -> None:
         waiting = {
@@ -314,38 +285,33 @@ class PostgresLedger(PostgresPrograms):
             if entry.matures_at is not None and entry.draft.points > 0
         }
         if waiting:
-            await self._connection.execute(
-                _WAIT,
-                {
-                    "merchants": [key.merchant_id for key in waiting],
-                    "ids": [key.order_id for key in waiting],
-                    "ats": list(waiting.values()),
-                },
+            rows = as_rows(
+                {"merchant_id": key.merchant_id, "order_id": key.order_id, "matures_at": at}
+                for key, at in waiting.items()
             )
+            await self._connection.execute(_WAIT, {"rows": rows})
 
     async def _move(
         self, by_wallet: Mapping[WalletKey, Sequence[NewEntry]]
     ) -> dict[WalletKey, tuple[Wallet, int]]:
         """The wallets after all of their new entries, and how many entries each now has."""
-        keys = sorted(by_wallet)  # in one order everywhere, so that no two batches deadlock
         moves = []
-        for key in keys:
+        for key in sorted(by_wallet):  # in one order everywhere, so that no two batches deadlock
             total = EMPTY
             for entry in by_wallet[key]:
                 total = apply(total, entry.draft)
-            moves.append(total)
-        rows = await self._connection.execute(
-            _MOVE,
-            {
-                "merchants": [key.merchant_id for key in keys],
-                "customers": [key.customer_id for key in keys],
-                "spendable": [move.spendable for move in moves],
-                "pending": [move.pending for move in moves],
-                "spent": [move.spent for move in moves],
-                "expired": [move.expired for move in moves],
-                "counts": [len(by_wallet[key]) for key in keys],
-            },
-        )
+            moves.append(
+                {
+                    "merchant_id": key.merchant_id,
+                    "customer_id": key.customer_id,
+                    "spendable": total.spendable,
+                    "pending": total.pending,
+                    "spent": total.spent,
+                    "expired": total.expired,
+                    "version": len(by_wallet[key]),
+                }
+            )
+        rows = await self._connection.execute(_MOVE, {"rows": as_rows(moves)})
         return {
             WalletKey(row.merchant_id, row.customer_id): (_wallet(row), row.version) for row in rows
         }
@@ -394,6 +360,23 @@ def _step_by_step(
     for number, entry in enumerate(entries, version - len(entries) + 1):
         wallet = apply(wallet, entry.draft)
         yield PostedEntry(entry, wallet, number)
+
+
+def _row(facts: OrderFacts) -> dict[str, Any]:
+    return {
+        "order_id": facts.order_id,
+        "customer_id": facts.customer_id,
+        "currency": facts.currency,
+        "financial_status": facts.financial_status,
+        "created_at": facts.created_at,
+        "updated_at": facts.updated_at,
+        "merchandise": facts.merchandise,
+        "shipping": facts.shipping,
+        "tax": facts.tax,
+        "test": facts.test,
+        "paid_at": facts.paid_at,
+        "cancelled_at": facts.cancelled_at,
+    }
 
 
 def _wallet(row: Row[Any]) -> Wallet:

@@ -131,7 +131,7 @@ class Relay:
                 _LEFT, {"before": now - LEFT_BEHIND_AFTER, "most": _AT_ONCE}
             )
             left = [
-                Outgoing(str(row.id), row.subject, bytes(row.payload), row.at, row.trace)
+                Outgoing(str(row.id), row.subject, row.payload.encode(), row.at, row.trace)
                 for row in rows
             ]
         return await self._publish(left, "sweeper")

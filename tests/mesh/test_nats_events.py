@@ -202,7 +202,7 @@ async def test_what_a_crash_left_in_the_outbox_is_published_once(rig: Rig) -> No
             {
                 "id": uuid4(),
                 "subject": ECHOED.subject(rig.merchant),
-                "payload": b'{"number":7}',
+                "payload": '{"number":7}',
             },
         )
     assert await eventually(rig.left_in_outbox, lambda left: left == 0) == 0

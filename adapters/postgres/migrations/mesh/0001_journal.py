@@ -12,7 +12,7 @@ def upgrade() -> None:
         CREATE TABLE outbox (
             id uuid PRIMARY KEY,
             subject text NOT NULL,
-            payload bytea NOT NULL,
+            payload text NOT NULL,
             at timestamptz NOT NULL,
             trace text NOT NULL
         ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000)
