@@ -44,7 +44,7 @@ export class Feed {
 
   draw() {
     if (this.paused) {
-      setText(this.note, `Paused. ${this.unseen ? `${count(this.unseen, "event", "events")} since.` : ""}`);
+      setText(this.note, this.unseen ? `Paused. ${count(this.unseen, "event", "events")} since.` : "Paused.");
       return;
     }
     const fresh = this.waiting.reverse();
