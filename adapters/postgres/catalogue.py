@@ -75,8 +75,13 @@ _PAGE: Final = text(
     ORDER BY sort_title, product_id LIMIT :most
     """
 )
-_LIKENESS: Final = text(
-    "SELECT set_config('pg_trgm.word_similarity_threshold', CAST(:least AS text), true)"
+# For this transaction only. The planner takes a likeness for as cheap as a comparison and would
+# rather ask each product of the shop than the trigram index, until statistics tell it otherwise.
+_PREPARE: Final = text(
+    """
+    SELECT set_config('pg_trgm.word_similarity_threshold', CAST(:least AS text), true),
+        set_config('enable_indexscan', 'off', true), set_config('enable_seqscan', 'off', true)
+    """
 )
 _LEAST: Final = 0.3
 """Below this likeness (0 to 1) a word is another word. One letter too many, too few or wrong is
@@ -96,16 +101,13 @@ def _search(words: int) -> TextClause:
     likeness = " + ".join(f"word_similarity({word}, search_all)" for word in each)
     return text(
         f"""
-        SELECT {_COLUMNS}, likeness FROM (
-            SELECT {_COLUMNS}, search_title, sort_title, ({likeness}) / {words} AS likeness,
-                word_similarity(:query, search_title) AS title_likeness
-            FROM products WHERE merchant_id = :merchant_id AND NOT removed AND {found}
-        ) AS found
+        SELECT {_COLUMNS}, ({likeness}) / {words} AS likeness
+        FROM products WHERE merchant_id = :merchant_id AND NOT removed AND {found}
         ORDER BY
             search_title = :query DESC,
             starts_with(search_title, :query) DESC,
             strpos(' ' || search_title, ' ' || :query) > 0 DESC,
-            likeness + title_likeness DESC, sort_title, product_id
+            likeness DESC, length(search_title), sort_title, product_id
         LIMIT :most
         """
     )
@@ -180,7 +182,7 @@ class PostgresCatalogue:
     async def search(
         self, merchant_id: UUID, words: Sequence[str], limit: int
     ) -> Sequence[Product]:
-        await self._connection.execute(_LIKENESS, {"least": str(_LEAST)})
+        await self._connection.execute(_PREPARE, {"least": str(_LEAST)})
         plain = [_plain(word) for word in words]
         parameters: dict[str, Any] = {f"word{n}": word for n, word in enumerate(plain)}
         rows = (
