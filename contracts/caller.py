@@ -27,6 +27,11 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     permissions: tuple[str, ...] = ()
 
     @property
+    def name(self) -> str:
+        """How the audit log calls this caller: ``<audience>:<id>``, never a person's name."""
+        return f"{self.audience}:{self.actor}"
+
+    @property
     def tenant(self) -> UUID:
         """The shop whose data this caller may see.
 
@@ -45,7 +50,7 @@ def service_caller(name: str, merchant_id: UUID | None = None) -> Caller:
     """A service of the mesh speaking for itself, for one shop if it says which."""
     return Caller(
         audience=Audience.SERVICE,
-        actor=f"service:{name}",
+        actor=name,
         merchant_id=merchant_id,
         permissions=("*",),
     )

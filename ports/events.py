@@ -16,7 +16,8 @@ class Received(Generic[BodyT]):
     """One event taken from a stream.
 
     ``id`` is the same for every delivery of the same event; ``at`` is when the publisher said it;
-    ``trace`` is the W3C traceparent to continue, empty when nobody traces.
+    ``trace`` is the W3C traceparent to continue, empty when nobody traces. ``actor`` is for whom
+    it was done, as ``<audience>:<id>``; empty when a service acted by itself.
     """
 
     id: str
@@ -25,6 +26,7 @@ class Received(Generic[BodyT]):
     merchant_id: UUID
     at: datetime
     trace: str = ""
+    actor: str = ""
 
 
 @dataclass(slots=True)
@@ -36,6 +38,7 @@ class Outgoing:
     payload: bytes
     at: datetime
     trace: str = ""
+    actor: str = ""
 
 
 LiveHandler = Callable[[Sequence[Received[Any]]], Awaitable[None]]

@@ -44,11 +44,14 @@ class Unit(Generic[StoresT]):
     """What a use case works in. Leaving the block without an error commits everything, an error
     leaves nothing: neither state nor events."""
 
-    __slots__ = ("_clock", "_ids", "given_up", "journal", "outgoing", "stores")
+    __slots__ = ("_clock", "_ids", "actor", "given_up", "journal", "outgoing", "stores")
 
     def __init__(self, stores: StoresT, journal: Journal, clock: Clock, ids: Ids) -> None:
         self.stores = stores
         self.journal = journal
+        self.actor = ""
+        """For whom this is done (``Caller.name``); empty when a service acts by itself. It goes
+        with every event, so that the audit log can name a person."""
         self.outgoing: list[Outgoing] = []
         self.given_up: dict[str, str] = {}
         self._clock = clock
@@ -83,6 +86,7 @@ class Unit(Generic[StoresT]):
                 payload=_encode(body),
                 at=self._clock.now(),
                 trace=cause.trace if cause is not None else "",
+                actor=self.actor,
             )
         )
 

@@ -4,7 +4,6 @@ import logging
 from typing import Final
 from urllib.parse import urlsplit
 
-import nats
 from nats.aio.client import Client
 
 log = logging.getLogger(__name__)
@@ -14,6 +13,7 @@ TIMEOUT_MS: Final = "LN-Timeout-Ms"
 IDEMPOTENCY_KEY: Final = "LN-Idempotency-Key"
 ERROR: Final = "LN-Error"
 AT: Final = "LN-At"
+ACTOR: Final = "LN-Actor"
 EVENT_ID: Final = "LN-Id"
 """The id of an event when it is not the message id: a replay needs a message id of its own."""
 ONLY_FOR: Final = "LN-Only-For"
@@ -30,8 +30,11 @@ async def connect(url: str, name: str) -> Client:
     """
     parts = urlsplit(url)
 
+    client = Client()
+
     async def disconnected() -> None:
-        log.warning("lost the connection to NATS, reconnecting")
+        if not client.is_closed:  # closing is no loss
+            log.warning("lost the connection to NATS, reconnecting")
 
     async def reconnected() -> None:
         log.info("connected to NATS again")
@@ -41,7 +44,7 @@ async def connect(url: str, name: str) -> Client:
         log.debug("NATS client: %s", type(error).__name__)
 
     # The password is passed apart from the address, so that no error text of the client holds it.
-    return await nats.connect(
+    await client.connect(
         f"nats://{parts.hostname}:{parts.port or 4222}",
         user=parts.username,
         password=parts.password,
@@ -57,3 +60,4 @@ async def connect(url: str, name: str) -> Client:
         reconnected_cb=reconnected,
         error_cb=failed,
     )
+    return client

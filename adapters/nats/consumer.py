@@ -22,7 +22,7 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from adapters.nats.connection import AT, EVENT_ID, MESSAGE_ID, ONLY_FOR, TRACE
+from adapters.nats.connection import ACTOR, AT, EVENT_ID, MESSAGE_ID, ONLY_FOR, TRACE
 from adapters.nats.dead import dead_letter
 from adapters.nats.publisher import Publisher
 from adapters.nats.pull import Puller
@@ -208,6 +208,7 @@ class Consumer(Generic[StoresT]):
             merchant_id=UUID(merchant),
             at=datetime.fromisoformat(at) if at else datetime.now(UTC),
             trace=headers.get(TRACE, ""),
+            actor=headers.get(ACTOR, ""),
         )
 
     async def _apply_when_possible(self, deliveries: Sequence[_Delivery]) -> bool:

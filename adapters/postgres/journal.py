@@ -41,9 +41,9 @@ _KEEP: Final = text(
 )
 _SEND: Final = text(
     """
-    INSERT INTO outbox (id, subject, payload, at, trace)
+    INSERT INTO outbox (id, subject, payload, at, trace, actor)
     SELECT * FROM json_to_recordset(CAST(:rows AS json))
-        AS r (id uuid, subject text, payload text, at timestamptz, trace text)
+        AS r (id uuid, subject text, payload text, at timestamptz, trace text, actor text)
     """
 )
 
@@ -90,6 +90,7 @@ async def write_outbox(connection: AsyncConnection, events: Sequence[Outgoing]) 
                 "payload": event.payload.decode(),
                 "at": event.at,
                 "trace": event.trace,
+                "actor": event.actor,
             }
             for event in events
         )

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from adapters.nats.connection import AT, MESSAGE_ID, TRACE
+from adapters.nats.connection import ACTOR, AT, MESSAGE_ID, TRACE
 from adapters.nats.publisher import Publisher
 from adapters.nats.streams import DAY, RETENTION_SECONDS
 from adapters.postgres.database import Database
@@ -31,7 +31,10 @@ _AT_ONCE: Final = 500
 
 _DELETE: Final = text("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS uuid[]))")
 _LEFT: Final = text(
-    "SELECT id, subject, payload, at, trace FROM outbox WHERE at < :before ORDER BY id LIMIT :most"
+    """
+    SELECT id, subject, payload, at, trace, actor FROM outbox
+    WHERE at < :before ORDER BY id LIMIT :most
+    """
 )
 _OLDEST: Final = text("SELECT min(at) FROM outbox")
 _FORGET_INBOX: Final = text("DELETE FROM inbox WHERE at < :before")
@@ -131,7 +134,9 @@ class Relay:
                 _LEFT, {"before": now - LEFT_BEHIND_AFTER, "most": _AT_ONCE}
             )
             left = [
-                Outgoing(str(row.id), row.subject, row.payload.encode(), row.at, row.trace)
+                Outgoing(
+                    str(row.id), row.subject, row.payload.encode(), row.at, row.trace, row.actor
+                )
                 for row in rows
             ]
         return await self._publish(left, "sweeper")
@@ -147,4 +152,6 @@ def _headers(event: Outgoing) -> dict[str, str]:
     headers = {MESSAGE_ID: event.id, AT: event.at.isoformat()}
     if event.trace:
         headers[TRACE] = event.trace
+    if event.actor:
+        headers[ACTOR] = event.actor
     return headers

@@ -73,12 +73,14 @@ def commands(
     async def call(caller: Caller, request: RequestT, key: str) -> AnswerT:
         if not keyed:
             async with units() as unit:
+                unit.actor = caller.name
                 return await handle(unit, caller, request)
         if not 0 < len(key) <= _MOST_KEY:
             problem = Problem("/Idempotency-Key", f"1 to {_MOST_KEY} characters are needed.")
             raise InvalidRequest("This operation needs an Idempotency-Key header.", [problem])
         input_hash = hashlib.sha256(_encode(request)).digest()
         async with units() as unit:
+            unit.actor = caller.name
             tenant = caller.tenant
             stored = await unit.journal.claim_key(tenant, operation.name, key, input_hash)
             if stored is not None:

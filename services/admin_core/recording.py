@@ -17,6 +17,7 @@ from contracts import (
     roles,
     users,
 )
+from contracts.caller import Audience
 from contracts.kit import Body, Event
 from domain.audit import ActorKind, AuditRecord, Change
 from ports.audit import Audit
@@ -110,6 +111,11 @@ _RECORDED: Final[Mapping[Event[Body], _Say]] = {
 RECORDED: Final = tuple(_RECORDED)
 """The events that leave a record."""
 
+_KINDS: Final[Mapping[str, ActorKind]] = {
+    Audience.MERCHANT: ActorKind.STAFF,
+    Audience.CUSTOMER: ActorKind.MEMBER,
+    Audience.ADMIN: ActorKind.ADMIN,
+}
 _SAY: Final = {event.name: say for event, say in _RECORDED.items()}
 
 
@@ -120,19 +126,17 @@ async def record(unit: Unit[Audit], events: Sequence[Received[Any]]) -> None:
 
 def _record(event: Received[Any]) -> AuditRecord:
     subject, words = _SAY[event.event.name](event)
-    kind, actor = ActorKind.SERVICE, event.event.publisher
+    audience, _, actor = event.actor.partition(":")
+    kind = _KINDS.get(audience, ActorKind.SERVICE)
     changes: tuple[Change, ...] = ()
-    match event.body:
-        case campaign.TierAssigned(previous=previous, tier=tier):
-            changes = (Change("tier", previous, tier),)
-        case admin_features.TemplateUpdated(updated_by=who):
-            kind, actor = ActorKind.STAFF, who
+    if isinstance(event.body, campaign.TierAssigned):
+        changes = (Change("tier", event.body.previous, event.body.tier),)
     return AuditRecord(
         id=_record_id(event.id),
         at=event.at,
         merchant_id=event.merchant_id,
         actor_kind=kind,
-        actor=actor,
+        actor=actor or event.event.publisher,
         action=event.event.name,
         subject=subject,
         changes=changes,

@@ -48,6 +48,7 @@ class Claims:
             # Asked before the transaction, which must not wait for another service.
             index = self._sealer.blind_index((await self._shops.shop(tenant)).key, email)
         async with self._units() as unit:
+            unit.actor = caller.name
             book = unit.stores
             await book.enter_claim(tenant)
             program = (await book.programs([tenant])).get(tenant, _DEFAULTS)

@@ -75,6 +75,7 @@ class Changing:
         # Before the transaction: auth may have to be asked, and nobody should wait for that.
         envelope = Envelope(self._sealer, await self._keys.of(caller.tenant))
         async with self._units() as unit:
+            unit.actor = caller.name
             problems = update_problems(request, unit.now().date())
             if problems:
                 raise InvalidRequest(problems=problems)

@@ -24,7 +24,7 @@ from contracts.admin_core import (
     PrivacyCase,
     ReplayDeadLetter,
 )
-from contracts.caller import Caller, service_caller
+from contracts.caller import Audience, Caller, service_caller
 from contracts.campaign import TierAssigned
 from contracts.event_tracking import CreateTask, CreateTasks
 from contracts.kit import Body, Event
@@ -103,6 +103,18 @@ async def test_events_leave_records_once_and_in_the_order_of_their_time(run: Run
         assert oldest.details == "+101 points, order o1"
         assert oldest.occurred_at == AT_NOON
         assert await log_of(process, stranger) == ()
+
+
+async def test_what_a_person_did_is_recorded_under_their_id(run: Run) -> None:
+    merchant = uuid4()
+    person = Caller(
+        audience=Audience.MERCHANT, actor="staff-7", merchant_id=merchant, permissions=("points:*",)
+    )
+    async with run("admin_core", "points") as process:
+        gift = points.Adjust(customer_id=uuid4(), points=5, reason="sorry")
+        await mesh_of(process).call(points.ADJUST, gift, person, idempotency_key="k")
+        (record,) = await eventually(lambda: log_of(process, service_caller("test", merchant)))
+        assert (record.action, record.actor) == ("points.adjusted", "staff:staff-7")
 
 
 async def test_the_log_is_searched_and_paged(run: Run) -> None:

@@ -79,7 +79,7 @@ async def test_a_shops_own_text_comes_first_and_stays_its_own(run: Run) -> None:
         (record,) = await eventually(log)
         assert record.subject == "template:points_earned"
         assert record.details == "fr"
-        assert record.actor == "staff:service:test"
+        assert record.actor == "service:test"
 
 
 async def test_what_is_wrong_is_said_all_at_once(run: Run) -> None:

@@ -14,7 +14,8 @@ def upgrade() -> None:
             subject text NOT NULL,
             payload text NOT NULL,
             at timestamptz NOT NULL,
-            trace text NOT NULL
+            trace text NOT NULL,
+            actor text NOT NULL DEFAULT ''
         ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000)
         """
     )
