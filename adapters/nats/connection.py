@@ -50,7 +50,7 @@ async def connect(url: str, name: str) -> Client:
         password=parts.password,
         name=name,
         max_reconnect_attempts=-1,  # the default gives up for good after 60
-        reconnect_time_wait=0.25,
+        reconnect_time_wait=0.25,  # type: ignore[arg-type]  # slept as it is: any number does
         connect_timeout=2,
         ping_interval=10,
         max_outstanding_pings=2,
