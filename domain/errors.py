@@ -72,6 +72,12 @@ class NotFound(LoyaltyError):
     title = "There is nothing here by that name."
 
 
+class TooLarge(LoyaltyError):
+    code = "TOO_LARGE"
+    kind = Kind.TOO_LARGE
+    title = "The body is larger than this path takes."
+
+
 class Unavailable(LoyaltyError):
     """A part of the system that is needed cannot be reached; trying again later is right."""
 

@@ -18,7 +18,7 @@ from contracts.http import IDEMPOTENCY_KEY
 from contracts.kit import Operation
 from contracts.kit import Request as Asked
 from contracts.permissions import check_permission
-from domain.errors import LoyaltyError
+from domain.errors import InvalidRequest, LoyaltyError
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -56,8 +56,7 @@ def mount(
         caller = await caller_of(request.headers.get("authorization", ""))
         check_permission(operation, caller)
         if reads_body:
-            # Checked by the service: the gateway has no opinion on what is in it.
-            payload = await request.body()
+            payload = await _body(request)
         else:
             values = _texts(request.query_params.multi_items()) | request.path_params
             payload = _encode(convert_request(operation.request, values))
@@ -101,6 +100,19 @@ def observed(
         return response
 
     return wrapped
+
+
+async def _body(request: AnyRequest) -> bytes:
+    """The body, with what the path says put in. The service checks what is in it."""
+    raw = await request.body()
+    if not request.path_params:
+        return raw
+    try:
+        values = msgspec.json.decode(raw or b"{}", type=dict[str, msgspec.Raw])
+    except msgspec.MsgspecError as error:
+        raise InvalidRequest("The body is not a JSON object.") from error
+    named = {name: msgspec.Raw(_encode(value)) for name, value in request.path_params.items()}
+    return _encode(values | named)
 
 
 def _texts(items: Iterable[tuple[str, str]]) -> dict[str, object]:

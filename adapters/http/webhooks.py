@@ -16,7 +16,7 @@ from adapters.http.problems import problem_body
 from adapters.telemetry.metrics import HTTP_REQUESTS, HTTP_SECONDS, WEBHOOKS
 from adapters.telemetry.tracing import current_trace_id, server_span
 from contracts.http import PROBLEM_JSON, STATUS
-from domain.errors import InternalError, InvalidRequest, Kind, LoyaltyError
+from domain.errors import InternalError, InvalidRequest, Kind, LoyaltyError, TooLarge
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +34,6 @@ class Accept(Protocol):
     async def __call__(
         self, topic: str, raw: bytes, *, signature: str, domain: str, webhook_id: str
     ) -> bool: ...
-
-
-class TooLarge(LoyaltyError):
-    code = "TOO_LARGE"
-    kind = Kind.TOO_LARGE
-    title = "The body is larger than this path takes."
 
 
 class MethodNotAllowed(InvalidRequest):
