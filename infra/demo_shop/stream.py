@@ -101,7 +101,8 @@ class _Shop:
         """Who buys next. Half of the customers buy once; the others come back, some very often."""
         random, plan = self._random, self._plan
         once, regulars = list(people[::2]), people[1::2] or people
-        weights = [random.paretovariate(1.2) for _ in regulars]
+        # A long tail, cut off: nobody buys every other day for two years.
+        weights = [min(random.paretovariate(1.2), 12.0) for _ in regulars]
         bought = plan.orders - plan.orders // EVERY["guest"]
         visits = once[:bought]
         visits += random.choices(regulars, weights, k=max(bought - len(visits), 0))
