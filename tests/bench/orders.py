@@ -9,8 +9,9 @@ Latency: 300 deliveries a second; from the 200 to the event that the ledger says
 
 import asyncio
 import contextlib
+import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 import msgspec
@@ -20,6 +21,7 @@ from contracts.points import EARNED, PointsMoved
 from tests.bench import floor
 from tests.bench.report import Result, ratio
 from tests.rig import cpu
+from tests.rig.batches import mean_batches
 from tests.rig.load import Sent, Shop
 from tests.rig.quiet import Watch
 from tests.rig.shop import ORDERS_ONLY, LoadProcess
@@ -49,9 +51,13 @@ async def bench(layout: Layout, seconds: float, *, with_floor: bool = True) -> R
             await load.signups()
             await watch.until_quiet(_QUIET_WITHIN)
             watch.peaks.clear()
+            _say(f"sending for {seconds:.0f} s")
             sustained, quiet_at, spent = await _sustained(stack, load, watch, seconds)
             peaks = dict(watch.peaks)
+            batches = await mean_batches(stack)
+            _say(f"{LATENCY_RATE:.0f} a second for {_LATENCY_SECONDS:.0f} s")
             latencies = await _latencies(stack, load, watch)
+            _say("comparing every wallet")
             verdict = await compare(stack, await load.truth())
             dead = await watch.dead_letters()
         await stack.stop_services()
@@ -71,7 +77,7 @@ async def bench(layout: Layout, seconds: float, *, with_floor: bool = True) -> R
         wrong=len(verdict.wrong),
         layout=shown(layout),
         bottleneck=_bottleneck(spent, peaks),
-        details=_details(sustained, quiet_at, spent, peaks),
+        details=_details(sustained, quiet_at, spent, peaks, batches),
         notes=_notes(sustained, verdict, dead),
     )
 
@@ -119,6 +125,11 @@ async def _sampling(watch: Watch) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
+def _say(what: str) -> None:
+    """Progress, apart from the result."""
+    print(f"bench orders: {what} …", file=sys.stderr, flush=True)
+
+
 def _quantile(values: list[float], q: float) -> float:
     ordered = sorted(values)
     return ordered[min(int(len(ordered) * q), len(ordered) - 1)] if ordered else 0.0
@@ -134,7 +145,11 @@ def _bottleneck(spent: dict[str, float], peaks: dict[str, int]) -> str:
 
 
 def _details(
-    sent: Sent, quiet_at: float, spent: dict[str, float], peaks: dict[str, int]
+    sent: Sent,
+    quiet_at: float,
+    spent: dict[str, float],
+    peaks: dict[str, int],
+    batches: dict[str, float],
 ) -> dict[str, object]:
     took = sent.ended - sent.started
     busy = sum(spent.values()) / (quiet_at - sent.started)
@@ -145,10 +160,14 @@ def _details(
         "edge p50 / p99": f"{sent.p50_ms:.1f} ms / {sent.p99_ms:.1f} ms",
         "processor": f"{busy:.2f} cores busy, {sum(spent.values()) / sent.orders * 1000:.2f} ms per"
         f" order: {cpu.shares(spent)}",
-        "lag peaks": ", ".join(
-            f"{name} {lag:,}" for name, lag in sorted(peaks.items(), key=lambda each: -each[1])[:8]
-        ),
+        "lag peaks": _listed(peaks),
+        "events in a batch": _listed(batches),
     }
+
+
+def _listed(numbers: Mapping[str, float]) -> str:
+    greatest = sorted(numbers.items(), key=lambda each: -each[1])[:8]
+    return ", ".join(f"{name} {number:,.0f}" for name, number in greatest)
 
 
 def _notes(sent: Sent, verdict: Verdict, dead: int) -> list[str]:
