@@ -11,9 +11,9 @@ from ports.assets import Asset
 
 MEDIA_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "html": "text/html; charset=utf-8",
-        "css": "text/css; charset=utf-8",
-        "js": "text/javascript; charset=utf-8",
+        "html": "text/html",
+        "css": "text/css",
+        "js": "text/javascript",
         "svg": "image/svg+xml",
     }
 )

@@ -47,9 +47,6 @@ class Settings:
     http_port: int = _setting("Port the gateway listens on", 8080)
     ops_host: str = _setting("Address for health, readiness and metrics", "127.0.0.1")
     ops_port: int = _setting("Port for health, readiness and metrics", 8081)
-    public_url: str = _setting(
-        "What the outside world calls the gateway; empty: http://<host>:<port>", ""
-    )
     webhook_max_bytes: int = _setting("Largest webhook accepted, in bytes", 1_048_576)
     body_max_bytes: int = _setting("Largest other request accepted, in bytes", 262_144)
     stream_replicas: int = _setting("Copies JetStream keeps of every event (1, 3 or 5)", 1)

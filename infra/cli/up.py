@@ -71,7 +71,7 @@ def welcome(addresses: Mapping[str, str], seconds: float) -> str:
             f"LoyalNest is up ({seconds:.1f} s).",
             "",
             f"  page      {addresses['page']}",
-            f"  API       {addresses['docs']}",
+            f"  API       {addresses['api']}",
             f"  webhooks  {addresses['webhooks']}/{{topic}}",
             f"  metrics   {ops}{'/metrics' if 'ops' in addresses else ''}",
             f"  home      {addresses['home']}",

@@ -8,7 +8,6 @@ from infra.embedded.home import Home, read_json, write_json
 from infra.embedded.lock import holder
 
 # Where the gateway serves what people look for first.
-DOCS_PATH = "/docs"
 WEBHOOKS_PATH = "/webhooks"
 
 
@@ -53,7 +52,6 @@ def addresses(home: Home, ports: dict[str, int]) -> dict[str, str]:
     return {
         "page": f"{http}/",
         "api": http,
-        "docs": f"{http}{DOCS_PATH}",
         "webhooks": f"{http}{WEBHOOKS_PATH}",
         **{name: f"http://127.0.0.1:{port}" for name, port in ports.items() if "ops" in name},
         "nats": f"nats://127.0.0.1:{ports['nats']}",

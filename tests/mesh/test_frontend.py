@@ -29,7 +29,7 @@ async def test_the_page_and_all_it_names_come_over_the_mesh(run: Run) -> None:
     async with run("frontend") as process:
         mesh = mesh_of(process)
         page = await mesh.call(frontend.GET_PAGE, frontend.GetPage(), ANYONE)
-        assert page.media_type == "text/html; charset=utf-8"
+        assert page.media_type == "text/html"
         html = page.content.decode()
         assert html.startswith("<!doctype html>")
         names = set(re.findall(r'(?:src|href)="/frontend/([^"]+)"', html))
