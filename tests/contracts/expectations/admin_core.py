@@ -76,7 +76,6 @@ class Task(Part, frozen=True, kw_only=True):
 class Template(Part, frozen=True, kw_only=True):
     kind: str
     language: str
-    updated_by: str
 
 
 class PrivacyCase(Part, frozen=True, kw_only=True):
