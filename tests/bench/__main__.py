@@ -11,7 +11,6 @@ from importlib import import_module
 from infra.embedded.errors import EmbeddedError
 from tests.bench.layouts import ORDERS
 from tests.bench.report import Result, as_json, as_table
-from tests.rig.quiet import NotQuiet
 from tests.rig.stack import NotReady, layout_of, shown
 
 SECONDS = {"orders": 15.0, "webhook": 10.0, "balance": 10.0, "rpc": 8.0, "startup": 0.0}
@@ -29,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             work = module.bench(seconds)
         result = asyncio.run(_until_stopped(work))
-    except (EmbeddedError, NotReady, NotQuiet) as error:
+    except (EmbeddedError, NotReady, AssertionError) as error:
         print(f"bench {known.name}: {error}", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, asyncio.CancelledError):
