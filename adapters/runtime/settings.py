@@ -50,7 +50,7 @@ class Settings:
     webhook_max_bytes: int = _setting("Largest webhook accepted, in bytes", 1_048_576)
     body_max_bytes: int = _setting("Largest other request accepted, in bytes", 262_144)
     stream_replicas: int = _setting("Copies JetStream keeps of every event (1, 3 or 5)", 1)
-    database_pool: int = _setting("Connections each service keeps to its database", 3)
+    database_pool: int = _setting("Most connections a service keeps to its database", 6)
     demo: bool = _setting(
         "Development log-ins and the demo shop's page without a password (never in production)",
         False,
