@@ -6,16 +6,16 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.postgres.rows import as_rows
 from domain.audit import AuditRecord
 from ports.audit import AuditLine, Search
 
 _APPEND: Final = text(
     """
     INSERT INTO audit_logs (merchant_id, at, record_id, actor, action, subject, details)
-    SELECT * FROM unnest(
-        CAST(:merchants AS uuid[]), CAST(:ats AS timestamptz[]), CAST(:ids AS uuid[]),
-        CAST(:actors AS text[]), CAST(:actions AS text[]), CAST(:subjects AS text[]),
-        CAST(:details AS text[])
+    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS k (
+        merchant_id uuid, at timestamptz, record_id uuid, actor text, action text, subject text,
+        details text
     )
     ON CONFLICT DO NOTHING
     """
@@ -27,18 +27,19 @@ class PostgresAudit:
         self._connection = connection
 
     async def append(self, records: Sequence[AuditRecord]) -> None:
-        await self._connection.execute(
-            _APPEND,
+        rows = as_rows(
             {
-                "merchants": [record.merchant_id for record in records],
-                "ats": [record.at for record in records],
-                "ids": [record.id for record in records],
-                "actors": [f"{record.actor_kind}:{record.actor}" for record in records],
-                "actions": [record.action for record in records],
-                "subjects": [record.subject for record in records],
-                "details": [_details(record) for record in records],
-            },
+                "merchant_id": record.merchant_id,
+                "at": record.at,
+                "record_id": record.id,
+                "actor": f"{record.actor_kind}:{record.actor}",
+                "action": record.action,
+                "subject": record.subject,
+                "details": _details(record),
+            }
+            for record in records
         )
+        await self._connection.execute(_APPEND, {"rows": rows})
 
     async def find(self, search: Search, limit: int) -> Sequence[AuditLine]:
         conditions = ["merchant_id = :merchant_id"]

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.postgres.rows import as_rows
 from domain.leaderboard import Period
 from ports.badges import Award, HeldBadge, MemberKey, ScoreKey, ShopZone
 from ports.leaderboard import Board, Score
@@ -31,9 +32,8 @@ _BADGES: Final = text(
 _AWARD: Final = text(
     """
     INSERT INTO customer_badges (merchant_id, customer_id, badge, reason, awarded_at)
-    SELECT * FROM unnest(
-        CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]), CAST(:badges AS text[]),
-        CAST(:reasons AS text[]), CAST(:ats AS timestamptz[])
+    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS k (
+        merchant_id uuid, customer_id uuid, badge text, reason text, awarded_at timestamptz
     )
     ON CONFLICT DO NOTHING
     RETURNING merchant_id, customer_id, badge
@@ -42,9 +42,8 @@ _AWARD: Final = text(
 _ADD: Final = text(
     """
     INSERT INTO leaderboard_rankings AS r (period, period_key, merchant_id, customer_id, points)
-    SELECT * FROM unnest(
-        CAST(:periods AS text[]), CAST(:keys AS text[]), CAST(:merchants AS uuid[]),
-        CAST(:customers AS uuid[]), CAST(:points AS bigint[])
+    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS k (
+        period text, period_key text, merchant_id uuid, customer_id uuid, points bigint
     )
     ON CONFLICT (period, period_key, merchant_id, customer_id)
         DO UPDATE SET points = r.points + excluded.points
@@ -74,9 +73,8 @@ _ZONES: Final = text(
 _LEARN_ZONES: Final = text(
     """
     INSERT INTO shops AS s (merchant_id, time_zone, version)
-    SELECT * FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:zones AS text[]), CAST(:versions AS integer[])
-    )
+    SELECT * FROM json_to_recordset(CAST(:rows AS json))
+        AS k (merchant_id uuid, time_zone text, version integer)
     ON CONFLICT (merchant_id) DO UPDATE
         SET time_zone = excluded.time_zone, version = excluded.version
         WHERE s.version < excluded.version
@@ -115,11 +113,16 @@ class PostgresStandings:
         rows = await self._connection.execute(
             _AWARD,
             {
-                "merchants": [each.member.merchant_id for each in ordered],
-                "customers": [each.member.customer_id for each in ordered],
-                "badges": [each.badge for each in ordered],
-                "reasons": [each.reason for each in ordered],
-                "ats": [each.at for each in ordered],
+                "rows": as_rows(
+                    {
+                        "merchant_id": each.member.merchant_id,
+                        "customer_id": each.member.customer_id,
+                        "badge": each.badge,
+                        "reason": each.reason,
+                        "awarded_at": each.at,
+                    }
+                    for each in ordered
+                )
             },
         )
         given = {(MemberKey(merchant, customer), badge) for merchant, customer, badge in rows}
@@ -141,11 +144,16 @@ class PostgresStandings:
         rows = await self._connection.execute(
             _ADD,
             {
-                "periods": [key.board.period for key in keys],
-                "keys": [key.board.key for key in keys],
-                "merchants": [key.board.merchant_id for key in keys],
-                "customers": [key.customer_id for key in keys],
-                "points": [points[key] for key in keys],
+                "rows": as_rows(
+                    {
+                        "period": key.board.period,
+                        "period_key": key.board.key,
+                        "merchant_id": key.board.merchant_id,
+                        "customer_id": key.customer_id,
+                        "points": points[key],
+                    }
+                    for key in keys
+                )
             },
         )
         boards: dict[tuple[str, str, UUID], Board] = {}
@@ -178,12 +186,8 @@ class PostgresStandings:
     async def learn_zones(self, zones: Mapping[UUID, ShopZone]) -> None:
         if not zones:
             return
-        merchants = sorted(zones)
-        await self._connection.execute(
-            _LEARN_ZONES,
-            {
-                "ids": merchants,
-                "zones": [zones[merchant].zone for merchant in merchants],
-                "versions": [zones[merchant].version for merchant in merchants],
-            },
+        rows = as_rows(
+            {"merchant_id": merchant, "time_zone": shop.zone, "version": shop.version}
+            for merchant, shop in sorted(zones.items())
         )
+        await self._connection.execute(_LEARN_ZONES, {"rows": rows})

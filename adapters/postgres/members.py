@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.postgres.purchases import columns_of
+from adapters.postgres.purchases import member_order
+from adapters.postgres.rows import as_rows
 from ports.members import Learnt, MemberProfile, Place, RfmPart, TierPart, Told
 from ports.purchases import MemberKey
 
@@ -31,12 +32,11 @@ _LEARN: Final = text(
         merchant_id, customer_id, shopify_customer_id, recency, frequency, monetary, segment,
         orders, spent, last_order_at, rfm_version, tier, tier_version, created_at, version
     )
-    SELECT *, 1 FROM unnest(
-        CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]), CAST(:shopify_ids AS text[]),
-        CAST(:r AS smallint[]), CAST(:f AS smallint[]), CAST(:m AS smallint[]),
-        CAST(:segments AS text[]), CAST(:orders AS integer[]), CAST(:spent AS numeric[]),
-        CAST(:lasts AS timestamptz[]), CAST(:rfm_versions AS bigint[]), CAST(:tiers AS text[]),
-        CAST(:tier_versions AS bigint[]), CAST(:ats AS timestamptz[])
+    SELECT *, 1 FROM json_to_recordset(CAST(:rows AS json)) AS k (
+        merchant_id uuid, customer_id uuid, shopify_customer_id text, recency smallint,
+        frequency smallint, monetary smallint, segment text, orders integer, spent numeric,
+        last_order_at timestamptz, rfm_version bigint, tier text, tier_version bigint,
+        created_at timestamptz
     )
     ON CONFLICT (merchant_id, customer_id) DO UPDATE SET
         {_newer_of("rfm_version", *_RFM)},
@@ -92,25 +92,10 @@ class PostgresMembers:
     async def learn(self, told: Mapping[MemberKey, Told]) -> Mapping[MemberKey, Learnt]:
         if not told:
             return {}
-        keys = sorted(told)  # in one order everywhere, so that no two batches deadlock
-        found = [told[key] for key in keys]
+        # In one order everywhere, so that no two batches deadlock.
+        keys = sorted(told, key=member_order)
         rows = await self._connection.execute(
-            _LEARN,
-            columns_of(keys)
-            | {
-                "shopify_ids": [each.shopify_customer_id for each in found],
-                "r": [each.rfm.recency for each in found],
-                "f": [each.rfm.frequency for each in found],
-                "m": [each.rfm.monetary for each in found],
-                "segments": [each.rfm.segment for each in found],
-                "orders": [each.rfm.orders for each in found],
-                "spent": [each.rfm.spent for each in found],
-                "lasts": [each.rfm.last_order_at for each in found],
-                "rfm_versions": [each.rfm.version for each in found],
-                "tiers": [each.tier.tier for each in found],
-                "tier_versions": [each.tier.version for each in found],
-                "ats": [each.at for each in found],
-            },
+            _LEARN, {"rows": as_rows(_row(key, told[key]) for key in keys)}
         )
         learnt = {
             MemberKey(row.merchant_id, row.customer_id): Learnt(
@@ -146,6 +131,26 @@ class PostgresMembers:
         statement = _page(after=after is not None, segment=bool(segment), tier=bool(tier))
         rows = await self._connection.execute(text(statement), values)
         return [_profile(row) for row in rows]
+
+
+def _row(key: MemberKey, told: Told) -> dict[str, Any]:
+    rfm, tier = told.rfm, told.tier
+    return {
+        "merchant_id": key.merchant_id,
+        "customer_id": key.customer_id,
+        "shopify_customer_id": told.shopify_customer_id,
+        "recency": rfm.recency,
+        "frequency": rfm.frequency,
+        "monetary": rfm.monetary,
+        "segment": rfm.segment,
+        "orders": rfm.orders,
+        "spent": rfm.spent,
+        "last_order_at": rfm.last_order_at,
+        "rfm_version": rfm.version,
+        "tier": tier.tier,
+        "tier_version": tier.version,
+        "created_at": told.at,
+    }
 
 
 def _profile(row: Row[Any]) -> MemberProfile:

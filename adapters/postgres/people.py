@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.postgres.rows import as_rows
 from ports.people import Person, PersonKey, Place, Sighting
 
 
@@ -33,14 +34,10 @@ _LEARN: Final = text(
     )
     SELECT k.merchant_id, k.user_id, 'customer', k.shopify_customer_id, k.email_index,
         k.sealed_contact, '', k.language, '', k.from_order, k.created_at, k.updated_at
-    FROM unnest(
-        CAST(:merchants AS uuid[]), CAST(:ids AS uuid[]), CAST(:shopify_ids AS text[]),
-        CAST(:indexes AS text[]), CAST(:contacts AS text[]), CAST(:languages AS text[]),
-        CAST(:from_orders AS boolean[]), CAST(:created AS timestamptz[]),
-        CAST(:updated AS timestamptz[])
-    ) AS k (
-        merchant_id, user_id, shopify_customer_id, email_index, sealed_contact, language,
-        from_order, created_at, updated_at
+    FROM json_to_recordset(CAST(:rows AS json)) AS k (
+        merchant_id uuid, user_id uuid, shopify_customer_id text, email_index text,
+        sealed_contact text, language text, from_order boolean, created_at timestamptz,
+        updated_at timestamptz
     )
     LEFT JOIN users u ON u.merchant_id = k.merchant_id AND u.user_id = k.user_id
     WHERE u.user_id IS NULL OR {_outdoes("k")}
@@ -104,23 +101,23 @@ class PostgresPeople:
         self._connection = connection
 
     async def learn(self, sightings: Iterable[Sighting]) -> Mapping[PersonKey, bool]:
-        seen = list(sightings)
+        seen = [
+            {
+                "merchant_id": each.key.merchant_id,
+                "user_id": each.key.user_id,
+                "shopify_customer_id": each.shopify_customer_id,
+                "email_index": each.email_index,
+                "sealed_contact": each.sealed_contact,
+                "language": each.language,
+                "from_order": each.from_order,
+                "created_at": each.created_at,
+                "updated_at": each.updated_at,
+            }
+            for each in sightings
+        ]
         if not seen:
             return {}
-        rows = await self._connection.execute(
-            _LEARN,
-            {
-                "merchants": [each.key.merchant_id for each in seen],
-                "ids": [each.key.user_id for each in seen],
-                "shopify_ids": [each.shopify_customer_id for each in seen],
-                "indexes": [each.email_index for each in seen],
-                "contacts": [each.sealed_contact for each in seen],
-                "languages": [each.language for each in seen],
-                "from_orders": [each.from_order for each in seen],
-                "created": [each.created_at for each in seen],
-                "updated": [each.updated_at for each in seen],
-            },
-        )
+        rows = await self._connection.execute(_LEARN, {"rows": as_rows(seen)})
         return {PersonKey(row.merchant_id, row.user_id): row.is_new for row in rows}
 
     async def find(self, merchant_id: UUID, user_ids: Sequence[UUID]) -> Sequence[Person]:

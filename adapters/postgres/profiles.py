@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import Row, text
 
 from adapters.postgres.programs import PostgresPrograms
-from adapters.postgres.purchases import PostgresBuyers, columns_of, profile_in
+from adapters.postgres.purchases import PostgresBuyers, columns_of, member_order, profile_in
+from adapters.postgres.rows import as_rows
 from adapters.postgres.walks import PostgresWalks
 from domain.rfm.profile import Profile
 from domain.rfm.scoring import Score
@@ -31,11 +32,10 @@ _KEEP: Final = text(
     f"""
     WITH kept AS (
         INSERT INTO customer_segments ({_COLUMNS})
-        SELECT * FROM unnest(
-            CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]), CAST(:r AS smallint[]),
-            CAST(:f AS smallint[]), CAST(:m AS smallint[]), CAST(:segments AS text[]),
-            CAST(:scored AS timestamptz[]), CAST(:decays AS timestamptz[]),
-            CAST(:versions AS bigint[])
+        SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS k (
+            merchant_id uuid, customer_id uuid, recency smallint, frequency smallint,
+            monetary smallint, segment text, scored_at timestamptz, decays_at timestamptz,
+            version bigint
         )
         ON CONFLICT (merchant_id, customer_id) DO UPDATE SET
             recency = excluded.recency, frequency = excluded.frequency,
@@ -55,9 +55,8 @@ _KEEP: Final = text(
 _COUNT: Final = text(
     """
     INSERT INTO rfm_segment_counts AS c (merchant_id, segment, members)
-    SELECT * FROM unnest(
-        CAST(:merchants AS uuid[]), CAST(:segments AS text[]), CAST(:members AS bigint[])
-    )
+    SELECT * FROM json_to_recordset(CAST(:rows AS json))
+        AS k (merchant_id uuid, segment text, members bigint)
     ON CONFLICT (merchant_id, segment) DO UPDATE SET members = c.members + excluded.members
     """
 )
@@ -88,22 +87,8 @@ class PostgresProfiles(PostgresBuyers, PostgresPrograms, PostgresWalks):
     async def keep(self, rescored: Mapping[MemberKey, Rescored]) -> None:
         if not rescored:
             return
-        keys = sorted(rescored)
-        scored = [rescored[key].after for key in keys]
-        scores = [each.score or _NO_SCORE for each in scored]
-        await self._connection.execute(
-            _KEEP,
-            columns_of(keys)
-            | {
-                "r": [score.r for score in scores],
-                "f": [score.f for score in scores],
-                "m": [score.m for score in scores],
-                "segments": [each.segment for each in scored],
-                "scored": [each.scored_at for each in scored],
-                "decays": [each.decays_at for each in scored],
-                "versions": [each.version for each in scored],
-            },
-        )
+        rows = as_rows(_row(key, rescored[key].after) for key in sorted(rescored, key=member_order))
+        await self._connection.execute(_KEEP, {"rows": rows})
         await self._count(rescored)
 
     async def _count(self, rescored: Mapping[MemberKey, Rescored]) -> None:
@@ -115,14 +100,11 @@ class PostgresProfiles(PostgresBuyers, PostgresPrograms, PostgresWalks):
             moves[key.merchant_id, change.after.segment] += 1
         cells = sorted(cell for cell, members in moves.items() if members and cell[1])
         if cells:
-            await self._connection.execute(
-                _COUNT,
-                {
-                    "merchants": [merchant for merchant, _ in cells],
-                    "segments": [segment for _, segment in cells],
-                    "members": [moves[cell] for cell in cells],
-                },
+            rows = as_rows(
+                {"merchant_id": cell[0], "segment": cell[1], "members": moves[cell]}
+                for cell in cells
             )
+            await self._connection.execute(_COUNT, {"rows": rows})
 
     async def decayed(self, at: datetime, limit: int) -> Sequence[MemberKey]:
         rows = await self._connection.execute(_DECAYED, {"at": at, "most": limit})
@@ -136,6 +118,21 @@ class PostgresProfiles(PostgresBuyers, PostgresPrograms, PostgresWalks):
     async def segment_counts(self, merchant_id: UUID) -> Mapping[str, int]:
         rows = await self._connection.execute(_COUNTS, {"merchant_id": merchant_id})
         return {row.segment: row.members for row in rows}
+
+
+def _row(key: MemberKey, scored: Scored) -> dict[str, Any]:
+    r, f, m = scored.score or _NO_SCORE
+    return {
+        "merchant_id": key.merchant_id,
+        "customer_id": key.customer_id,
+        "recency": r,
+        "frequency": f,
+        "monetary": m,
+        "segment": scored.segment,
+        "scored_at": scored.scored_at,
+        "decays_at": scored.decays_at,
+        "version": scored.version,
+    }
 
 
 def _scored(row: Row[Any]) -> Scored:

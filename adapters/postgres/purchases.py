@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.postgres.rows import as_rows
 from domain.rfm.profile import NOBODY, Profile
 from ports.ledger import OrderKey
 from ports.purchases import Bought, Buyer, MemberKey, Purchases
@@ -16,10 +17,8 @@ from ports.purchases import Bought, Buyer, MemberKey, Purchases
 _LEARN_REFUNDS: Final = text(
     """
     INSERT INTO refunds AS r (merchant_id, order_id, refund_id, merchandise)
-    SELECT * FROM unnest(
-        CAST(:merchants AS uuid[]), CAST(:ids AS text[]), CAST(:refunds AS text[]),
-        CAST(:merchandise AS numeric[])
-    )
+    SELECT * FROM json_to_recordset(CAST(:rows AS json))
+        AS k (merchant_id uuid, order_id text, refund_id text, merchandise numeric)
     ON CONFLICT (merchant_id, order_id, refund_id) DO UPDATE SET merchandise = excluded.merchandise
     WHERE r.merchandise < excluded.merchandise
     RETURNING merchant_id, order_id, new.merchandise - coalesce(old.merchandise, 0) AS more
@@ -39,11 +38,9 @@ _LEARN_ORDERS: Final = text(
     INSERT INTO orders AS o (
         merchant_id, order_id, customer_id, at, updated_at, merchandise, refunded, test, cancelled
     )
-    SELECT * FROM unnest(
-        CAST(:merchants AS uuid[]), CAST(:ids AS text[]), CAST(:customers AS uuid[]),
-        CAST(:ats AS timestamptz[]), CAST(:updated AS timestamptz[]),
-        CAST(:merchandise AS numeric[]), CAST(:refunded AS numeric[]), CAST(:test AS boolean[]),
-        CAST(:cancelled AS boolean[])
+    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS k (
+        merchant_id uuid, order_id text, customer_id uuid, at timestamptz, updated_at timestamptz,
+        merchandise numeric, refunded numeric, test boolean, cancelled boolean
     )
     ON CONFLICT (merchant_id, order_id) DO UPDATE SET
         customer_id = CASE WHEN {_NEWER} THEN excluded.customer_id ELSE o.customer_id END,
@@ -65,10 +62,9 @@ _GROW: Final = text(
     INSERT INTO profiles AS p (
         merchant_id, customer_id, shopify_customer_id, orders, spent, first_order_at, last_order_at
     )
-    SELECT * FROM unnest(
-        CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]), CAST(:shopify_ids AS text[]),
-        CAST(:orders AS integer[]), CAST(:spent AS numeric[]), CAST(:firsts AS timestamptz[]),
-        CAST(:lasts AS timestamptz[])
+    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS k (
+        merchant_id uuid, customer_id uuid, shopify_customer_id text, orders integer,
+        spent numeric, first_order_at timestamptz, last_order_at timestamptz
     )
     ON CONFLICT (merchant_id, customer_id) DO UPDATE SET
         orders = p.orders + excluded.orders, spent = p.spent + excluded.spent,
@@ -151,22 +147,19 @@ class PostgresBuyers:
 
     async def _learn_refunds(self, purchases: Purchases) -> dict[OrderKey, Decimal]:
         """How much more of each order has been refunded than was known."""
-        refunds = sorted(
-            (key, refund_id, merchandise)
-            for key, told in purchases.refunds.items()
-            for refund_id, merchandise in told.items()
-        )
+        refunds = [
+            {
+                "merchant_id": key.merchant_id,
+                "order_id": key.order_id,
+                "refund_id": refund_id,
+                "merchandise": merchandise,
+            }
+            for key, told in sorted(purchases.refunds.items())
+            for refund_id, merchandise in sorted(told.items())
+        ]
         if not refunds:
             return {}
-        rows = await self._connection.execute(
-            _LEARN_REFUNDS,
-            {
-                "merchants": [key.merchant_id for key, _, _ in refunds],
-                "ids": [key.order_id for key, _, _ in refunds],
-                "refunds": [refund_id for _, refund_id, _ in refunds],
-                "merchandise": [merchandise for _, _, merchandise in refunds],
-            },
-        )
+        rows = await self._connection.execute(_LEARN_REFUNDS, {"rows": as_rows(refunds)})
         more: dict[OrderKey, Decimal] = {}
         for row in rows:
             key = OrderKey(row.merchant_id, row.order_id)
@@ -176,24 +169,27 @@ class PostgresBuyers:
     async def _learn_orders(
         self, purchases: Purchases, refunded: Mapping[OrderKey, Decimal]
     ) -> dict[MemberKey, _Growth]:
-        keys = sorted(purchases.orders.keys() | refunded.keys())
-        if not keys:
+        orders: dict[OrderKey, dict[str, Any]] = {
+            key: {
+                "merchant_id": key.merchant_id,
+                "order_id": key.order_id,
+                "customer_id": facts.customer_id,
+                "at": facts.created_at,
+                "updated_at": facts.updated_at,
+                "merchandise": facts.merchandise,
+                "refunded": 0,
+                "test": facts.test,
+                "cancelled": facts.cancelled,
+            }
+            for key, facts in purchases.orders.items()
+        }
+        for key, more in refunded.items():
+            orders.setdefault(key, _unheard(key))["refunded"] = more
+        if not orders:
             return {}
-        facts = [purchases.orders.get(key) for key in keys]
-        nothing = Decimal(0)
+        in_order = sorted(orders, key=lambda key: (key.merchant_id.bytes, key.order_id))
         rows = await self._connection.execute(
-            _LEARN_ORDERS,
-            {
-                "merchants": [key.merchant_id for key in keys],
-                "ids": [key.order_id for key in keys],
-                "customers": [each and each.customer_id for each in facts],
-                "ats": [each and each.created_at for each in facts],
-                "updated": [each and each.updated_at for each in facts],
-                "merchandise": [each and each.merchandise for each in facts],
-                "refunded": [refunded.get(key, nothing) for key in keys],
-                "test": [each is not None and each.test for each in facts],
-                "cancelled": [each is not None and each.cancelled for each in facts],
-            },
+            _LEARN_ORDERS, {"rows": as_rows(orders[key] for key in in_order)}
         )
         growths: dict[MemberKey, _Growth] = {}
         for row in rows:
@@ -203,21 +199,27 @@ class PostgresBuyers:
     async def _grow(
         self, growths: Mapping[MemberKey, _Growth], purchases: Purchases
     ) -> Mapping[MemberKey, Bought]:
-        keys = sorted(growths)  # in one order everywhere, so that no two batches deadlock
-        ordered = [growths[key] for key in keys]
+        # In one order everywhere, so that no two batches deadlock.
+        ordered = sorted(growths.items(), key=lambda growth: member_order(growth[0]))
         rows = await self._connection.execute(
             _GROW,
-            columns_of(keys)
-            | {
-                "shopify_ids": [purchases.shopify_ids.get(key, "") for key in keys],
-                "orders": [growth.orders for growth in ordered],
-                "spent": [growth.spent for growth in ordered],
-                "firsts": [growth.first for growth in ordered],
-                "lasts": [growth.last for growth in ordered],
+            {
+                "rows": as_rows(
+                    {
+                        "merchant_id": key.merchant_id,
+                        "customer_id": key.customer_id,
+                        "shopify_customer_id": purchases.shopify_ids.get(key, ""),
+                        "orders": growth.orders,
+                        "spent": growth.spent,
+                        "first_order_at": growth.first,
+                        "last_order_at": growth.last,
+                    }
+                    for key, growth in ordered
+                )
             },
         )
         grown = rows.all()
-        redated = [key for key in keys if growths[key].redated]
+        redated = [key for key, growth in ordered if growth.redated]
         dated: dict[MemberKey, Profile] = {}
         if redated:
             for row in await self._connection.execute(_DATE, columns_of(redated)):
@@ -229,6 +231,11 @@ class PostgresBuyers:
             cause = purchases.causes[growths[key].order]
             bought[key] = Bought(_before(row), after, row.shopify_customer_id, cause)
         return bought
+
+
+def member_order(key: MemberKey) -> tuple[bytes, bytes]:
+    """Sorts members as PostgreSQL does. Bytes compare much faster than ids."""
+    return key.merchant_id.bytes, key.customer_id.bytes
 
 
 def columns_of(keys: Iterable[MemberKey]) -> dict[str, list[Any]]:
@@ -243,6 +250,16 @@ def columns_of(keys: Iterable[MemberKey]) -> dict[str, list[Any]]:
 def profile_in(row: Row[Any]) -> Profile:
     """The profile in a row of ``profiles``, or one joined with it."""
     return Profile(row.orders, row.spent, row.first_order_at, row.last_order_at)
+
+
+def _unheard(key: OrderKey) -> dict[str, Any]:
+    """The row of an order of which nothing is told but its refunds."""
+    return {
+        "merchant_id": key.merchant_id,
+        "order_id": key.order_id,
+        "test": False,
+        "cancelled": False,
+    }
 
 
 def _before(row: Row[Any]) -> Profile:

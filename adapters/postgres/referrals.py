@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 
 from adapters.postgres.programs import PostgresPrograms
+from adapters.postgres.rows import as_rows
 from domain.points.orders import OrderFacts
 from domain.referrals.states import from_stored, state_name, to_stored
 from ports.referrals import AddressKey, AdvocateLink, MemberKey, Person, Tally, Tracked
@@ -107,14 +108,10 @@ _MOVE: Final = text(
         state = k.state, friend_id = coalesce(k.friend_id, r.friend_id), order_id = k.order_id,
         ordered_at = k.ordered_at, completed_at = k.completed_at, expired_at = k.expired_at,
         blocked_at = k.blocked_at, reason = k.reason
-    FROM unnest(
-        CAST(:merchants AS uuid[]), CAST(:ids AS uuid[]), CAST(:states AS text[]),
-        CAST(:friends AS uuid[]), CAST(:orders AS text[]), CAST(:ordered AS timestamptz[]),
-        CAST(:completed AS timestamptz[]), CAST(:expired AS timestamptz[]),
-        CAST(:blocked AS timestamptz[]), CAST(:reasons AS text[])
-    ) AS k (
-        merchant_id, id, state, friend_id, order_id, ordered_at, completed_at, expired_at,
-        blocked_at, reason
+    FROM json_to_recordset(CAST(:rows AS json)) AS k (
+        merchant_id uuid, id uuid, state text, friend_id uuid, order_id text,
+        ordered_at timestamptz, completed_at timestamptz, expired_at timestamptz,
+        blocked_at timestamptz, reason text
     )
     WHERE r.merchant_id = k.merchant_id AND r.id = k.id AND r.state = 'claimed'
     RETURNING r.id
@@ -156,15 +153,10 @@ _LEARN_ORDERS: Final = text(
         merchant_id, customer_id, order_id, currency, financial_status, created_at, updated_at,
         merchandise, shipping, tax, paid_at, cancelled_at
     )
-    SELECT * FROM unnest(
-        CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]), CAST(:ids AS text[]),
-        CAST(:currencies AS text[]), CAST(:statuses AS text[]), CAST(:created AS timestamptz[]),
-        CAST(:updated AS timestamptz[]), CAST(:merchandise AS numeric[]),
-        CAST(:shipping AS numeric[]), CAST(:tax AS numeric[]), CAST(:paid AS timestamptz[]),
-        CAST(:cancelled AS timestamptz[])
-    ) AS k (
-        merchant_id, customer_id, order_id, currency, financial_status, created_at, updated_at,
-        merchandise, shipping, tax, paid_at, cancelled_at
+    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS k (
+        merchant_id uuid, customer_id uuid, order_id text, currency text, financial_status text,
+        created_at timestamptz, updated_at timestamptz, merchandise numeric, shipping numeric,
+        tax numeric, paid_at timestamptz, cancelled_at timestamptz
     )
     WHERE (
         SELECT coalesce(bool_or(f.order_id = k.order_id), false) OR :remembered > count(*) FILTER (
@@ -196,9 +188,8 @@ _LEARN_ORDERS: Final = text(
 _LEARN_ADDRESSES: Final = text(
     """
     INSERT INTO addresses (merchant_id, email_index, customer_id)
-    SELECT * FROM unnest(
-        CAST(:merchants AS uuid[]), CAST(:indexes AS text[]), CAST(:customers AS uuid[])
-    )
+    SELECT * FROM json_to_recordset(CAST(:rows AS json))
+        AS k (merchant_id uuid, email_index text, customer_id uuid)
     ON CONFLICT DO NOTHING
     """
 )
@@ -296,26 +287,23 @@ class PostgresReferrals(PostgresPrograms):
     async def move(self, moved: Sequence[Tracked]) -> set[UUID]:
         if not moved:
             return set()
-        stored = [to_stored(each.referral) for each in moved]
-        names = {
-            "merchants": [each.merchant_id for each in moved],
-            "ids": [each.referral.id for each in moved],
-        }
         # An UPDATE locks in the order it finds the rows; held in one order first, no two batches
         # wait for each other.
-        await self._connection.execute(_HOLD, names)
+        await self._connection.execute(
+            _HOLD,
+            {
+                "merchants": [each.merchant_id for each in moved],
+                "ids": [each.referral.id for each in moved],
+            },
+        )
         rows = await self._connection.execute(
             _MOVE,
-            names
-            | {
-                "states": [state_name(each.referral) for each in moved],
-                "friends": [each.get("friend_id") for each in stored],
-                "orders": [each.get("order_id") for each in stored],
-                "ordered": [each.get("ordered_at") for each in stored],
-                "completed": [each.get("completed_at") for each in stored],
-                "expired": [each.get("expired_at") for each in stored],
-                "blocked": [each.get("blocked_at") for each in stored],
-                "reasons": [each.get("reason") for each in stored],
+            {
+                "rows": as_rows(
+                    to_stored(each.referral)
+                    | {"merchant_id": each.merchant_id, "state": state_name(each.referral)}
+                    for each in moved
+                )
             },
         )
         return set(rows.scalars())
@@ -358,21 +346,7 @@ class PostgresReferrals(PostgresPrograms):
         )
         learnt = await self._connection.execute(
             _LEARN_ORDERS,
-            {
-                "merchants": [key.merchant_id for key, _ in rows],
-                "customers": [key.customer_id for key, _ in rows],
-                "ids": [facts.order_id for _, facts in rows],
-                "currencies": [facts.currency for _, facts in rows],
-                "statuses": [facts.financial_status for _, facts in rows],
-                "created": [facts.created_at for _, facts in rows],
-                "updated": [facts.updated_at for _, facts in rows],
-                "merchandise": [facts.merchandise for _, facts in rows],
-                "shipping": [facts.shipping for _, facts in rows],
-                "tax": [facts.tax for _, facts in rows],
-                "paid": [facts.paid_at for _, facts in rows],
-                "cancelled": [facts.cancelled_at for _, facts in rows],
-                "remembered": remembered,
-            },
+            {"rows": as_rows(_row(*each) for each in rows), "remembered": remembered},
         )
         return {MemberKey(merchant, customer) for merchant, customer in learnt}
 
@@ -380,14 +354,15 @@ class PostgresReferrals(PostgresPrograms):
         pairs = sorted(owners)
         if not pairs:
             return
-        await self._connection.execute(
-            _LEARN_ADDRESSES,
+        rows = as_rows(
             {
-                "merchants": [key.merchant_id for key, _ in pairs],
-                "indexes": [key.email_index for key, _ in pairs],
-                "customers": [customer_id for _, customer_id in pairs],
-            },
+                "merchant_id": key.merchant_id,
+                "email_index": key.email_index,
+                "customer_id": customer_id,
+            }
+            for key, customer_id in pairs
         )
+        await self._connection.execute(_LEARN_ADDRESSES, {"rows": rows})
 
 
 def _link(row: Row[Any]) -> AdvocateLink:
@@ -396,6 +371,23 @@ def _link(row: Row[Any]) -> AdvocateLink:
 
 def _tracked(row: Row[Any]) -> Tracked:
     return Tracked(row.merchant_id, from_stored(row.state, row._asdict()), row.friend_index)
+
+
+def _row(member: MemberKey, facts: OrderFacts) -> dict[str, Any]:
+    return {
+        "merchant_id": member.merchant_id,
+        "customer_id": member.customer_id,
+        "order_id": facts.order_id,
+        "currency": facts.currency,
+        "financial_status": facts.financial_status,
+        "created_at": facts.created_at,
+        "updated_at": facts.updated_at,
+        "merchandise": facts.merchandise,
+        "shipping": facts.shipping,
+        "tax": facts.tax,
+        "paid_at": facts.paid_at,
+        "cancelled_at": facts.cancelled_at,
+    }
 
 
 def _facts(row: Row[Any]) -> OrderFacts:

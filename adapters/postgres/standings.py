@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import text
 
 from adapters.postgres.programs import PostgresPrograms
-from adapters.postgres.purchases import PostgresBuyers, columns_of, profile_in
+from adapters.postgres.purchases import PostgresBuyers, columns_of, member_order, profile_in
+from adapters.postgres.rows import as_rows
 from adapters.postgres.walks import PostgresWalks
 from domain.rfm.profile import NOBODY, Profile
 from ports.purchases import MemberKey
@@ -24,9 +25,8 @@ _TIERS: Final = text(
 _ASSIGN: Final = text(
     """
     INSERT INTO vip_tiers (merchant_id, customer_id, tier, version, assigned_at)
-    SELECT * FROM unnest(
-        CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]), CAST(:tiers AS text[]),
-        CAST(:versions AS bigint[]), CAST(:ats AS timestamptz[])
+    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS k (
+        merchant_id uuid, customer_id uuid, tier text, version bigint, assigned_at timestamptz
     )
     ON CONFLICT (merchant_id, customer_id) DO UPDATE SET
         tier = excluded.tier, version = excluded.version, assigned_at = excluded.assigned_at
@@ -35,9 +35,8 @@ _ASSIGN: Final = text(
 _COUNT: Final = text(
     """
     INSERT INTO vip_tier_counts AS c (merchant_id, tier, members)
-    SELECT * FROM unnest(
-        CAST(:merchants AS uuid[]), CAST(:tiers AS text[]), CAST(:members AS bigint[])
-    )
+    SELECT * FROM json_to_recordset(CAST(:rows AS json))
+        AS k (merchant_id uuid, tier text, members bigint)
     ON CONFLICT (merchant_id, tier) DO UPDATE SET members = c.members + excluded.members
     """
 )
@@ -62,30 +61,27 @@ class PostgresStandings(PostgresBuyers, PostgresPrograms, PostgresWalks):
     async def assign(self, moves: Mapping[MemberKey, Move]) -> None:
         if not moves:
             return
-        keys = sorted(moves)
-        await self._connection.execute(
-            _ASSIGN,
-            columns_of(keys)
-            | {
-                "tiers": [moves[key].after.tier for key in keys],
-                "versions": [moves[key].after.version for key in keys],
-                "ats": [moves[key].at for key in keys],
-            },
+        rows = as_rows(
+            {
+                "merchant_id": key.merchant_id,
+                "customer_id": key.customer_id,
+                "tier": moves[key].after.tier,
+                "version": moves[key].after.version,
+                "assigned_at": moves[key].at,
+            }
+            for key in sorted(moves, key=member_order)
         )
+        await self._connection.execute(_ASSIGN, {"rows": rows})
         # Last of all that a batch writes: these are the rows that every batch of a shop shares.
         counts: Counter[tuple[UUID, str]] = Counter()
         for key, move in moves.items():
             counts[key.merchant_id, move.before.tier] -= 1
             counts[key.merchant_id, move.after.tier] += 1
         cells = sorted(cell for cell, members in counts.items() if members and cell[1])
-        await self._connection.execute(
-            _COUNT,
-            {
-                "merchants": [merchant for merchant, _ in cells],
-                "tiers": [tier for _, tier in cells],
-                "members": [counts[cell] for cell in cells],
-            },
+        rows = as_rows(
+            {"merchant_id": cell[0], "tier": cell[1], "members": counts[cell]} for cell in cells
         )
+        await self._connection.execute(_COUNT, {"rows": rows})
 
     async def find(self, key: MemberKey) -> tuple[Profile, Assigned]:
         row = (await self._connection.execute(_FIND, key._asdict())).one_or_none()

@@ -9,15 +9,15 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.postgres.rows import as_rows
 from domain.plans import Plan
 from ports.usage import Counted, CountedOrder
 
 _SEE: Final = text(
     """
     INSERT INTO usage_orders (merchant_id, month, order_id)
-    SELECT * FROM unnest(
-        CAST(:merchants AS uuid[]), CAST(:months AS date[]), CAST(:ids AS text[])
-    )
+    SELECT * FROM json_to_recordset(CAST(:rows AS json))
+        AS k (merchant_id uuid, month date, order_id text)
     ON CONFLICT DO NOTHING
     RETURNING merchant_id, month
     """
@@ -25,9 +25,8 @@ _SEE: Final = text(
 _COUNT: Final = text(
     """
     INSERT INTO usage AS u (merchant_id, month, orders)
-    SELECT * FROM unnest(
-        CAST(:merchants AS uuid[]), CAST(:months AS date[]), CAST(:orders AS integer[])
-    )
+    SELECT * FROM json_to_recordset(CAST(:rows AS json))
+        AS k (merchant_id uuid, month date, orders integer)
     ON CONFLICT (merchant_id, month) DO UPDATE SET orders = u.orders + excluded.orders
     RETURNING merchant_id, month, coalesce(old.orders, 0) AS before, new.orders AS after
     """
@@ -50,16 +49,12 @@ class PostgresUsage:
         self._connection = connection
 
     async def count(self, orders: Iterable[CountedOrder]) -> Sequence[Counted]:
-        ordered = sorted(orders)
+        # Bytes compare much faster than ids.
+        ordered = sorted(orders, key=lambda each: (each.merchant_id.bytes, *each[1:]))
         if not ordered:
             return ()
         rows = await self._connection.execute(
-            _SEE,
-            {
-                "merchants": [order.merchant_id for order in ordered],
-                "months": [order.month for order in ordered],
-                "ids": [order.order_id for order in ordered],
-            },
+            _SEE, {"rows": as_rows(order._asdict() for order in ordered)}
         )
         new = Counter((row.merchant_id, row.month) for row in rows)
         if not new:
@@ -68,9 +63,10 @@ class PostgresUsage:
         counted = await self._connection.execute(
             _COUNT,
             {
-                "merchants": [merchant for merchant, _ in months],
-                "months": [month for _, month in months],
-                "orders": [new[each] for each in months],
+                "rows": as_rows(
+                    {"merchant_id": each[0], "month": each[1], "orders": new[each]}
+                    for each in months
+                )
             },
         )
         return [Counted(*row) for row in counted]
