@@ -42,7 +42,7 @@ async def save(unit: Unit[Templates], caller: Caller, request: SaveTemplate) -> 
     saved = SavedText(request.subject, request.body, now)
     if await unit.stores.save(caller.tenant, request.kind, request.language, saved):
         updated = TemplateUpdated(
-            kind=request.kind, language=request.language, updated_by=caller.actor, occurred_at=now
+            kind=request.kind, language=request.language, updated_by=caller.name, occurred_at=now
         )
         unit.emit(TEMPLATE_UPDATED, updated, caller.tenant)
     else:

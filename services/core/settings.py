@@ -53,7 +53,7 @@ async def update(unit: Unit[SettingsHistory], caller: Caller, request: UpdateSet
         return _answer(current)
     if wanted.version != in_force.version:
         raise SettingsConflict
-    saved = Saved(replace(wanted, version=wanted.version + 1), unit.now(), caller.actor)
+    saved = Saved(replace(wanted, version=wanted.version + 1), unit.now(), caller.name)
     if not await unit.stores.save(tenant, saved):
         raise SettingsConflict
     unit.emit(SETTINGS_UPDATED, SettingsUpdated(settings=saved.settings), tenant)

@@ -129,7 +129,7 @@ class Queue:
                 key=TaskKey(caller.tenant, unit.new_id()),
                 kind=request.kind,
                 payload=request.payload,
-                created_by=caller.actor,
+                created_by=caller.name,
                 created_at=now,
                 due_at=_later(request.not_before, now),
             )
