@@ -1,8 +1,6 @@
 """``ports.purchases.Buyers`` on PostgreSQL: orders know what they add, profiles add up changes."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -33,46 +31,76 @@ _NEWER: Final = """
             > (o.updated_at, o.customer_id, o.merchandise)
     )
 """
+# Orders and profiles in one statement, so that what an order means for a profile never leaves
+# PostgreSQL; most news of an order (it was paid, it was sent) means nothing for one, and no row.
+# An order that moves to another member is taken from one and given to the other. Locks come in one
+# order everywhere, first the orders', then the profiles', so that no two batches deadlock.
 _LEARN_ORDERS: Final = text(
     f"""
-    INSERT INTO orders AS o (
-        merchant_id, order_id, customer_id, at, updated_at, merchandise, refunded, test, cancelled
+    WITH told AS MATERIALIZED (
+        SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS k (
+            merchant_id uuid, order_id text, customer_id uuid, at timestamptz,
+            updated_at timestamptz, merchandise numeric, refunded numeric, test boolean,
+            cancelled boolean, shopify_customer_id text
+        )
+    ), learnt AS (
+        INSERT INTO orders AS o (
+            merchant_id, order_id, customer_id, at, updated_at, merchandise, refunded, test,
+            cancelled
+        )
+        SELECT merchant_id, order_id, customer_id, at, updated_at, merchandise, refunded, test,
+            cancelled
+        FROM told
+        ON CONFLICT (merchant_id, order_id) DO UPDATE SET
+            customer_id = CASE WHEN {_NEWER} THEN excluded.customer_id ELSE o.customer_id END,
+            updated_at = CASE WHEN {_NEWER} THEN excluded.updated_at ELSE o.updated_at END,
+            merchandise = CASE WHEN {_NEWER} THEN excluded.merchandise ELSE o.merchandise END,
+            at = least(o.at, excluded.at),
+            refunded = o.refunded + excluded.refunded,
+            test = o.test OR excluded.test,
+            cancelled = o.cancelled OR excluded.cancelled
+        WHERE {_NEWER} OR excluded.at < o.at OR excluded.refunded > 0
+            OR (excluded.test AND NOT o.test) OR (excluded.cancelled AND NOT o.cancelled)
+        RETURNING merchant_id, order_id, new.customer_id, new.counts, new.spend, new.at,
+            old.customer_id AS old_customer_id, coalesce(old.counts, false) AS old_counts,
+            old.spend AS old_spend, old.at AS old_at,
+            coalesce(new.counts AND old.counts AND new.customer_id = old.customer_id, false)
+                AS stays
+    ), moves AS (
+        SELECT merchant_id, learnt.customer_id, order_id, shopify_customer_id, 1 AS orders,
+            spend AS spent, learnt.at AS first_at, learnt.at AS last_at, false AS redated
+        FROM learnt JOIN told USING (merchant_id, order_id) WHERE counts AND NOT stays
+        UNION ALL
+        SELECT merchant_id, old_customer_id, order_id, '', -1, -old_spend, NULL, NULL, true
+        FROM learnt WHERE old_counts AND NOT stays
+        UNION ALL
+        SELECT merchant_id, customer_id, order_id, '', 0, spend - old_spend, NULL, NULL,
+            at <> old_at
+        FROM learnt WHERE stays AND (spend <> old_spend OR at <> old_at)
+    ), growths AS (
+        SELECT merchant_id, customer_id, max(shopify_customer_id) AS shopify_customer_id,
+            sum(orders) AS orders, sum(spent) AS spent, min(first_at) AS first_at,
+            max(last_at) AS last_at, bool_or(redated) AS redated,
+            max(order_id COLLATE "C") AS order_id
+        FROM moves GROUP BY merchant_id, customer_id
+    ), grown AS (
+        INSERT INTO profiles AS p (
+            merchant_id, customer_id, shopify_customer_id, orders, spent, first_order_at,
+            last_order_at
+        )
+        SELECT merchant_id, customer_id, shopify_customer_id, orders, spent, first_at, last_at
+        FROM growths ORDER BY merchant_id, customer_id
+        ON CONFLICT (merchant_id, customer_id) DO UPDATE SET
+            orders = p.orders + excluded.orders, spent = p.spent + excluded.spent,
+            first_order_at = least(p.first_order_at, excluded.first_order_at),
+            last_order_at = greatest(p.last_order_at, excluded.last_order_at)
+        RETURNING merchant_id, customer_id, new.shopify_customer_id, new.orders, new.spent,
+            new.first_order_at, new.last_order_at, old.orders AS old_orders,
+            old.spent AS old_spent, old.first_order_at AS old_first_order_at,
+            old.last_order_at AS old_last_order_at
     )
-    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS k (
-        merchant_id uuid, order_id text, customer_id uuid, at timestamptz, updated_at timestamptz,
-        merchandise numeric, refunded numeric, test boolean, cancelled boolean
-    )
-    ON CONFLICT (merchant_id, order_id) DO UPDATE SET
-        customer_id = CASE WHEN {_NEWER} THEN excluded.customer_id ELSE o.customer_id END,
-        updated_at = CASE WHEN {_NEWER} THEN excluded.updated_at ELSE o.updated_at END,
-        merchandise = CASE WHEN {_NEWER} THEN excluded.merchandise ELSE o.merchandise END,
-        at = least(o.at, excluded.at),
-        refunded = o.refunded + excluded.refunded,
-        test = o.test OR excluded.test,
-        cancelled = o.cancelled OR excluded.cancelled
-    WHERE {_NEWER} OR excluded.at < o.at OR excluded.refunded > 0
-        OR (excluded.test AND NOT o.test) OR (excluded.cancelled AND NOT o.cancelled)
-    RETURNING merchant_id, order_id, new.customer_id, new.counts, new.spend, new.at,
-        old.customer_id AS old_customer_id, coalesce(old.counts, false) AS old_counts,
-        old.spend AS old_spend, old.at AS old_at
-    """
-)
-_GROW: Final = text(
-    """
-    INSERT INTO profiles AS p (
-        merchant_id, customer_id, shopify_customer_id, orders, spent, first_order_at, last_order_at
-    )
-    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS k (
-        merchant_id uuid, customer_id uuid, shopify_customer_id text, orders integer,
-        spent numeric, first_order_at timestamptz, last_order_at timestamptz
-    )
-    ON CONFLICT (merchant_id, customer_id) DO UPDATE SET
-        orders = p.orders + excluded.orders, spent = p.spent + excluded.spent,
-        first_order_at = least(p.first_order_at, excluded.first_order_at),
-        last_order_at = greatest(p.last_order_at, excluded.last_order_at)
-    RETURNING merchant_id, customer_id, new.shopify_customer_id, new.orders, new.spent,
-        new.first_order_at, new.last_order_at, old.orders AS old_orders, old.spent AS old_spent,
-        old.first_order_at AS old_first_order_at, old.last_order_at AS old_last_order_at
+    SELECT grown.*, growths.order_id, growths.redated
+    FROM grown JOIN growths USING (merchant_id, customer_id)
     """
 )
 # The first and the last of the orders that are left: two probes of an index per member.
@@ -103,38 +131,13 @@ _LOCK: Final = text(
 )
 
 
-@dataclass(slots=True)
-class _Growth:
-    """What a batch adds to a member's profile; ``redated`` when an order no longer counts where it
-    did, so that the first or the last may be another one."""
-
-    order: OrderKey
-    orders: int = 0
-    spent: Decimal = Decimal(0)
-    first: datetime | None = None
-    last: datetime | None = None
-    redated: bool = False
-
-    def add(self, at: datetime, spend: Decimal) -> None:
-        self.orders += 1
-        self.spent += spend
-        self.first = at if self.first is None else min(self.first, at)
-        self.last = at if self.last is None else max(self.last, at)
-
-    def take(self, spend: Decimal) -> None:
-        self.orders -= 1
-        self.spent -= spend
-        self.redated = True
-
-
 class PostgresBuyers:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def learn(self, purchases: Purchases) -> Mapping[MemberKey, Bought]:
         refunded = await self._learn_refunds(purchases)
-        growths = await self._learn_orders(purchases, refunded)
-        return await self._grow(growths, purchases) if growths else {}
+        return await self._learn_orders(purchases, refunded)
 
     async def lock_buyers(self, keys: Iterable[MemberKey]) -> Mapping[MemberKey, Buyer]:
         rows = await self._connection.execute(_LOCK, columns_of(sorted(keys)))
@@ -168,7 +171,7 @@ class PostgresBuyers:
 
     async def _learn_orders(
         self, purchases: Purchases, refunded: Mapping[OrderKey, Decimal]
-    ) -> dict[MemberKey, _Growth]:
+    ) -> Mapping[MemberKey, Bought]:
         orders: dict[OrderKey, dict[str, Any]] = {
             key: {
                 "merchant_id": key.merchant_id,
@@ -180,6 +183,9 @@ class PostgresBuyers:
                 "refunded": 0,
                 "test": facts.test,
                 "cancelled": facts.cancelled,
+                "shopify_customer_id": purchases.shopify_ids[
+                    MemberKey(key.merchant_id, facts.customer_id)
+                ],
             }
             for key, facts in purchases.orders.items()
         }
@@ -191,46 +197,26 @@ class PostgresBuyers:
         rows = await self._connection.execute(
             _LEARN_ORDERS, {"rows": as_rows(orders[key] for key in in_order)}
         )
-        growths: dict[MemberKey, _Growth] = {}
-        for row in rows:
-            _add_order(growths, row)
-        return growths
-
-    async def _grow(
-        self, growths: Mapping[MemberKey, _Growth], purchases: Purchases
-    ) -> Mapping[MemberKey, Bought]:
-        # In one order everywhere, so that no two batches deadlock.
-        ordered = sorted(growths.items(), key=lambda growth: member_order(growth[0]))
-        rows = await self._connection.execute(
-            _GROW,
-            {
-                "rows": as_rows(
-                    {
-                        "merchant_id": key.merchant_id,
-                        "customer_id": key.customer_id,
-                        "shopify_customer_id": purchases.shopify_ids.get(key, ""),
-                        "orders": growth.orders,
-                        "spent": growth.spent,
-                        "first_order_at": growth.first,
-                        "last_order_at": growth.last,
-                    }
-                    for key, growth in ordered
-                )
-            },
-        )
         grown = rows.all()
-        redated = [key for key, growth in ordered if growth.redated]
-        dated: dict[MemberKey, Profile] = {}
-        if redated:
-            for row in await self._connection.execute(_DATE, columns_of(redated)):
-                dated[MemberKey(row.merchant_id, row.customer_id)] = profile_in(row)
+        dated = await self._date(row for row in grown if row.redated)
         bought = {}
         for row in grown:
-            key = MemberKey(row.merchant_id, row.customer_id)
-            after = dated.get(key) or profile_in(row)
-            cause = purchases.causes[growths[key].order]
-            bought[key] = Bought(_before(row), after, row.shopify_customer_id, cause)
+            member = MemberKey(row.merchant_id, row.customer_id)
+            bought[member] = Bought(
+                before=_before(row),
+                after=dated.get(member) or profile_in(row),
+                shopify_customer_id=row.shopify_customer_id,
+                cause=purchases.causes[OrderKey(row.merchant_id, row.order_id)],
+            )
         return bought
+
+    async def _date(self, redated: Iterable[Row[Any]]) -> Mapping[MemberKey, Profile]:
+        """Find the first and the last order again where it may have become another one."""
+        keys = [MemberKey(row.merchant_id, row.customer_id) for row in redated]
+        if not keys:
+            return {}
+        rows = await self._connection.execute(_DATE, columns_of(keys))
+        return {MemberKey(row.merchant_id, row.customer_id): profile_in(row) for row in rows}
 
 
 def member_order(key: MemberKey) -> tuple[bytes, bytes]:
@@ -266,24 +252,3 @@ def _before(row: Row[Any]) -> Profile:
     if row.old_orders is None:
         return NOBODY
     return Profile(row.old_orders, row.old_spent, row.old_first_order_at, row.old_last_order_at)
-
-
-def _add_order(growths: dict[MemberKey, _Growth], row: Row[Any]) -> None:
-    """What an order's row, now and before, means for the profiles of its members."""
-    order = OrderKey(row.merchant_id, row.order_id)
-
-    def growth_of(customer: Any) -> _Growth:
-        growth = growths.setdefault(MemberKey(row.merchant_id, customer), _Growth(order))
-        growth.order = order
-        return growth
-
-    if row.counts and row.old_counts and row.customer_id == row.old_customer_id:
-        if row.spend != row.old_spend or row.at != row.old_at:
-            growth = growth_of(row.customer_id)
-            growth.spent += row.spend - row.old_spend
-            growth.redated |= row.at != row.old_at
-        return
-    if row.old_counts:
-        growth_of(row.old_customer_id).take(row.old_spend)
-    if row.counts:
-        growth_of(row.customer_id).add(row.at, row.spend)
