@@ -56,11 +56,13 @@ class MemberProfile:
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """A member after a batch: new to us, or with another segment or tier, or neither."""
+    """What others are told of a member who is new to us or has another segment or tier."""
 
-    profile: MemberProfile
+    shopify_customer_id: str
+    segment: str
+    tier: str
+    version: int
     new: bool
-    changed: bool
 
 
 class Place(NamedTuple):
@@ -76,7 +78,7 @@ class Members(Protocol):
     async def learn(self, told: Mapping[MemberKey, Told]) -> Mapping[MemberKey, Learnt]:
         """Bring profiles up to date: of scores and of the tier the higher version stands.
 
-        Returns the members of whom something changed.
+        Returns the members who are new, or whose segment or tier is another one now.
         """
         ...
 

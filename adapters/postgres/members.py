@@ -26,33 +26,38 @@ def _newer_of(version: str, *columns: str) -> str:
 _RFM: Final = (
     "recency", "frequency", "monetary", "segment", "orders", "spent", "last_order_at"
 )  # fmt: skip
+# Most news changes neither segment nor tier, and brings no row back.
 _LEARN: Final = text(
     f"""
-    INSERT INTO customers AS c (
-        merchant_id, customer_id, shopify_customer_id, recency, frequency, monetary, segment,
-        orders, spent, last_order_at, rfm_version, tier, tier_version, created_at, version
+    WITH learnt AS (
+        INSERT INTO customers AS c (
+            merchant_id, customer_id, shopify_customer_id, recency, frequency, monetary, segment,
+            orders, spent, last_order_at, rfm_version, tier, tier_version, created_at, version
+        )
+        SELECT *, 1 FROM json_to_recordset(CAST(:rows AS json)) AS k (
+            merchant_id uuid, customer_id uuid, shopify_customer_id text, recency smallint,
+            frequency smallint, monetary smallint, segment text, orders integer, spent numeric,
+            last_order_at timestamptz, rfm_version bigint, tier text, tier_version bigint,
+            created_at timestamptz
+        )
+        ON CONFLICT (merchant_id, customer_id) DO UPDATE SET
+            {_newer_of("rfm_version", *_RFM)},
+            {_newer_of("tier_version", "tier")},
+            shopify_customer_id = coalesce(
+                nullif(c.shopify_customer_id, ''), excluded.shopify_customer_id
+            ),
+            created_at = least(c.created_at, excluded.created_at),
+            version = c.version + CASE WHEN
+                (excluded.rfm_version > c.rfm_version AND excluded.segment <> c.segment)
+                OR (excluded.tier_version > c.tier_version AND excluded.tier <> c.tier)
+                THEN 1 ELSE 0 END
+        WHERE excluded.rfm_version > c.rfm_version OR excluded.tier_version > c.tier_version
+            OR excluded.created_at < c.created_at
+            OR (c.shopify_customer_id = '' AND excluded.shopify_customer_id <> '')
+        RETURNING merchant_id, customer_id, new.shopify_customer_id, new.segment, new.tier,
+            new.version, old.version AS old_version
     )
-    SELECT *, 1 FROM json_to_recordset(CAST(:rows AS json)) AS k (
-        merchant_id uuid, customer_id uuid, shopify_customer_id text, recency smallint,
-        frequency smallint, monetary smallint, segment text, orders integer, spent numeric,
-        last_order_at timestamptz, rfm_version bigint, tier text, tier_version bigint,
-        created_at timestamptz
-    )
-    ON CONFLICT (merchant_id, customer_id) DO UPDATE SET
-        {_newer_of("rfm_version", *_RFM)},
-        {_newer_of("tier_version", "tier")},
-        shopify_customer_id = coalesce(
-            nullif(c.shopify_customer_id, ''), excluded.shopify_customer_id
-        ),
-        created_at = least(c.created_at, excluded.created_at),
-        version = c.version + CASE WHEN
-            (excluded.rfm_version > c.rfm_version AND excluded.segment <> c.segment)
-            OR (excluded.tier_version > c.tier_version AND excluded.tier <> c.tier)
-            THEN 1 ELSE 0 END
-    WHERE excluded.rfm_version > c.rfm_version OR excluded.tier_version > c.tier_version
-        OR excluded.created_at < c.created_at
-        OR (c.shopify_customer_id = '' AND excluded.shopify_customer_id <> '')
-    RETURNING new.*, old.version AS old_version
+    SELECT * FROM learnt WHERE old_version IS NULL OR old_version < version
     """
 )
 _COUNT: Final = text(
@@ -99,9 +104,11 @@ class PostgresMembers:
         )
         learnt = {
             MemberKey(row.merchant_id, row.customer_id): Learnt(
-                profile=_profile(row),
+                shopify_customer_id=row.shopify_customer_id,
+                segment=row.segment,
+                tier=row.tier,
+                version=row.version,
                 new=row.old_version is None,
-                changed=row.old_version is not None and row.version > row.old_version,
             )
             for row in rows
         }

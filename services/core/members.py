@@ -46,13 +46,12 @@ async def learn(unit: Unit[Members], events: Sequence[Received[Any]]) -> None:
         causes[key] = event
     now = unit.now()
     for key, learnt in (await unit.stores.learn(told)).items():
-        if learnt.new or learnt.changed:
-            unit.emit(
-                CUSTOMER_CREATED if learnt.new else CUSTOMER_UPDATED,
-                _announcement(learnt, now),
-                key.merchant_id,
-                cause=causes[key],
-            )
+        unit.emit(
+            CUSTOMER_CREATED if learnt.new else CUSTOMER_UPDATED,
+            _announcement(key, learnt, now),
+            key.merchant_id,
+            cause=causes[key],
+        )
 
 
 def _told(body: object) -> tuple[UUID, Told] | None:
@@ -89,14 +88,13 @@ def _together(a: Told, b: Told) -> Told:
     )
 
 
-def _announcement(learnt: Learnt, now: datetime) -> CustomerChanged:
-    profile = learnt.profile
+def _announcement(key: MemberKey, learnt: Learnt, now: datetime) -> CustomerChanged:
     return CustomerChanged(
-        customer_id=profile.customer_id,
-        shopify_customer_id=profile.shopify_customer_id,
-        segment=profile.rfm.segment,
-        tier=profile.tier.tier,
-        version=profile.version,
+        customer_id=key.customer_id,
+        shopify_customer_id=learnt.shopify_customer_id,
+        segment=learnt.segment,
+        tier=learnt.tier,
+        version=learnt.version,
         occurred_at=now,
     )
 
