@@ -40,11 +40,12 @@ log = logging.getLogger(__name__)
 StoresT = TypeVar("StoresT")
 
 BATCH: Final = 500
-ACK_WAIT_SECONDS: Final = 30.0
+ACK_WAIT_SECONDS: Final = 10.0
+"""What a killed worker had in hand comes again after this long; a batch takes a tenth of it."""
 BACKOFF_SECONDS: Final = (1.0, 5.0, 15.0, 60.0, 300.0)
 """Waits between the tries of one event; when they are used up it becomes a dead letter."""
 
-_HOLD_SECONDS: Final = 5.0
+_HOLD_SECONDS: Final = 2.0
 _NEWER_SECONDS: Final = 5.0
 _STREAMS: Final = {"shop": WEBHOOKS, "evt": EVENTS_STREAM, "task": TASKS, "dead": DEAD}
 
@@ -232,8 +233,10 @@ class Consumer(Generic[StoresT]):
             wait = min(wait * 2, _HOLD_SECONDS)
             if time.monotonic() - held_since > self._consumes.ack_wait / 3:
                 held_since = time.monotonic()
-                for delivery in deliveries:
-                    await delivery.message.in_progress()
+                # What was fetched and waits behind these counts as well: each time it came again
+                # it would look like a failure of its own, and one real one would be the last.
+                for message in (*(each.message for each in deliveries), *self._puller.waiting):
+                    await message.in_progress()
 
     async def _apply(self, deliveries: Sequence[_Delivery]) -> None:
         spans = BatchSpans(

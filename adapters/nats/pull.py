@@ -55,6 +55,11 @@ class Puller:
         self._buffer.clear()
         return left
 
+    @property
+    def waiting(self) -> tuple[Msg, ...]:
+        """What was fetched and not handed out yet."""
+        return tuple(self._buffer)
+
     def wake(self) -> None:
         """Let ``take`` answer now, with whatever there is."""
         self._arrived.set()
