@@ -1,6 +1,5 @@
 """``ports.usage.UsageBook`` on PostgreSQL."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Final
@@ -13,20 +12,18 @@ from adapters.postgres.rows import as_rows
 from domain.plans import Plan
 from ports.usage import Counted, CountedOrder
 
-_SEE: Final = text(
-    """
-    INSERT INTO usage_orders (merchant_id, month, order_id)
-    SELECT * FROM json_to_recordset(CAST(:rows AS json))
-        AS k (merchant_id uuid, month date, order_id text)
-    ON CONFLICT DO NOTHING
-    RETURNING merchant_id, month
-    """
-)
 _COUNT: Final = text(
     """
+    WITH seen AS (
+        INSERT INTO usage_orders (merchant_id, month, order_id)
+        SELECT * FROM json_to_recordset(CAST(:rows AS json))
+            AS k (merchant_id uuid, month date, order_id text)
+        ON CONFLICT DO NOTHING
+        RETURNING merchant_id, month
+    )
     INSERT INTO usage AS u (merchant_id, month, orders)
-    SELECT * FROM json_to_recordset(CAST(:rows AS json))
-        AS k (merchant_id uuid, month date, orders integer)
+    SELECT merchant_id, month, count(*) FROM seen
+    GROUP BY merchant_id, month ORDER BY merchant_id, month
     ON CONFLICT (merchant_id, month) DO UPDATE SET orders = u.orders + excluded.orders
     RETURNING merchant_id, month, coalesce(old.orders, 0) AS before, new.orders AS after
     """
@@ -49,26 +46,14 @@ class PostgresUsage:
         self._connection = connection
 
     async def count(self, orders: Iterable[CountedOrder]) -> Sequence[Counted]:
-        # Bytes compare much faster than ids.
-        ordered = sorted(orders, key=lambda each: (each.merchant_id.bytes, *each[1:]))
-        if not ordered:
+        # In one order everywhere, so that no two batches deadlock. Bytes compare much faster.
+        rows = [
+            order._asdict()
+            for order in sorted(orders, key=lambda each: (each.merchant_id.bytes, *each[1:]))
+        ]
+        if not rows:
             return ()
-        rows = await self._connection.execute(
-            _SEE, {"rows": as_rows(order._asdict() for order in ordered)}
-        )
-        new = Counter((row.merchant_id, row.month) for row in rows)
-        if not new:
-            return ()
-        months = sorted(new)  # in one order everywhere, so that no two batches deadlock
-        counted = await self._connection.execute(
-            _COUNT,
-            {
-                "rows": as_rows(
-                    {"merchant_id": each[0], "month": each[1], "orders": new[each]}
-                    for each in months
-                )
-            },
-        )
+        counted = await self._connection.execute(_COUNT, {"rows": as_rows(rows)})
         return [Counted(*row) for row in counted]
 
     async def plans(self, merchants: Iterable[UUID]) -> Mapping[UUID, Plan]:
