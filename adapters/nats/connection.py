@@ -23,6 +23,23 @@ MESSAGE_ID: Final = "Nats-Msg-Id"
 TRACE: Final = "traceparent"
 
 
+class QuickClient(Client):
+    """nats-py's client with a quicker reading of headers: it was a tenth of a consumer's work."""
+
+    @staticmethod
+    def _parse_header_lines(raw: bytes) -> dict[str, str]:
+        try:
+            text = raw.decode("ascii")
+        except UnicodeDecodeError:
+            return Client._parse_header_lines(raw)
+        headers = {}
+        for line in text.split("\r\n"):
+            name, colon, value = line.partition(":")
+            if colon:
+                headers[name] = value.strip()
+        return headers
+
+
 async def connect(url: str, name: str) -> Client:
     """Connect, retrying for ever in the background after the first success.
 
@@ -30,7 +47,7 @@ async def connect(url: str, name: str) -> Client:
     """
     parts = urlsplit(url)
 
-    client = Client()
+    client = QuickClient()
 
     async def disconnected() -> None:
         if not client.is_closed:  # closing is no loss

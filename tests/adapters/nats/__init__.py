@@ -1,0 +1,1 @@
+"""What our NATS client does differently from the library's."""
