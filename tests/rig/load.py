@@ -82,10 +82,12 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Expected(msgspec.Struct, frozen=True, kw_only=True):
-    """Members by Shopify customer id; the ids of all their orders (a guest's is nobody's)."""
+    """Members by Shopify customer id; the ids of all their orders (a guest's is nobody's); and how
+    many orders of this month count for the plan (guests' too, test orders not)."""
 
     members: dict[str, Member]
     orders: list[str]
+    usage: int
 
 
 class _Customer(msgspec.Struct):
@@ -95,6 +97,8 @@ class _Customer(msgspec.Struct):
 class _Order(msgspec.Struct):
     id: int
     customer: _Customer | None
+    test: bool
+    created_at: datetime
 
 
 _read_order = msgspec.json.Decoder(_Order).decode
@@ -187,20 +191,24 @@ class _Load:
 
     def truth(self) -> Expected:
         members = expected_members(self._accepted)
+        told = [each.body for each in self._accepted if each.topic.startswith("orders/")]
+        orders = {str(order.id): order for order in map(_read_order, told)}
+        month = _month_of(datetime.now(UTC))
         return Expected(
             members={
                 customer: Member(points=each.points, orders=each.orders, spent=each.spent)
                 for customer, each in members.items()
             },
-            orders=sorted(
-                {
-                    str(order.id)
-                    for delivery in self._accepted
-                    if delivery.topic.startswith("orders/")
-                    and (order := _read_order(delivery.body)).customer is not None
-                }
+            orders=[name for name, order in orders.items() if order.customer is not None],
+            usage=sum(
+                not order.test and _month_of(order.created_at) == month for order in orders.values()
             ),
         )
+
+
+def _month_of(at: datetime) -> tuple[int, int]:
+    at = at.astimezone(UTC)
+    return at.year, at.month
 
 
 def main() -> None:

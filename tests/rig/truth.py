@@ -54,6 +54,8 @@ async def compare(stack: Stack, expected: Expected) -> Verdict:
         await _ledger(stack, expected, verdict)
     if {"rfm", "core"} <= running:
         await _profiles(stack, expected, verdict, tiers="campaign" in running)
+    if "core" in running:
+        await _usage(stack, expected, verdict)
     return verdict
 
 
@@ -99,6 +101,16 @@ async def _ledger(stack: Stack, expected: Expected, verdict: Verdict) -> None:
     verdict.lost += len(set(expected.orders) - known)
     verdict.doubled += sum(times > 1 for times in earned.values())
     verdict.checked.append("ledger")
+
+
+async def _usage(stack: Stack, expected: Expected, verdict: Verdict) -> None:
+    caller = service_caller("rig", stack.merchant_id)
+    counted = (await stack.mesh.call(core.GET_USAGE, core.GetUsage(), caller)).orders
+    verdict.lost += max(expected.usage - counted, 0)
+    verdict.doubled += max(counted - expected.usage, 0)
+    if counted != expected.usage:
+        verdict.wrong.append(f"{counted} orders count for the plan, not {expected.usage}")
+    verdict.checked.append("usage")
 
 
 async def _profiles(stack: Stack, expected: Expected, verdict: Verdict, *, tiers: bool) -> None:
