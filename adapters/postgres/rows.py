@@ -1,7 +1,7 @@
 """Many rows as one parameter, for ``json_to_recordset``.
 
 Binding one array for each column costs several times as much, here and in PostgreSQL
-(docs/decisions says how much). Amounts travel as text, so they stay exact.
+(docs/decisions/0005-sql.md). Amounts travel as text, so they stay exact.
 """
 
 from collections.abc import Iterable, Mapping

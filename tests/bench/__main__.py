@@ -19,7 +19,7 @@ SECONDS = {"orders": 15.0, "webhook": 10.0, "balance": 10.0, "rpc": 8.0, "startu
 
 def main(argv: Sequence[str] | None = None) -> int:
     known = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.ERROR)
+    logging.basicConfig(level=logging.CRITICAL)
     seconds = SECONDS[known.name] if known.seconds is None else known.seconds
     module = import_module(f"tests.bench.{known.name}")
     try:

@@ -34,7 +34,7 @@ from domain.errors import InvalidRequest, NotFound
 from ports.audit import Audit
 from ports.events import Received
 from ports.unit import Unit
-from tests.mesh.conftest import Run, eventually
+from tests.conftest import Run, eventually
 from tests.mesh.said import mesh_of, say, world_of
 from tests.mesh.test_event_tracking import Moody, get, is_in, kind
 

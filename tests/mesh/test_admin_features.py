@@ -13,7 +13,7 @@ from domain.errors import InvalidRequest, NotFound
 from domain.templates import LANGUAGES, problems_of
 from domain.templates import Template as DomainTemplate
 from services.admin_features.built_in import NOTIFICATIONS
-from tests.mesh.conftest import Run, eventually
+from tests.conftest import Run, eventually
 from tests.mesh.said import mesh_of
 
 FRENCH = SaveTemplate(

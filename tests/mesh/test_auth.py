@@ -11,7 +11,7 @@ from contracts import auth, roles, shop
 from contracts.caller import ANYONE, service_caller
 from contracts.shop import member_id
 from domain.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
-from tests.mesh.conftest import Run, eventually
+from tests.conftest import Run, eventually
 from tests.mesh.said import mesh_of, register, say, times_said
 
 TEST = service_caller("test")

@@ -13,7 +13,7 @@ from contracts.caller import service_caller
 from contracts.shop import Refund, member_id
 from domain.program import defaults
 from domain.tiers import Tier, TierLadder, TierMetric
-from tests.mesh.conftest import Run, eventually
+from tests.conftest import Run, eventually
 from tests.mesh.said import AT, heard, mesh_of, order, say
 
 

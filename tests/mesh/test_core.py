@@ -17,7 +17,7 @@ from domain.errors import InvalidRequest, NotFound
 from domain.plans import Plan
 from domain.program import ProgramSettings, PurchaseRule
 from domain.tiers import TierLadder, TierMetric
-from tests.mesh.conftest import Run, eventually
+from tests.conftest import Run, eventually
 from tests.mesh.said import heard, mesh_of, order, say
 
 NOW = datetime.now(UTC)

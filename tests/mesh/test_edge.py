@@ -14,7 +14,7 @@ from adapters.shopify.signatures import webhook_signature
 from adapters.telemetry import tracing
 from infra.embedded.ports import free_port
 from infra.embedded.servers import Servers
-from tests.mesh.conftest import Run, eventually
+from tests.conftest import Run, eventually
 from tests.mesh.edge import Edge, shopify_order
 
 

@@ -17,7 +17,7 @@ from domain.errors import DuplicateRequest, InvalidRequest, NotFound, Problem
 from ports.tasks import ClaimedTask, Payload, Tasks, TrackedEvent
 from ports.unit import Unit
 from services.event_tracking.handlers import HANDLERS
-from tests.mesh.conftest import Run, eventually
+from tests.conftest import Run, eventually
 from tests.mesh.said import mesh_of, world_of
 
 

@@ -12,7 +12,7 @@ from contracts.auth import VALIDATE_MERCHANT, ValidateMerchant
 from contracts.caller import ANYONE, service_caller
 from contracts.shop import member_id
 from domain.errors import NotFound
-from tests.mesh.conftest import Run, eventually
+from tests.conftest import Run, eventually
 from tests.mesh.edge import SHOP, Edge, shopify_order
 from tests.mesh.said import mesh_of
 

@@ -20,7 +20,7 @@ from domain.errors import InvalidRequest
 from domain.program import ProgramSettings
 from infra.embedded.servers import Servers
 from services.gamification.ranking import Rankings
-from tests.mesh.conftest import Run, eventually
+from tests.conftest import Run, eventually
 from tests.mesh.said import heard, order, say, world_of
 
 

@@ -27,7 +27,7 @@ from domain.errors import (
     Unavailable,
 )
 from infra.embedded.servers import Servers
-from tests.mesh.conftest import eventually
+from tests.conftest import eventually
 
 ME = service_caller("test")
 

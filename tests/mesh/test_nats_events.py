@@ -28,7 +28,7 @@ from domain.errors import Unavailable
 from infra.embedded.servers import Servers
 from ports.events import Received
 from ports.unit import Unit, Units
-from tests.mesh.conftest import eventually
+from tests.conftest import eventually
 
 
 class Said(Body, frozen=True, kw_only=True):

@@ -17,8 +17,8 @@ from contracts.generate.documents import documents
 from contracts.generate.operations import schema_file
 from contracts.registry import ERRORS, REGISTRY
 from contracts.shop import CustomerRecord, member_id
+from tests.conftest import Run, eventually
 from tests.contracts.pacts import pacts
-from tests.mesh.conftest import Run, eventually
 from tests.mesh.said import mesh_of, order, register, say, world_of
 
 PUBLISHERS = ("auth", "roles", "users", "core", "points", "rfm", "campaign", "gamification")

@@ -12,7 +12,7 @@ from contracts.caller import service_caller
 from contracts.shop import Refund, member_id
 from domain.errors import DuplicateRequest, InvalidRequest, NotFound
 from domain.points.wallet import InsufficientPoints
-from tests.mesh.conftest import Run, eventually
+from tests.conftest import Run, eventually
 from tests.mesh.said import AT, order, say
 
 

@@ -12,7 +12,7 @@ from contracts import products, shop
 from contracts.caller import service_caller
 from contracts.shop import Product, ProductGone
 from domain.errors import InvalidRequest, NotFound
-from tests.mesh.conftest import Run, eventually
+from tests.conftest import Run, eventually
 from tests.mesh.said import say, world_of
 
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)

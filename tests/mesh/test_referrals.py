@@ -30,7 +30,7 @@ from domain.referrals import (
     SelfReferral,
 )
 from services.referrals.ordering import expire_overdue
-from tests.mesh.conftest import Run, eventually
+from tests.conftest import Run, eventually
 from tests.mesh.said import heard, order, say, world_of
 
 PROGRAM = ProgramSettings(

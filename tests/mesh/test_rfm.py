@@ -22,7 +22,7 @@ from domain.rfm.segments import Segment
 from ports.profiles import Profiles
 from ports.unit import Units
 from services.rfm.scoring import rescore_decayed
-from tests.mesh.conftest import Run, eventually
+from tests.conftest import Run, eventually
 from tests.mesh.said import heard, mesh_of, order, say, world_of
 
 NOW = datetime.now(UTC)

@@ -11,7 +11,7 @@ from contracts.caller import Audience, Caller, service_caller
 from contracts.roles import RoleExists
 from domain.errors import DuplicateRequest, Forbidden, InvalidRequest, LoyaltyError, NotFound
 from domain.rbac import DEFAULT_ROLES, CannotGrant
-from tests.mesh.conftest import Run, eventually
+from tests.conftest import Run, eventually
 from tests.mesh.said import AT, mesh_of, say, times_said
 
 BUILT_IN = {role.name: tuple(sorted(role.grants)) for role in DEFAULT_ROLES}

@@ -31,7 +31,7 @@ from domain.rbac import DEFAULT_ROLES, CannotGrant
 from ports.people import Person, PersonKey
 from ports.sealing import CONTACT, MerchantKey
 from services.users.envelope import Envelope
-from tests.mesh.conftest import Run, eventually
+from tests.conftest import Run, eventually
 from tests.mesh.said import AT, mesh_of, order, register, say, times_said, world_of
 
 HOUR = timedelta(hours=1)
