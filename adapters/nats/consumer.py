@@ -17,13 +17,12 @@ from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from adapters.nats.connection import ACTOR, AT, EVENT_ID, MESSAGE_ID, ONLY_FOR, TRACE
+from adapters.nats.connection import ACTOR, AT, EVENT_ID, MESSAGE_ID, ONLY_FOR, TRACE, QuickClient
 from adapters.nats.dead import dead_letter
 from adapters.nats.publisher import Publisher
 from adapters.nats.pull import Puller
@@ -88,7 +87,7 @@ class Consumer(Generic[StoresT]):
 
     def __init__(
         self,
-        client: Client,
+        client: QuickClient,
         js: JetStreamContext,
         publisher: Publisher,
         service: str,
@@ -313,11 +312,12 @@ class Consumer(Generic[StoresT]):
         await message.ack()
 
     async def _acknowledge(self, deliveries: Sequence[_Delivery]) -> None:
+        done = [each.message for each in deliveries if not each.given_up]
+        if done:
+            await self._client.acknowledge(done)
         for delivery in deliveries:
             if delivery.given_up:
                 await self._put_aside(delivery.message, delivery.given_up)
-            else:
-                await delivery.message.ack()
 
     async def _pause(self, seconds: float) -> None:
         try:

@@ -8,10 +8,10 @@ from contextlib import suppress
 from typing import Final
 
 import msgspec
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
+from adapters.nats.connection import QuickClient
 from domain.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -35,23 +35,27 @@ class Publisher:
     timeout; this one keeps a single reply subject and a table of what is awaited.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: QuickClient) -> None:
         self._client = client
         self._prefix = client.new_inbox()
         self._numbers = itertools.count()
         self._waiting: dict[str, asyncio.Future[_Ack]] = {}
 
     async def start(self) -> None:
-        await self._client.subscribe(f"{self._prefix}.*", cb=self._answered)
+        await self._client.hand_over(f"{self._prefix}.*", self._answered)
 
-    async def _answered(self, message: Msg) -> None:
+    def _answered(self, message: Msg) -> None:
         future = self._waiting.pop(message.subject, None)
         if future is None or future.done():
             return
         if not message.data:  # 503: no stream listens on the subject
             future.set_exception(Unavailable("The event store is not available."))
             return
-        ack = _decode_ack(message.data)
+        try:
+            ack = _decode_ack(message.data)
+        except msgspec.MsgspecError:
+            future.set_exception(Unavailable("The event store gave no answer that can be read."))
+            return
         if ack.error is not None:
             log.error("the event store refused a message: %s", ack.error.get("description"))
             future.set_exception(Unavailable("The event store refused the message."))

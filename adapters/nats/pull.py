@@ -11,9 +11,10 @@ from collections import deque
 from typing import Final
 
 import msgspec
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+
+from adapters.nats.connection import QuickClient
 
 _EXPIRES: Final = 10.0
 _HEARTBEAT: Final = 1.0
@@ -25,7 +26,7 @@ _LEFT: Final = "Nats-Pending-Messages"
 class Puller:
     """Messages of one durable consumer, in this process."""
 
-    def __init__(self, client: Client, stream: str, durable: str, batch: int) -> None:
+    def __init__(self, client: QuickClient, stream: str, durable: str, batch: int) -> None:
         self._client = client
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
         self._batch = batch
@@ -45,7 +46,7 @@ class Puller:
         self._subscription: Subscription | None = None
 
     async def start(self) -> None:
-        self._subscription = await self._client.subscribe(f"{self._inbox}.*", cb=self._receive)
+        self._subscription = await self._client.hand_over(f"{self._inbox}.*", self._receive)
 
     async def stop(self) -> list[Msg]:
         """Take no more. Returns what was fetched and not handed out, to be given back."""
@@ -64,7 +65,7 @@ class Puller:
         """Let ``take`` answer now, with whatever there is."""
         self._arrived.set()
 
-    async def _receive(self, message: Msg) -> None:
+    def _receive(self, message: Msg) -> None:
         self._last_sign = time.monotonic()
         if message.headers is not None and not message.data and _STATUS in message.headers:
             status = message.headers[_STATUS]

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from nats.aio.client import Client
 from nats.js import JetStreamContext
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.nats.client import NatsMesh
+from adapters.nats.connection import QuickClient
 from adapters.nats.publisher import Publisher
 from adapters.postgres.database import Database
 from adapters.postgres.relay import Relay
@@ -25,7 +25,7 @@ StoresT = TypeVar("StoresT")
 @dataclass(slots=True)
 class World:
     settings: Settings
-    client: Client
+    client: QuickClient
     js: JetStreamContext
     publisher: Publisher
     mesh: NatsMesh

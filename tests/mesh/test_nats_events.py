@@ -10,12 +10,11 @@ from uuid import UUID, uuid4
 
 import msgspec
 import pytest
-from nats.aio.client import Client
 from nats.js import JetStreamContext
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.nats.connection import EVENT_ID, MESSAGE_ID, connect
+from adapters.nats.connection import EVENT_ID, MESSAGE_ID, QuickClient, connect
 from adapters.nats.consumer import Consumer, Consumes
 from adapters.nats.publisher import Publisher
 from adapters.nats.streams import ensure_streams
@@ -43,7 +42,7 @@ ECHOED = Event("trap.echoed", Said, "trap", "")
 class Rig:
     """A tiny service: what it hears it writes down in a table and says again."""
 
-    client: Client
+    client: QuickClient
     js: JetStreamContext
     publisher: Publisher
     database: Database
