@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from hashlib import blake2b
+from operator import attrgetter
 from typing import Final
 from uuid import UUID
 
@@ -15,7 +17,7 @@ from ports.events import Outgoing
 _CLAIM: Final = text(
     """
     INSERT INTO inbox (id, consumer, at)
-    SELECT id, :consumer, :at FROM unnest(CAST(:ids AS text[])) AS id
+    SELECT id, :consumer, :at FROM unnest(CAST(:ids AS uuid[])) AS id
     ON CONFLICT DO NOTHING
     RETURNING id
     """
@@ -48,17 +50,33 @@ _SEND: Final = text(
 )
 
 
+_bytes: Final = attrgetter("bytes")
+
+
+def inbox_key(event_id: str) -> UUID:
+    """An event's id in 16 bytes: there is a row for every event and consumer, so its size counts.
+
+    Ids of ours are UUIDs and stay what they are, in the order of time; others, such as a shop's
+    webhook ids, become a hash of 128 bits.
+    """
+    try:
+        return UUID(event_id)
+    except ValueError:
+        return UUID(bytes=blake2b(event_id.encode(), digest_size=16).digest())
+
+
 class PostgresJournal:
     def __init__(self, connection: AsyncConnection, now: datetime) -> None:
         self._connection = connection
         self._now = now
 
     async def claim(self, consumer: str, event_ids: Sequence[str]) -> set[str]:
+        named = {inbox_key(event_id): event_id for event_id in event_ids}
         rows = await self._connection.execute(
             # Sorted, so that two transactions that share events wait for, not on, each other.
-            _CLAIM, {"consumer": consumer, "at": self._now, "ids": sorted(event_ids)}
+            _CLAIM, {"consumer": consumer, "at": self._now, "ids": sorted(named, key=_bytes)}
         )  # fmt: skip
-        return set(rows.scalars())
+        return {named[key] for key in rows.scalars()}
 
     async def claim_key(
         self, merchant_id: UUID, operation: str, key: str, input_hash: bytes

@@ -22,7 +22,7 @@ def upgrade() -> None:
     op.execute(
         """
         CREATE TABLE inbox (
-            id text NOT NULL,
+            id uuid NOT NULL,
             consumer text NOT NULL,
             at timestamptz NOT NULL,
             PRIMARY KEY (id, consumer)
