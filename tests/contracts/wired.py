@@ -10,11 +10,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from nats.aio.client import Client
 from redis.asyncio import Redis
 
 import services
 from adapters.nats.client import NatsMesh
+from adapters.nats.connection import QuickClient
 from adapters.nats.publisher import Publisher
 from adapters.runtime.service import Service
 from adapters.runtime.settings import Settings
@@ -50,7 +50,7 @@ def _world(folder: Path) -> World:
             "LOYALNEST_SHOPIFY_CLIENT_SECRET": "secret",
         }
     )
-    client = Client()
+    client = QuickClient()
     return World(
         settings=settings,
         client=client,

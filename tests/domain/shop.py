@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from domain.points.ledger import EntryDraft, due_entries
@@ -17,18 +18,16 @@ def order(
     merchandise: str | Decimal = "15.00", *, order_id: str = "1001", at: int = 0, **more
 ) -> OrderFacts:
     """An unpaid order; ``at`` is the snapshot's age in minutes after it was placed."""
-    return OrderFacts(
-        **{
-            "order_id": order_id,
-            "customer_id": MEMBER,
-            "currency": "USD",
-            "financial_status": "pending",
-            "created_at": NOW,
-            "updated_at": NOW + timedelta(minutes=at),
-            "merchandise": Decimal(merchandise),
-        }
-        | more
-    )
+    told: dict[str, Any] = {
+        "order_id": order_id,
+        "customer_id": MEMBER,
+        "currency": "USD",
+        "financial_status": "pending",
+        "created_at": NOW,
+        "updated_at": NOW + timedelta(minutes=at),
+        "merchandise": Decimal(merchandise),
+    }
+    return OrderFacts(**(told | more))
 
 
 def refund(refund_id: str, merchandise: str | Decimal, order_id: str = "1001") -> RefundFacts:

@@ -19,10 +19,13 @@ from domain.tiers import Tier, TierLadder, TierMetric
 def test_the_defaults():
     program = defaults("USD")
     assert validate(program) == []
-    assert (program.purchase.points_per_unit, program.signup.points) == (1, 200)
+    assert (program.purchase.points_per_unit, program.signup.points) == (Decimal(1), 200)
     assert (program.earn_on, program.pending_days) == (EarnOn.CREATED, 0)
     assert program.refund_policy is RefundPolicy.UNLIMITED
-    assert [(t.name, t.threshold) for t in program.tiers.tiers] == [("Silver", 100), ("Gold", 500)]
+    assert [(t.name, t.threshold) for t in program.tiers.tiers] == [
+        ("Silver", Decimal(100)),
+        ("Gold", Decimal(500)),
+    ]
     assert program.referral.expiry_days == 30
     assert hash(program) == hash(defaults("USD"))
 
@@ -81,6 +84,9 @@ def test_every_mistake_is_reported_with_its_place():
 def test_better_scores_need_more_orders_and_more_money():
     program = replace(
         defaults("USD"),
-        rfm=Thresholds(frequency=(10, 10, 4, 2), monetary=tuple(map(Decimal, (1, 2, 1, 0)))),
+        rfm=Thresholds(
+            frequency=(10, 10, 4, 2),
+            monetary=(Decimal(1), Decimal(2), Decimal(1), Decimal(0)),
+        ),
     )
     assert {p.pointer for p in validate(program)} == {"/rfm/frequency/1", "/rfm/monetary/1"}

@@ -23,12 +23,18 @@ ADVOCATE, FRIEND = UUID(int=1), UUID(int=2)
 LATE = NOW + timedelta(days=30)
 
 
+def moved(answer):
+    """Where a move led."""
+    assert isinstance(answer, Moved)
+    return answer.referral
+
+
 def created():
-    return machine.create(UUID(int=9), ADVOCATE, "ABCDEFGH23", RULES, NOW).referral
+    return moved(machine.create(UUID(int=9), ADVOCATE, "ABCDEFGH23", RULES, NOW))
 
 
 def claimed():
-    return machine.claim(created(), FRIEND, NOW).referral
+    return moved(machine.claim(created(), FRIEND, NOW))
 
 
 def qualify(referral, rules=RULES, at=NOW, spend="20", first_order=True):
@@ -38,13 +44,13 @@ def qualify(referral, rules=RULES, at=NOW, spend="20", first_order=True):
 
 
 def pending():
-    return qualify(claimed()).referral
+    return moved(qualify(claimed()))
 
 
 def test_the_whole_way():
-    clicked = machine.click(created(), NOW).referral
-    taken = machine.claim(clicked, FRIEND, NOW).referral
-    done = machine.complete(qualify(taken).referral, RULES, LATE)
+    clicked = moved(machine.click(created(), NOW))
+    taken = moved(machine.claim(clicked, FRIEND, NOW))
+    done = machine.complete(moved(qualify(taken)), RULES, LATE)
     assert state_name(done.referral) == "completed"
     assert (done.event.advocate_points, done.event.friend_points) == (100, 50)
     assert (done.event.advocate_id, done.event.friend_id) == (ADVOCATE, FRIEND)
@@ -61,7 +67,7 @@ def test_the_whole_way():
             "DUPLICATE_REFERRAL",
         ),
         (lambda: machine.claimable(claimed()), "DUPLICATE_REFERRAL"),
-        (lambda: machine.claimable(machine.expire(created(), LATE).referral), "REFERRAL_EXPIRED"),
+        (lambda: machine.claimable(moved(machine.expire(created(), LATE))), "REFERRAL_EXPIRED"),
         (lambda: qualify(claimed(), at=LATE), "REFERRAL_EXPIRED"),
         (lambda: qualify(claimed(), first_order=False), "NOT_FIRST_ORDER"),
         (lambda: qualify(claimed(), spend="19.99"), "BELOW_MINIMUM_SPEND"),
@@ -84,32 +90,32 @@ def test_an_unclaimed_referral_is_claimable():
 
 def test_cancelling_reverses_only_what_was_given():
     assert not machine.cancel(pending(), NOW).event.reverse_rewards
-    completed = machine.complete(pending(), RULES, NOW).referral
+    completed = moved(machine.complete(pending(), RULES, NOW))
     assert machine.cancel(completed, LATE).event.reverse_rewards
 
 
 def test_nothing_expires_early():
     assert machine.expire(claimed(), LATE - timedelta(microseconds=1)) is None
-    assert state_name(machine.expire(claimed(), LATE).referral) == "expired"
+    assert state_name(moved(machine.expire(claimed(), LATE))) == "expired"
 
 
 def test_a_blocked_referral_can_be_released_to_what_it_was():
     blocked = machine.block(claimed(), "same_device", NOW)
     assert blocked.event.reason == "same_device"
-    assert machine.unblock(blocked.referral, NOW).referral == claimed()
+    assert moved(machine.unblock(blocked.referral, NOW)) == claimed()
 
 
 def every_state():
-    completed = machine.complete(pending(), RULES, NOW).referral
+    completed = moved(machine.complete(pending(), RULES, NOW))
     return [
         created(),
-        machine.click(created(), NOW).referral,
+        moved(machine.click(created(), NOW)),
         claimed(),
         pending(),
         completed,
-        machine.expire(created(), LATE).referral,
-        machine.cancel(completed, NOW).referral,
-        machine.block(claimed(), "same_name", NOW).referral,
+        moved(machine.expire(created(), LATE)),
+        moved(machine.cancel(completed, NOW)),
+        moved(machine.block(claimed(), "same_name", NOW)),
     ]
 
 

@@ -22,19 +22,25 @@ def bought(orders=1, spent="0", days=0):
     return Profile(orders, Decimal(spent), last, last)
 
 
+def scored(profile, at=NOW):
+    found = score(profile, DEFAULT_THRESHOLDS, at)
+    assert found is not None
+    return found
+
+
 @pytest.mark.parametrize(
     ("days", "expected"),
     [(0, 5), (7, 5), (8, 4), (30, 4), (31, 3), (60, 3), (61, 2), (90, 2), (91, 1), (4000, 1)],
 )
 def test_recency(days, expected):
-    assert score(bought(days=days), DEFAULT_THRESHOLDS, NOW).r == expected
+    assert scored(bought(days=days)).r == expected
 
 
 @pytest.mark.parametrize(
     ("orders", "expected"), [(1, 1), (2, 2), (3, 2), (4, 3), (7, 4), (9, 4), (10, 5), (99, 5)]
 )
 def test_frequency(orders, expected):
-    assert score(bought(orders), DEFAULT_THRESHOLDS, NOW).f == expected
+    assert scored(bought(orders)).f == expected
 
 
 @pytest.mark.parametrize(
@@ -42,7 +48,7 @@ def test_frequency(orders, expected):
     [("0", 1), ("49.99", 1), ("50", 2), ("250", 3), ("999.99", 3), ("1000", 4), ("2500", 5)],
 )
 def test_monetary(spent, expected):
-    assert score(bought(spent=spent), DEFAULT_THRESHOLDS, NOW).m == expected
+    assert scored(bought(spent=spent)).m == expected
 
 
 def test_somebody_who_never_bought_has_no_score():
@@ -51,11 +57,13 @@ def test_somebody_who_never_bought_has_no_score():
 
 
 def test_an_order_from_the_future_is_one_of_today():
-    assert score(bought(days=-3), DEFAULT_THRESHOLDS, NOW).r == 5
+    assert scored(bought(days=-3)).r == 5
 
 
 def test_money_follows_the_shops_average_order():
-    assert scaled(DEFAULT_THRESHOLDS, Decimal(200)).monetary == (10_000, 4000, 1000, 200)
+    assert scaled(DEFAULT_THRESHOLDS, Decimal(200)).monetary == tuple(
+        Decimal(step) for step in (10_000, 4000, 1000, 200)
+    )
     assert scaled(DEFAULT_THRESHOLDS, Decimal(50)) == DEFAULT_THRESHOLDS
     assert scaled(DEFAULT_THRESHOLDS, Decimal(0)) == DEFAULT_THRESHOLDS
 
@@ -64,14 +72,14 @@ def test_money_follows_the_shops_average_order():
 def test_a_score_holds_until_it_decays_and_no_longer(minutes):
     profile = bought(3, "80")
     at = NOW + timedelta(minutes=minutes)
-    now = score(profile, DEFAULT_THRESHOLDS, at)
+    now = scored(profile, at)
     moment = decays_at(profile, DEFAULT_THRESHOLDS, at)
     if moment is None:
         assert now.r == 1
         return
     assert moment > at
     assert score(profile, DEFAULT_THRESHOLDS, moment - timedelta(microseconds=1)) == now
-    assert score(profile, DEFAULT_THRESHOLDS, moment).r == now.r - 1
+    assert scored(profile, moment).r == now.r - 1
 
 
 def test_every_cell_has_exactly_one_segment():

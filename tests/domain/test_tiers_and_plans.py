@@ -30,7 +30,7 @@ def test_where_a_member_stands(spend, tier, distance):
 
 def test_a_ladder_without_tiers():
     found = standing(TierLadder(TierMetric.ORDERS, ()), Decimal(5))
-    assert (found.tier, found.next, found.distance) == (None, None, 0)
+    assert (found.tier, found.next, found.distance) == (None, None, Decimal(0))
 
 
 def test_the_plans():
@@ -61,7 +61,8 @@ def test_usage_warnings(before, after, warnings):
 
 @given(st.lists(st.integers(1, 200), max_size=12), st.integers(1, 1500))
 def test_each_warning_goes_out_at_most_once(steps, limit):
-    used, heard = 0, []
+    used = 0
+    heard: list[int] = []
     for step in steps:
         heard += crossed(used, used + step, limit)
         used += step

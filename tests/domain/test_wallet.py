@@ -1,6 +1,7 @@
 """The wallet adds up its entries and bounds what a person may adjust."""
 
 from functools import reduce
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -90,6 +91,7 @@ def test_an_adjustment_by_hand():
     assert adjustment(EMPTY, MAX_ADJUSTMENT, "gift", "k2").key == ("adjust", "k2", "", "")
     with pytest.raises(InsufficientPoints):
         adjustment(wallet, -11, "oops", "k3")
-    for wrong in (0, MAX_ADJUSTMENT + 1, -MAX_ADJUSTMENT - 1, True, 1.0):
+    wrongs: list[Any] = [0, MAX_ADJUSTMENT + 1, -MAX_ADJUSTMENT - 1, True, 1.0]
+    for wrong in wrongs:
         with pytest.raises(InvalidPoints):
             adjustment(wallet, wrong, "oops", "k4")

@@ -1,6 +1,7 @@
 """Gamification on real servers: badges once, and leaderboards that survive losing their copy."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,6 +20,8 @@ from contracts.shop import member_id
 from domain.errors import InvalidRequest
 from domain.program import ProgramSettings
 from infra.embedded.servers import Servers
+from ports.badges import Standings
+from ports.unit import Units
 from services.gamification.ranking import Rankings
 from tests.conftest import Run, eventually
 from tests.mesh.said import heard, order, say, world_of
@@ -114,7 +117,7 @@ async def test_a_leaderboard_ranks_members_by_what_they_earned(run: Run) -> None
             (4, member_id(merchant, "dora"), 1),
         ]  # fmt: skip
         for period in ("day", "week", "month"):
-            await eventually(lambda p=period: board_of(process, merchant, p), expected.__eq__)
+            await eventually(partial(board_of, process, merchant, period), expected.__eq__)
         assert (await board_of(process, merchant, "all"))[0] == (1, member_id(merchant, "dora"), 31)
         assert await board_of(process, merchant, limit=1) == expected[:1]
         assert await board_of(process, uuid4()) == []
@@ -144,7 +147,7 @@ async def test_days_begin_at_the_shops_own_midnight(run: Run) -> None:
 
             await eventually(known)
             await earn(process, merchant, "anna", 5)
-            await eventually(lambda m=merchant: board_of(process, m, "day"))
+            await eventually(partial(board_of, process, merchant, "day"))
         request = gamification.GetLeaderboard(period="day")
         keys = [
             (await call(process, merchant, gamification.GET_LEADERBOARD, request)).key
@@ -188,9 +191,11 @@ async def test_old_days_are_pruned(run: Run) -> None:
     async with run("gamification") as process:
         for days in (0, 89, 91, 200):
             await earn(process, merchant, "anna", 1, now - timedelta(days=days))
-        await eventually(lambda: board_of(process, merchant, "all"), lambda b: b and b[0][2] == 4)
+        await eventually(
+            lambda: board_of(process, merchant, "all"), lambda b: bool(b) and b[0][2] == 4
+        )
         world = world_of(process)
-        units = world.units("gamification", PostgresStandings)
+        units: Units[Standings] = world.units("gamification", PostgresStandings)
         await Rankings(units, ValkeyLeaderboards(world.valkey)).prune()
         async with world.database("gamification").transaction() as connection:
             kept = await connection.execute(

@@ -10,8 +10,10 @@ import pytest
 from adapters.runtime.host import Process
 from contracts import products, shop
 from contracts.caller import service_caller
+from contracts.kit import Operation, Request
 from contracts.shop import Product, ProductGone
 from domain.errors import InvalidRequest, NotFound
+from ports.mesh import AnswerT
 from tests.conftest import Run, eventually
 from tests.mesh.said import say, world_of
 
@@ -28,7 +30,9 @@ TITLES = (
 )
 
 
-async def call(process: Process, merchant: UUID, operation: Any, **fields: Any) -> Any:
+async def call(
+    process: Process, merchant: UUID, operation: Operation[Request, AnswerT], **fields: Any
+) -> AnswerT:
     request = operation.request(**fields)
     return await world_of(process).mesh.call(operation, request, service_caller("test", merchant))
 

@@ -19,6 +19,7 @@ from adapters.postgres.referrals import PostgresReferrals
 from adapters.runtime.host import Process
 from contracts import auth, core, points, referrals, shop
 from contracts.caller import Audience, Caller, service_caller
+from contracts.kit import Operation, Request
 from contracts.shop import CustomerRecord, member_id
 from domain.errors import InvalidRequest, LoyaltyError, NotFound
 from domain.program import ProgramSettings, ReferralSettings
@@ -29,6 +30,7 @@ from domain.referrals import (
     ReferralExpired,
     SelfReferral,
 )
+from ports.mesh import AnswerT
 from services.referrals.ordering import expire_overdue
 from tests.conftest import Run, eventually
 from tests.mesh.said import heard, order, say, world_of
@@ -54,7 +56,12 @@ class Shop:
     def index(self, email: str) -> str:
         return AesGcmSealer().blind_index(self._key, email)
 
-    async def call(self, operation: Any, request: Any, caller: Caller | None = None) -> Any:
+    async def call(
+        self,
+        operation: Operation[Request, AnswerT],
+        request: Request,
+        caller: Caller | None = None,
+    ) -> AnswerT:
         return await world_of(self.process).mesh.call(
             operation, request, caller or service_caller("test", self.id)
         )
@@ -237,9 +244,12 @@ async def test_first_orders_converge(shop_of_anna: Shop) -> None:
     code = await anna.code()
     at = datetime.now(UTC) - timedelta(days=1)
     later = at + timedelta(hours=1)
-    gone = {"order_id": "gone", "created_at": at}
+    gone: dict[str, Any] = {"order_id": "gone", "created_at": at}
     for friend in ("ben", "dora"):
-        told = [{"updated_at": at}, {"updated_at": later, "cancelled_at": later}]
+        told: list[dict[str, Any]] = [
+            {"updated_at": at},
+            {"updated_at": later, "cancelled_at": later},
+        ]
         for each in told if friend == "ben" else reversed(told):
             await anna.buy(friend, **gone, **each)
     await anna.settled()

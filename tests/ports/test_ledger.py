@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -33,7 +34,8 @@ IDS = UuidV7()
 @pytest.fixture(params=["memory", "postgres"])
 async def units(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterator[Units[Ledger]]:
     if request.param == "memory":
-        yield MemoryUnits(MemoryLedger, SystemClock(), IDS)
+        fake: MemoryUnits[Ledger] = MemoryUnits(MemoryLedger, SystemClock(), IDS)
+        yield fake
         return
     settings = servers.environment()
     client = await connect(settings["LOYALNEST_NATS_URL"], "test")
@@ -52,7 +54,7 @@ def wallet() -> WalletKey:
     return WalletKey(uuid4(), uuid4())
 
 
-def entry(key: WalletKey, points: int, ref: str = "", **changes: object) -> NewEntry:
+def entry(key: WalletKey, points: int, ref: str = "", **changes: Any) -> NewEntry:
     draft = EntryDraft(
         kind=EntryKind.ADJUST, points=points, reason="test", source="adjust",
         source_ref=ref or str(uuid4()), rule="",
