@@ -12,6 +12,7 @@ from litestar import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 from litestar.handlers import WebsocketRouteHandler
 
+from adapters.tasks import end_all
 from adapters.telemetry.metrics import STREAM_LISTENERS
 from contracts.caller import Audience, Caller
 from domain.errors import LoyaltyError
@@ -118,10 +119,8 @@ async def _serve(
         asyncio.create_task(_until_closed(socket)),
     }
     left = max(0.0, (expires_at - datetime.now(UTC)).total_seconds())
-    done, pending = await asyncio.wait(tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-    for task in pending:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    done, _ = await asyncio.wait(tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+    await end_all(tasks)
     if not done:
         await socket.close(code=_UNAUTHENTICATED, reason="TOKEN_EXPIRED")
 

@@ -13,6 +13,7 @@ from adapters.nats.connection import ACTOR, AT, MESSAGE_ID, TRACE
 from adapters.nats.publisher import Publisher
 from adapters.nats.streams import DAY, RETENTION_SECONDS
 from adapters.postgres.database import Database
+from adapters.tasks import end_all
 from adapters.telemetry.metrics import OUTBOX_AGE, OUTBOX_PUBLISHED
 from domain.errors import Unavailable
 from ports.clock import Clock
@@ -70,10 +71,9 @@ class Relay:
         self._stopping = True
         self._something.set()
         publishing, sweeping = self._tasks
-        sweeping.cancel()
+        await end_all([sweeping])
         await asyncio.wait({publishing}, timeout=5)
-        publishing.cancel()
-        await asyncio.gather(publishing, sweeping, return_exceptions=True)
+        await end_all([publishing])
 
     async def _publish_committed(self) -> None:
         while self._waiting or not self._stopping:

@@ -32,6 +32,7 @@ from adapters.runtime.service import Loop, Service
 from adapters.runtime.settings import BadSettings, Settings
 from adapters.runtime.world import World
 from adapters.system import SystemClock, UuidV7
+from adapters.tasks import end_all
 from adapters.telemetry import logs, tracing
 from domain.errors import LoyaltyError, Unavailable
 
@@ -75,9 +76,7 @@ class _Running:
     async def stop(self) -> None:
         """In the order in which nothing is lost: no new work, finish the old, publish, close."""
         await self._discovery.stop()
-        for task in self._loops:
-            task.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        await end_all(self._loops)
         await asyncio.gather(*(consumer.stop() for consumer in self.consumers))
         await self._rpc.stop()
         for stop in self.service.on_stop:

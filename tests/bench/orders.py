@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 from nats.aio.msg import Msg
 
+from adapters.tasks import end_all
 from contracts.points import EARNED, PointsMoved
 from tests.bench import floor
 from tests.bench.report import Result, ratio
@@ -121,8 +122,7 @@ async def _sampling(watch: Watch) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_all([task])
 
 
 def _say(what: str) -> None:
