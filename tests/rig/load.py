@@ -9,6 +9,7 @@ and signed before the first answer, so that sending costs as little as it can.
 import asyncio
 import gc
 import math
+import os
 import signal
 import sys
 import time
@@ -218,12 +219,16 @@ def main() -> None:
     gc.freeze()
     gc.disable()
     read = msgspec.json.Decoder(Send | Truth).decode
+    # Not sys.stdout.buffer: where PYTHONUNBUFFERED is set that is the bare file, which may write a
+    # part of a long answer and leave it at that. The end of an event loop that used io_uring
+    # interrupts a write, and whoever waited for the rest of the line waited for ever.
+    out = os.fdopen(sys.stdout.fileno(), "wb", closefd=False)
     print("ready", flush=True)
     for line in sys.stdin:
         command = read(line)
         answer = load.send(command) if isinstance(command, Send) else load.truth()
-        sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
-        sys.stdout.flush()
+        out.write(msgspec.json.encode(answer) + b"\n")
+        out.flush()
 
 
 if __name__ == "__main__":
