@@ -1,7 +1,7 @@
 """A shop's roles: the built-in ones it starts with, and those its people make."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID, uuid5
@@ -9,28 +9,38 @@ from uuid import UUID, uuid5
 from contracts.caller import Audience, Caller
 from contracts.roles import (
     ROLE_CREATED,
+    ROLE_DELETED,
     ROLE_UPDATED,
     CreateRole,
+    DeleteRole,
     GetRole,
+    GetVersions,
     ListRoles,
     Permissions,
     PermissionsOf,
     Role,
     RoleChanged,
     RoleExists,
+    RoleGone,
+    RoleLimit,
+    RoleRemoved,
     Roles,
     UpdateRole,
+    Versions,
 )
+from domain import rbac
 from domain.errors import Forbidden, InvalidRequest, NotFound, Problem
-from domain.rbac import DEFAULT_ROLES, check_grant, problems_of
 from ports.events import Received
 from ports.roles import RoleBook, RoleRow
 from ports.unit import Unit, Units
 
-_BUILT_IN: Final = {role.name: tuple(sorted(role.grants)) for role in DEFAULT_ROLES}
+BUILT_IN: Final = {role.name: role for role in rbac.DEFAULT_ROLES}
+NO_ROLE: Final = "This shop has no role of that name."
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,49}")
-_MOST: Final = 200
-_NO_ROLE: Final = "This shop has no role of that name."
+_MOST_PERMISSIONS: Final = 200
+_MOST_PARENTS: Final = 20
+MOST_ROLES: Final = 100
+"""Roles of a shop's own, beside the built-in ones."""
 
 
 class Reading:
@@ -38,70 +48,92 @@ class Reading:
         self._units = units
 
     async def role(self, caller: Caller, request: GetRole) -> Role:
-        _check_may_exist(request.name)
         async with self._units() as unit:
-            found = await unit.stores.find(caller.tenant, request.name)
-        if found is None:
-            raise NotFound(_NO_ROLE)
-        return _answer(found)
+            rows = await unit.stores.of_shop(caller.tenant)
+        return _answer(_row(rows, request.name), known_roles(rows))
 
     async def roles(self, caller: Caller, _: ListRoles) -> Roles:
         async with self._units() as unit:
-            found = await unit.stores.of_shop(caller.tenant)
-        return Roles(roles=tuple(map(_answer, found)))
+            rows = await unit.stores.of_shop(caller.tenant)
+        roles = known_roles(rows)
+        return Roles(roles=tuple(_answer(row, roles) for row in rows))
 
     async def permissions(self, caller: Caller, request: PermissionsOf) -> Permissions:
         """What a role may do. The built-in roles of a shop that has just installed the app are
         known before the shop is."""
-        built_in = _BUILT_IN.get(request.role)
-        if built_in is not None:
-            return Permissions(permissions=built_in)
-        return Permissions(
-            permissions=(await self.role(caller, GetRole(name=request.role))).permissions
-        )
+        async with self._units() as unit:
+            version = await version_of(unit.stores, caller.tenant)
+            roles = known_roles(await unit.stores.of_shop(caller.tenant))
+        if request.role not in roles:
+            raise NotFound(NO_ROLE)
+        return Permissions(permissions=permissions_of(request.role, roles), version=version)
+
+    async def versions(self, _: Caller, request: GetVersions) -> Versions:
+        async with self._units() as unit:
+            known = await unit.stores.versions(request.merchant_ids)
+        return Versions(versions=tuple(known.get(each, 0) for each in request.merchant_ids))
 
 
 async def create(unit: Unit[RoleBook], caller: Caller, request: CreateRole) -> Role:
-    problems = _permission_problems(request.permissions)
+    problems = _problems(request.permissions, request.inherits)
     if _NAME.fullmatch(request.name) is None:
         detail = "1 to 50 lower-case letters, digits and underscores, beginning with a letter."
         problems.append(Problem("/name", detail))
     if problems:
         raise InvalidRequest(problems=problems)
-    _check_may_give(caller, request.permissions)
-    # Also where the event that brings the built-in ones has not come yet.
-    if request.name in _BUILT_IN:
-        raise RoleExists
+    await unit.stores.begin_change(caller.tenant)
+    rows = await unit.stores.of_shop(caller.tenant)
+    before = known_roles(rows)
     role = RoleRow(
         merchant_id=caller.tenant,
         role_id=unit.new_id(),
         name=request.name,
-        permissions=tuple(sorted(set(request.permissions))),
+        permissions=_sorted(request.permissions),
+        inherits=_sorted(request.inherits),
         updated_at=unit.now(),
     )
-    if not await unit.stores.add([role]):
+    after = _checked(role, request.inherits, before, caller)
+    if role.name in before:
         raise RoleExists
+    if sum(row.permissions is not None for row in rows) >= MOST_ROLES:
+        raise RoleLimit
+    await unit.stores.add([role])
     unit.emit(ROLE_CREATED, _said(role), role.merchant_id)
-    return _answer(role)
+    return _answer(role, after)
 
 
 async def update(unit: Unit[RoleBook], caller: Caller, request: UpdateRole) -> Role:
-    if problems := _permission_problems(request.permissions):
+    if problems := _problems(request.permissions, request.inherits or ()):
         raise InvalidRequest(problems=problems)
-    if request.name in _BUILT_IN:
-        raise Forbidden("Built-in roles stay as they are; make a role of your own.")
-    _check_may_give(caller, request.permissions)
-    _check_may_exist(request.name)
-    known = await unit.stores.lock(caller.tenant, request.name)
-    if known is None:
-        raise NotFound(_NO_ROLE)
-    permissions = tuple(sorted(set(request.permissions)))
-    if permissions == known.permissions:
-        return _answer(known)
-    role = replace(known, permissions=permissions, updated_at=unit.now())
+    _check_not_built_in(request.name)
+    await unit.stores.begin_change(caller.tenant)
+    rows = await unit.stores.of_shop(caller.tenant)
+    known = _row(rows, request.name)
+    before = known_roles(rows)
+    parents = known.inherits if request.inherits is None else request.inherits
+    role = replace(known, permissions=_sorted(request.permissions), inherits=_sorted(parents))
+    after = _checked(role, parents, before, caller)
+    if role == known:
+        return _answer(known, before)
+    role = replace(role, updated_at=unit.now())
     await unit.stores.change(role)
     unit.emit(ROLE_UPDATED, _said(role), role.merchant_id)
-    return _answer(role)
+    return _answer(role, after)
+
+
+async def delete(unit: Unit[RoleBook], caller: Caller, request: DeleteRole) -> RoleGone:
+    _check_not_built_in(request.name)
+    await unit.stores.begin_change(caller.tenant)
+    rows = await unit.stores.of_shop(caller.tenant)
+    role = _row(rows, request.name)
+    before = known_roles(rows)
+    after = {name: each for name, each in before.items() if name != role.name}
+    rbac.check_role_change(held_by(caller), role.name, before, after)
+    holders = await unit.stores.holders(role.merchant_id, role.name, 1)
+    rbac.check_unused(role.name, holders, after)
+    await unit.stores.remove(role)
+    unit.emit(ROLE_DELETED, RoleRemoved(role_id=role.role_id, name=role.name), role.merchant_id)
+    return RoleGone(role_id=role.role_id, name=role.name)
 
 
 async def give_default_roles(unit: Unit[RoleBook], events: Sequence[Received[Any]]) -> None:
@@ -109,49 +141,101 @@ async def give_default_roles(unit: Unit[RoleBook], events: Sequence[Received[Any
     causes = {event.merchant_id: event for event in events}
     now = unit.now()
     added = await unit.stores.add(
-        RoleRow(merchant_id, _built_in_id(merchant_id, name), name, None, now)
+        RoleRow(merchant_id, _built_in_id(merchant_id, name), name, None, (), now)
         for merchant_id in causes
-        for name in _BUILT_IN
+        for name in BUILT_IN
     )
     for role in added:
         unit.emit(ROLE_CREATED, _said(role), role.merchant_id, cause=causes[role.merchant_id])
+
+
+def known_roles(rows: Iterable[RoleRow]) -> dict[str, rbac.Role]:
+    """The roles of a shop by name: the built-in ones, which hold also where the event that brings
+    their rows has not come yet, and its own."""
+    return BUILT_IN | {
+        row.name: rbac.Role(row.name, frozenset(row.permissions), frozenset(row.inherits))
+        for row in rows
+        if row.permissions is not None
+    }
+
+
+def permissions_of(name: str, roles: dict[str, rbac.Role]) -> tuple[str, ...]:
+    """All that the role may do, sorted."""
+    return tuple(sorted(rbac.effective(name, roles)))
+
+
+async def version_of(stores: RoleBook, merchant_id: UUID) -> int:
+    return (await stores.versions([merchant_id])).get(merchant_id, 0)
+
+
+def held_by(caller: Caller) -> frozenset[str]:
+    """What a caller may give and take. A service speaks for the product and not for a person."""
+    full = caller.audience is Audience.SERVICE
+    return frozenset((rbac.FULL,)) if full else frozenset(caller.permissions)
+
+
+def _checked(
+    role: RoleRow, parents: Sequence[str], before: dict[str, rbac.Role], caller: Caller
+) -> dict[str, rbac.Role]:
+    """The shop's roles with ``role`` among them. Raises InvalidRequest for parents that it cannot
+    have (``parents`` are as they were asked for), CannotGrant for what the caller may not give."""
+    if problems := rbac.inheritance_problems(role.name, parents, before):
+        raise InvalidRequest(problems=problems)
+    after = before | known_roles([role])
+    rbac.check_role_change(held_by(caller), role.name, before, after)
+    return after
+
+
+def _row(rows: Iterable[RoleRow], name: str) -> RoleRow:
+    for row in rows:
+        if row.name == name:
+            return row
+    raise NotFound(NO_ROLE)
+
+
+def _check_not_built_in(name: str) -> None:
+    if name in BUILT_IN:
+        raise Forbidden("Built-in roles stay as they are; make a role of your own.")
 
 
 def _built_in_id(merchant_id: UUID, name: str) -> UUID:
     return uuid5(merchant_id, f"role:{name}")
 
 
-def _check_may_exist(name: str) -> None:
-    """Raises NotFound for what is no name at all; the storage need not cope with it."""
-    if _NAME.fullmatch(name) is None:
-        raise NotFound(_NO_ROLE)
+def _problems(permissions: Sequence[str], inherits: Sequence[str]) -> list[Problem]:
+    problems = []
+    if len(permissions) > _MOST_PERMISSIONS:
+        problems.append(Problem("/permissions", f"At most {_MOST_PERMISSIONS} permissions."))
+    else:
+        problems += rbac.problems_of(permissions)
+    if len(inherits) > _MOST_PARENTS:
+        problems.append(Problem("/inherits", f"At most {_MOST_PARENTS} roles."))
+    return problems
 
 
-def _permission_problems(permissions: Sequence[str]) -> list[Problem]:
-    if len(permissions) > _MOST:
-        return [Problem("/permissions", f"At most {_MOST} permissions.")]
-    return problems_of(permissions)
+def _sorted(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(names)))
 
 
-def _check_may_give(caller: Caller, permissions: Sequence[str]) -> None:
-    """Raises CannotGrant. A service speaks for the product and not for a person."""
-    if caller.audience is not Audience.SERVICE:
-        check_grant(frozenset(caller.permissions), permissions)
+def _own(role: RoleRow) -> tuple[str, ...]:
+    if role.permissions is not None:
+        return role.permissions
+    return _sorted(BUILT_IN[role.name].grants) if role.name in BUILT_IN else ()
 
 
-def _permissions_of(role: RoleRow) -> tuple[str, ...]:
-    return _BUILT_IN.get(role.name, ()) if role.permissions is None else role.permissions
-
-
-def _answer(role: RoleRow) -> Role:
+def _answer(role: RoleRow, roles: dict[str, rbac.Role]) -> Role:
     return Role(
         role_id=role.role_id,
         name=role.name,
-        permissions=_permissions_of(role),
+        permissions=_own(role),
         built_in=role.permissions is None,
         updated_at=role.updated_at,
+        inherits=role.inherits,
+        effective=permissions_of(role.name, roles),
     )
 
 
 def _said(role: RoleRow) -> RoleChanged:
-    return RoleChanged(role_id=role.role_id, name=role.name, permissions=_permissions_of(role))
+    return RoleChanged(
+        role_id=role.role_id, name=role.name, permissions=_own(role), inherits=role.inherits
+    )

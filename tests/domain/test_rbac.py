@@ -92,6 +92,7 @@ def test_nobody_grants_what_they_do_not_hold():
 
 
 def test_the_last_owner_stays():
-    check_owner_remains({"ann": "owner", "bob": "viewer"})
+    check_owner_remains("ann", ["ann", "bob"])
+    check_owner_remains("cleo", ["ann"])
     with pytest.raises(LastOwner):
-        check_owner_remains({"ann": "manager", "bob": "viewer"})
+        check_owner_remains("ann", ["ann"])
