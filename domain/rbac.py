@@ -132,6 +132,14 @@ DEFAULT_ROLES = (
 """What every merchant starts with. ``customer`` is the role of a member's own token, which reaches
 that member's account only."""
 
+ADMIN_ROLES = (
+    Role("superadmin", frozenset((FULL,))),
+    Role("analyst", frozenset(("admin:analytics",))),
+    Role("support", frozenset(("admin:support",))),
+    Role("points", frozenset(("admin:points",))),
+)
+"""What LoyalNest's own staff can be; nobody makes others, and no shop has a say in them."""
+
 
 def is_permission(text: str) -> bool:
     """Whether ``text`` names one thing that can be needed: a known area and an action."""

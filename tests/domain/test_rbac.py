@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from domain.rbac import (
     ADMIN,
+    ADMIN_ROLES,
     AREAS,
     CUSTOMER,
     DEFAULT_ROLES,
@@ -69,6 +70,14 @@ def test_what_is_a_permission():
         "/permissions/1",
         "/permissions/2",
     ]
+
+
+def test_the_roles_of_our_own_staff():
+    held = {role.name: role.grants for role in ADMIN_ROLES}
+    assert list(held) == ["superadmin", "analyst", "support", "points"]
+    assert frozenset().union(*held.values()) == ADMIN
+    assert [name for name, grants in held.items() if FULL in grants] == ["superadmin"]
+    assert not allows(held["support"], "admin:points")
 
 
 def test_the_default_roles():

@@ -1,0 +1,133 @@
+"""How often a log-in may be guessed at, without letting a stranger lock somebody out.
+
+Failures are counted in buckets. A guess from a device that the account has logged in from before
+falls into a bucket of that device alone; any other into one for where it comes from and one for all
+strangers of the account together. No stranger can touch the bucket of a known device, so whatever
+they do, the account's owner gets in from there. (After OWASP, "Slow Down Online Guessing Attacks
+with Device Cookies".)
+
+A guess is counted before it is checked, so that many at the same moment are as many guesses; a
+right one is taken out again.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+FORGOTTEN_AFTER: Final = timedelta(days=1)
+"""A bucket without a failure for this long is empty."""
+
+
+class Pace(StrEnum):
+    """What a bucket is for; each has its own patience."""
+
+    DEVICE = "device"
+    SOURCE = "source"
+    STRANGERS = "strangers"
+    CODES_DEVICE = "codes_device"
+    CODES_STRANGERS = "codes_strangers"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """``free`` failures cost nothing; the next costs a wait of ``first``, and each after that twice
+    as much as the one before, ``longest`` at most."""
+
+    free: int
+    first: timedelta
+    longest: timedelta
+
+
+PATIENCE: Final[Mapping[Pace, Patience]] = {
+    Pace.DEVICE: Patience(8, timedelta(seconds=2), timedelta(minutes=15)),
+    Pace.SOURCE: Patience(5, timedelta(seconds=2), timedelta(minutes=15)),
+    # Many sources at once. It takes more than mistyping to get here, and then new devices wait.
+    Pace.STRANGERS: Patience(100, timedelta(minutes=1), timedelta(hours=1)),
+    # Six digits, three of which are right at any time. Whoever gets this far knows the password,
+    # so no stranger does.
+    Pace.CODES_DEVICE: Patience(8, timedelta(seconds=10), timedelta(hours=1)),
+    Pace.CODES_STRANGERS: Patience(8, timedelta(seconds=30), timedelta(hours=1)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Where failures are counted. ``shared`` ones hold those of several people, so that one's
+    success does not excuse the others."""
+
+    pace: Pace
+    owner: str
+    shared: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.pace}:{self.owner}"
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """What a bucket holds."""
+
+    count: int = 0
+    last_at: datetime | None = None
+
+
+NONE: Final = Failures()
+
+
+def password_buckets(account: str, source: str, device: str) -> tuple[Bucket, ...]:
+    """``account`` stands for the e-mail address, whether or not anybody has it; ``device`` is
+    empty unless the account knows it."""
+    if device:
+        return (Bucket(Pace.DEVICE, f"{account}:{device}"),)
+    return (
+        Bucket(Pace.SOURCE, f"{account}:{source}"),
+        Bucket(Pace.STRANGERS, account, shared=True),
+    )
+
+
+def code_buckets(account: str, device: str) -> tuple[Bucket, ...]:
+    """For second factors; where the guess comes from does not matter, for the password is known."""
+    if device:
+        return (Bucket(Pace.CODES_DEVICE, f"{account}:{device}"),)
+    return (Bucket(Pace.CODES_STRANGERS, account, shared=True),)
+
+
+def wait(pace: Pace, count: int) -> timedelta:
+    """How long after the last of so many failures the next guess may come."""
+    patience = PATIENCE[pace]
+    over = count - patience.free
+    if over < 0:
+        return timedelta(0)
+    # The exponent is bounded, for a power without end would not fit into a time.
+    return min(patience.longest, patience.first * (1 << min(over, 20)))
+
+
+def may_guess(held: Iterable[tuple[Bucket, Failures]], now: datetime) -> bool:
+    """Whether a guess that falls into these buckets is looked at at all."""
+    return all(
+        failures.last_at is None
+        or _is_forgotten(failures, now)
+        or now >= failures.last_at + wait(bucket.pace, failures.count)
+        for bucket, failures in held
+    )
+
+
+def counted(failures: Failures, now: datetime) -> Failures:
+    """With one guess more."""
+    if failures.last_at is None or _is_forgotten(failures, now):
+        return Failures(1, now)
+    return Failures(failures.count + 1, max(now, failures.last_at))
+
+
+def excused(bucket: Bucket, failures: Failures) -> Failures:
+    """After a guess that was counted turned out right."""
+    if bucket.shared and failures.count > 1:
+        return Failures(failures.count - 1, failures.last_at)
+    return NONE
+
+
+def _is_forgotten(failures: Failures, now: datetime) -> bool:
+    return failures.last_at is not None and now >= failures.last_at + FORGOTTEN_AFTER
