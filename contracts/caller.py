@@ -1,6 +1,7 @@
 """Who is asking: the identity that travels with every call, made from the token only."""
 
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -25,11 +26,16 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     customer_id: UUID | None = None
     role: str = ""
     permissions: tuple[str, ...] = ()
+    session_id: UUID | None = None
+    impersonator: str = ""
+    """The member of LoyalNest's staff who acts as this caller (``admin:<id>``); mostly nobody."""
 
     @property
     def name(self) -> str:
-        """How the audit log calls this caller: ``<audience>:<id>``, never a person's name."""
-        return f"{self.audience}:{self.actor}"
+        """How the audit log calls this caller: ``<audience>:<id>``, never a person's name, with
+        `` via <impersonator>`` where somebody else acts as them."""
+        via = f" via {self.impersonator}" if self.impersonator else ""
+        return f"{self.audience}:{self.actor}{via}"
 
     @property
     def tenant(self) -> UUID:
@@ -42,6 +48,9 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise LookupError("the caller belongs to no shop")
         return self.merchant_id
 
+
+NO_SHOP: Final = UUID(int=0)
+"""Stands for the shop where an event has to name one and is about none: LoyalNest's own staff."""
 
 ANYONE = Caller(audience=Audience.ANYONE, actor="anyone")
 

@@ -53,6 +53,8 @@ class Idempotency(StrEnum):
 
 PUBLIC: Final = "public"
 """Permission of what anybody may call."""
+AUTHENTICATED: Final = "authenticated"
+"""Permission of what anybody with a valid token may call, because it is about themselves."""
 INTERNAL: Final = "internal"
 """Permission of what only services of the mesh may call; never has an HTTP binding."""
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from contracts.caller import Audience, Caller
-from contracts.kit import INTERNAL, PUBLIC, Operation, Request
+from contracts.kit import AUTHENTICATED, INTERNAL, PUBLIC, Operation, Request
 from domain.errors import Forbidden, Unauthenticated
 from domain.rbac import allows
 
@@ -19,5 +19,7 @@ def check_permission(operation: Operation[Request, msgspec.Struct], caller: Call
         return
     if caller.audience is Audience.ANYONE:
         raise Unauthenticated
+    if needed == AUTHENTICATED:
+        return
     if needed == INTERNAL or not allows(frozenset(caller.permissions), needed):
         raise Forbidden

@@ -9,6 +9,7 @@ import msgspec
 
 import domain.errors
 from contracts.kit import (
+    AUTHENTICATED,
     INTERNAL,
     PUBLIC,
     BadContract,
@@ -38,6 +39,7 @@ MODULES: Final = (
     "referrals",
     "rfm",
     "roles",
+    "sessions",
     "shop",
     "users",
 )
@@ -78,7 +80,8 @@ def _check_operation(operation: Operation[Request, msgspec.Struct]) -> None:
         raise BadContract(f"{name} is not named <service>.v<major>.<Verb>")
     if not operation.permission:
         raise BadContract(f"{name} names no permission")
-    if operation.permission not in (PUBLIC, INTERNAL) and not is_permission(operation.permission):
+    special = operation.permission in (PUBLIC, AUTHENTICATED, INTERNAL)
+    if not special and not is_permission(operation.permission):
         raise BadContract(f"{name} needs {operation.permission!r}, which is no permission")
     if operation.http is None:
         return

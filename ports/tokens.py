@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
@@ -19,7 +19,8 @@ BEARERS: Final = frozenset({Audience.MERCHANT, Audience.CUSTOMER, Audience.ADMIN
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True):
     """What a verified token says. Merchant and customer tokens always name their merchant, customer
-    tokens their customer too; ``token_id`` (jti) is what revocation goes by."""
+    tokens their customer too; ``token_id`` (jti) and ``session_id`` are what revocation goes by.
+    ``impersonator`` is who acts in the name of the subject, if somebody does."""
 
     audience: Audience
     subject: str
@@ -29,6 +30,15 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
     merchant_id: UUID | None = None
     customer_id: UUID | None = None
     role: str = ""
+    session_id: UUID | None = None
+    impersonator: str = ""
+
+
+class Issued(NamedTuple):
+    """A new access token, and when it is over."""
+
+    token: str
+    expires_at: datetime
 
 
 class TokenIssuer(Protocol):
@@ -42,8 +52,11 @@ class TokenIssuer(Protocol):
         merchant_id: UUID | None = None,
         customer_id: UUID | None = None,
         role: str = "",
-    ) -> str:
-        """A signed token, valid from now for ``LIFETIME``.
+        session_id: UUID | None = None,
+        impersonator: str = "",
+        until: datetime | None = None,
+    ) -> Issued:
+        """A signed token, valid from now for ``LIFETIME``, or until ``until`` if that is sooner.
 
         Raises ValueError for an audience that cannot hold a token, or whose merchant or customer
         is not given.

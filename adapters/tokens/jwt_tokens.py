@@ -12,7 +12,7 @@ from adapters.tokens.keys import SigningKeys
 from contracts.caller import Audience
 from domain.errors import Unauthenticated
 from ports.clock import Clock
-from ports.tokens import BEARERS, LEEWAY, LIFETIME, Claims
+from ports.tokens import BEARERS, LEEWAY, LIFETIME, Claims, Issued
 
 _ISSUER: Final = "loyalnest"
 _ALGORITHM: Final = "HS256"
@@ -40,6 +40,8 @@ class _Payload(msgspec.Struct, frozen=True, kw_only=True):
     merchant_id: UUID | None
     customer_id: UUID | None
     role: str
+    session_id: UUID | None
+    impersonator: str
 
 
 class JwtIssuer:
@@ -57,10 +59,16 @@ class JwtIssuer:
         merchant_id: UUID | None = None,
         customer_id: UUID | None = None,
         role: str = "",
-    ) -> str:
+        session_id: UUID | None = None,
+        impersonator: str = "",
+        until: datetime | None = None,
+    ) -> Issued:
         if not subject or not _complete(audience, merchant_id, customer_id):
             raise ValueError(f"a token for {audience} needs more than that")
         now = int(self._clock.now().timestamp())
+        expires = now + int(LIFETIME.total_seconds())
+        if until is not None:
+            expires = min(expires, int(until.timestamp()))
         payload = _Payload(
             iss=_ISSUER,
             aud=audience,
@@ -68,17 +76,20 @@ class JwtIssuer:
             jti=uuid4().hex,
             iat=now,
             nbf=now,
-            exp=now + int(LIFETIME.total_seconds()),
+            exp=expires,
             merchant_id=merchant_id,
             customer_id=customer_id,
             role=role,
+            session_id=session_id,
+            impersonator=impersonator,
         )
-        return jwt.encode(
+        token = jwt.encode(
             msgspec.to_builtins(payload),
             self._key.secret,
             algorithm=_ALGORITHM,
             headers={"kid": self._key.key_id},
         )
+        return Issued(token, datetime.fromtimestamp(expires, UTC))
 
 
 class JwtVerifier:
@@ -132,6 +143,8 @@ class JwtVerifier:
             merchant_id=payload.merchant_id,
             customer_id=payload.customer_id,
             role=payload.role,
+            session_id=payload.session_id,
+            impersonator=payload.impersonator,
         )
 
     def _signed_payload(self, token: str) -> _Payload:

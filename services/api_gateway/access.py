@@ -57,6 +57,8 @@ class Access:
             customer_id=claims.customer_id,
             role=claims.role,
             permissions=await self._permissions(claims),
+            session_id=claims.session_id,
+            impersonator=claims.impersonator,
         )
         return caller, claims
 

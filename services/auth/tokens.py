@@ -11,9 +11,11 @@ from domain.errors import Forbidden, InvalidRequest, NotFound, Problem
 from domain.rbac import CUSTOMER, DEFAULT_ROLES
 from ports.merchants import Merchants, Status
 from ports.mesh import Mesh
-from ports.tokens import TokenIssuer, TokenVerifier
+from ports.sessions import Holder
+from ports.tokens import TokenVerifier
 from ports.unit import Units
 from services.auth.domains import normalised
+from services.auth.sessions import Sessions
 
 DEMO_SHOP: Final = "demo-store.myshopify.com"
 _DEMO_ROLE: Final = "analyst"
@@ -27,14 +29,14 @@ class Tokens:
         self,
         units: Units[Merchants],
         mesh: Mesh,
-        issuer: TokenIssuer,
+        sessions: Sessions,
         verifier: TokenVerifier,
         *,
         development: bool,
     ) -> None:
         self._units = units
         self._mesh = mesh
-        self._issuer = issuer
+        self._sessions = sessions
         self._verifier = verifier
         self._development = development
 
@@ -58,7 +60,7 @@ class Tokens:
             raise InvalidRequest(problems=[Problem("/shopify_customer_id", detail)])
         merchant_id = await self._active(request.shop_domain)
         if customer:
-            return self._member_token(merchant_id, customer)
+            return await self._member_token(merchant_id, customer)
         if request.role not in _BUILT_IN:
             # Raises NotFound for a role that this shop has not.
             await self._mesh.call(
@@ -66,11 +68,11 @@ class Tokens:
                 PermissionsOf(role=request.role),
                 service_caller("auth", merchant_id),
             )
-        return self._staff_token(merchant_id, request.role, "development")
+        return await self._staff_token(merchant_id, request.role, "development")
 
     async def open_demo(self, _: Caller, __: OpenDemoSession) -> Token:
         self._check_development()
-        return self._staff_token(await self._active(DEMO_SHOP), _DEMO_ROLE, "demo")
+        return await self._staff_token(await self._active(DEMO_SHOP), _DEMO_ROLE, "demo")
 
     def _check_development(self) -> None:
         if not self._development:
@@ -83,15 +85,15 @@ class Tokens:
             raise NotFound("No shop of this name uses LoyalNest.")
         return merchant.merchant_id
 
-    def _staff_token(self, merchant_id: UUID, role: str, actor: str) -> Token:
-        return self._answer(
-            self._issuer.issue(Audience.MERCHANT, actor, merchant_id=merchant_id, role=role)
+    async def _staff_token(self, merchant_id: UUID, role: str, actor: str) -> Token:
+        return await self._session_token(
+            Holder(Audience.MERCHANT, actor, merchant_id=merchant_id, role=role)
         )
 
-    def _member_token(self, merchant_id: UUID, shopify_customer_id: str) -> Token:
+    async def _member_token(self, merchant_id: UUID, shopify_customer_id: str) -> Token:
         customer_id = member_id(merchant_id, shopify_customer_id)
-        return self._answer(
-            self._issuer.issue(
+        return await self._session_token(
+            Holder(
                 Audience.CUSTOMER,
                 f"customer:{customer_id}",
                 merchant_id=merchant_id,
@@ -100,5 +102,7 @@ class Tokens:
             )
         )
 
-    def _answer(self, token: str) -> Token:
-        return Token(token=token, expires_at=self._verifier.verify(token).expires_at)
+    async def _session_token(self, holder: Holder) -> Token:
+        """A token of a session of its own, so that it can be revoked like any other."""
+        pair = await self._sessions.open(holder, device="development")
+        return Token(token=pair.token, expires_at=pair.expires_at)

@@ -4,14 +4,18 @@ from adapters.crypto.keyfile import load_key
 from adapters.crypto.keys import EnvelopeKeys
 from adapters.nats.consumer import Consumes
 from adapters.postgres.merchants import PostgresMerchants
+from adapters.postgres.sessions import PostgresSessions
 from adapters.runtime.service import Service, answers, commands
 from adapters.runtime.world import World
 from adapters.tokens.jwt_tokens import JwtIssuer, JwtVerifier
 from adapters.tokens.keys import load_signing_keys
+from adapters.tokens.refresh import HmacRefreshTokens
 from contracts import auth, shop
 from contracts.caller import service_caller
 from ports.merchants import Merchants
+from ports.sessions import SessionBook
 from ports.unit import Units
+from services.auth.sessions import Sessions
 from services.auth.shops import Shops, apply_uninstalls
 from services.auth.tokens import DEMO_SHOP, Tokens
 
@@ -19,12 +23,15 @@ from services.auth.tokens import DEMO_SHOP, Tokens
 def service(world: World) -> Service:
     settings = world.settings
     units: Units[Merchants] = world.units("auth", PostgresMerchants)
-    shops = Shops(units, EnvelopeKeys(load_key(settings.master_key_file)))
+    session_units: Units[SessionBook] = world.units("auth", PostgresSessions)
+    master_key = load_key(settings.master_key_file)
+    shops = Shops(units, EnvelopeKeys(master_key))
     keys = load_signing_keys(settings.jwt_key_file, settings.previous_jwt_key_file)
+    sessions = Sessions(session_units, JwtIssuer(keys, world.clock), HmacRefreshTokens(master_key))
     tokens = Tokens(
         units,
         world.mesh,
-        JwtIssuer(keys, world.clock),
+        sessions,
         JwtVerifier(keys, world.clock),
         development=settings.demo,
     )

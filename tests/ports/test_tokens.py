@@ -45,7 +45,7 @@ def verifier(clock: FixedClock) -> JwtVerifier:
 
 def merchant_token(clock: FixedClock, key: SigningKey = NEW) -> str:
     issuer = JwtIssuer(SigningKeys(key), clock)
-    return issuer.issue(Audience.MERCHANT, "staff:7", merchant_id=MERCHANT, role="owner")
+    return issuer.issue(Audience.MERCHANT, "staff:7", merchant_id=MERCHANT, role="owner").token
 
 
 def claims(**changes: Any) -> dict[str, Any]:
@@ -61,6 +61,8 @@ def claims(**changes: Any) -> dict[str, Any]:
         "merchant_id": str(MERCHANT),
         "customer_id": None,
         "role": "owner",
+        "session_id": None,
+        "impersonator": "",
     }
     return {**good, **changes}
 
@@ -82,9 +84,10 @@ def test_a_customer_token_names_the_customer_and_an_admin_token_needs_no_shop(
     clock: FixedClock, verifier: JwtVerifier
 ):
     issuer = JwtIssuer(SigningKeys(NEW), clock)
-    token = issuer.issue(Audience.CUSTOMER, "c", merchant_id=MERCHANT, customer_id=CUSTOMER)
+    token = issuer.issue(Audience.CUSTOMER, "c", merchant_id=MERCHANT, customer_id=CUSTOMER).token
     assert verifier.verify(token).customer_id == CUSTOMER
-    assert verifier.verify(issuer.issue(Audience.ADMIN, "a", role="support")).merchant_id is None
+    admin = issuer.issue(Audience.ADMIN, "a", role="support").token
+    assert verifier.verify(admin).merchant_id is None
 
 
 def test_each_token_has_its_own_id(clock: FixedClock, verifier: JwtVerifier):

@@ -82,9 +82,10 @@ async def test_an_unknown_shop_is_asked_for_again_soon() -> None:
 
 
 def staff_token(role: str = "support") -> str:
-    return JwtIssuer(KEYS, SystemClock()).issue(
+    issued = JwtIssuer(KEYS, SystemClock()).issue(
         Audience.MERCHANT, "staff", merchant_id=SHOP, role=role
     )
+    return issued.token
 
 
 async def test_a_changed_role_counts_within_two_seconds_and_a_lost_one_denies() -> None:
@@ -120,10 +121,10 @@ async def test_a_members_token_asks_nobody() -> None:
     mesh = OneAnswer(Unavailable())
     access = Access(JwtVerifier(KEYS, SystemClock()), mesh)
     member = uuid4()
-    token = JwtIssuer(KEYS, SystemClock()).issue(
+    issued = JwtIssuer(KEYS, SystemClock()).issue(
         Audience.CUSTOMER, "member", merchant_id=SHOP, customer_id=member
     )
-    caller = await access.caller(f"Bearer {token}")
+    caller = await access.caller(f"Bearer {issued.token}")
     assert (caller.customer_id, "points:read" in caller.permissions) == (member, True)
     assert mesh.asked == 0
 
