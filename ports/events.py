@@ -41,5 +41,14 @@ class Outgoing:
     actor: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """All that one transaction says, in its order."""
+
+    id: UUID
+    at: datetime
+    events: tuple[Outgoing, ...]
+
+
 LiveHandler = Callable[[Sequence[Received[Any]]], Awaitable[None]]
 """A listener without a transaction: sees events as they pass, may miss some, keeps nothing."""

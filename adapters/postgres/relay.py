@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
-from uuid import UUID
 
 from sqlalchemy import text
 
@@ -13,11 +14,12 @@ from adapters.nats.connection import ACTOR, AT, MESSAGE_ID, TRACE
 from adapters.nats.publisher import Publisher
 from adapters.nats.streams import DAY, RETENTION_SECONDS
 from adapters.postgres.database import Database
+from adapters.postgres.journal import outbox_row, read_outbox
 from adapters.tasks import end_all
 from adapters.telemetry.metrics import OUTBOX_AGE, OUTBOX_PUBLISHED
 from domain.errors import Unavailable
 from ports.clock import Clock
-from ports.events import Outgoing
+from ports.events import Outgoing, Said
 
 log = logging.getLogger(__name__)
 
@@ -28,14 +30,16 @@ INBOX_KEPT: Final = timedelta(seconds=RETENTION_SECONDS + DAY)
 """Longer than a stream keeps its events: what can still be delivered must still be remembered."""
 
 _MOST_WAITING: Final = 20_000
+"""Events, after which the sweeper is left to publish what else is said."""
 _AT_ONCE: Final = 500
+"""Events on their way at once."""
+_SWEPT_AT_ONCE: Final = 50
+"""Transactions that the sweeper reads at once; each said up to some thousand events."""
 
 _DELETE: Final = text("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS uuid[]))")
+_KEEP: Final = text("UPDATE outbox SET events = :events WHERE id = :id")
 _LEFT: Final = text(
-    """
-    SELECT id, subject, payload, at, trace, actor FROM outbox
-    WHERE at < :before ORDER BY id LIMIT :most
-    """
+    "SELECT id, at, events FROM outbox WHERE at < :before ORDER BY at, id LIMIT :most"
 )
 _OLDEST: Final = text("SELECT min(at) FROM outbox")
 _FORGET_INBOX: Final = text("DELETE FROM inbox WHERE at < :before")
@@ -49,15 +53,17 @@ class Relay:
         self._database = database
         self._publisher = publisher
         self._clock = clock
-        self._waiting: list[Outgoing] = []
+        self._waiting: deque[Said] = deque()
+        self._count = 0  # events in it
         self._something = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
 
-    def soon(self, events: Sequence[Outgoing]) -> None:
+    def soon(self, said: Said) -> None:
         """Publish what has just been committed. Too much at once is left to the sweeper."""
-        if events and len(self._waiting) < _MOST_WAITING:
-            self._waiting.extend(events)
+        if self._count < _MOST_WAITING:
+            self._count += len(said.events)
+            self._waiting.append(said)
             self._something.set()
 
     def start(self) -> None:
@@ -78,38 +84,61 @@ class Relay:
     async def _publish_committed(self) -> None:
         while self._waiting or not self._stopping:
             await self._something.wait()
-            events, self._waiting = self._waiting[:_AT_ONCE], self._waiting[_AT_ONCE:]
+            batch: list[Said] = []
+            events = 0
+            while self._waiting and events < _AT_ONCE:
+                batch.append(self._waiting.popleft())
+                events += len(batch[-1].events)
+            self._count -= events
             if not self._waiting and not self._stopping:
                 self._something.clear()
             try:
-                await self._publish(events, "relay")
+                await self._publish(batch, "relay")
             except Unavailable:
                 log.info("%s: events wait in the outbox", self._database.service)
 
-    async def _publish(self, events: Sequence[Outgoing], by: str) -> int:
-        """Returns how many were stored and removed."""
-        if not events:
-            return 0
-        results = await self._publisher.publish_all(
-            [(event.subject, event.payload, _headers(event)) for event in events]
-        )
-        stored = [
-            UUID(event.id)
-            for event, result in zip(events, results, strict=True)
-            if not isinstance(result, Unavailable)
-        ]
-        if stored:
-            async with self._database.transaction() as connection:
-                await connection.execute(_DELETE, {"ids": stored})
-            OUTBOX_PUBLISHED.labels(self._database.service, by).inc(len(stored))
-        return len(stored)
+    async def _publish(self, batch: Sequence[Said], by: str) -> None:
+        """Raises Unavailable when something of it was not stored; that stays in the outbox."""
+        events = [event for said in batch for event in said.events]
+        lost: set[str] = set()
+        for start in range(0, len(events), _AT_ONCE):
+            part = events[start : start + _AT_ONCE]
+            results = await self._publisher.publish_all(
+                [(event.subject, event.payload, _headers(event)) for event in part]
+            )
+            lost |= {
+                event.id
+                for event, result in zip(part, results, strict=True)
+                if isinstance(result, Unavailable)
+            }
+        await self._remove(batch, lost)
+        OUTBOX_PUBLISHED.labels(self._database.service, by).inc(len(events) - len(lost))
+        if lost:
+            raise Unavailable(f"{len(lost)} events were not stored.")
+
+    async def _remove(self, batch: Sequence[Said], lost: Collection[str]) -> None:
+        """Take what was stored out of the outbox, and leave only the ``lost`` events there."""
+        done, kept = [], []
+        for said in batch:
+            left = tuple(event for event in said.events if event.id in lost) if lost else ()
+            if not left:
+                done.append(said.id)
+            elif len(left) < len(said.events):
+                kept.append(replace(said, events=left))
+        if not done and not kept:
+            return
+        async with self._database.transaction() as connection:
+            if done:
+                await connection.execute(_DELETE, {"ids": done})
+            for said in kept:
+                await connection.execute(_KEEP, {"id": said.id, "events": outbox_row(said)})
 
     async def _sweep_for_ever(self) -> None:
         rounds = 0
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             try:
-                while await self.sweep() == _AT_ONCE:
+                while await self.sweep() == _SWEPT_AT_ONCE:
                     pass  # a long outage leaves more than one round takes
                 if rounds % 1800 == 0:
                     await self._forget()
@@ -120,7 +149,8 @@ class Relay:
             rounds += 1
 
     async def sweep(self) -> int:
-        """Publish what has lain in the outbox for longer than it should. Returns how many."""
+        """Publish what has lain in the outbox for longer than it should. Returns how many
+        transactions had said it. Raises Unavailable when not all of it could be."""
         now = self._clock.now()
         async with self._database.transaction() as connection:
             oldest = (await connection.execute(_OLDEST)).scalar_one()
@@ -131,15 +161,11 @@ class Relay:
             return 0
         async with self._database.transaction() as connection:
             rows = await connection.execute(
-                _LEFT, {"before": now - LEFT_BEHIND_AFTER, "most": _AT_ONCE}
+                _LEFT, {"before": now - LEFT_BEHIND_AFTER, "most": _SWEPT_AT_ONCE}
             )
-            left = [
-                Outgoing(
-                    str(row.id), row.subject, row.payload.encode(), row.at, row.trace, row.actor
-                )
-                for row in rows
-            ]
-        return await self._publish(left, "sweeper")
+            left = [read_outbox(row.id, row.at, row.events) for row in rows]
+        await self._publish(left, "sweeper")
+        return len(left)
 
     async def _forget(self) -> None:
         now = self._clock.now()

@@ -11,6 +11,7 @@ from adapters.postgres.journal import PostgresJournal, write_outbox
 from adapters.postgres.relay import Relay
 from adapters.telemetry.tracing import current_traceparent
 from ports.clock import Clock
+from ports.events import Said
 from ports.ids import Ids
 from ports.unit import Unit, Units
 
@@ -32,10 +33,13 @@ def postgres_units(
             journal = PostgresJournal(connection, clock.now())
             unit = Unit(stores(connection), journal, clock, ids)
             yield unit
+            if not unit.outgoing:
+                return
             for event in unit.outgoing:
                 event.trace = event.trace or current_traceparent()
-            await write_outbox(connection, unit.outgoing)
-        relay.soon(unit.outgoing)
+            said = Said(ids.new(), clock.now(), tuple(unit.outgoing))
+            await write_outbox(connection, said)
+        relay.soon(said)
 
     def units() -> AbstractAsyncContextManager[Unit[StoresT]]:
         return open_unit()

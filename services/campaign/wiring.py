@@ -23,7 +23,12 @@ def service(world: World) -> Service:
             answers(campaign.LIST_TIERS, reading.tiers),
         ),
         consumes=(
-            Consumes((*shop.ORDER_EVENTS, shop.REFUND_CREATED), units, apply_shop_events),
+            Consumes(
+                (*shop.ORDER_EVENTS, shop.REFUND_CREATED),
+                units,
+                apply_shop_events,
+                inbox=False,  # what is known of an order is in its row
+            ),
             Consumes((core.SETTINGS_UPDATED,), units, apply_programs),
         ),
         loops=(Loop("reassignment after a changed ladder", 2.0, partial(reassign, units)),),

@@ -32,8 +32,14 @@ def service(world: World) -> Service:
             answers(core.GET_USAGE, UsageReport(usage).get),
         ),
         consumes=(
-            Consumes(shop.ORDER_EVENTS, usage, count),
-            Consumes((users.USER_CREATED, rfm.RFM_UPDATED, campaign.TIER_ASSIGNED), members, learn),
+            # Each order counts once a month, and each part of a profile has a version.
+            Consumes(shop.ORDER_EVENTS, usage, count, inbox=False),
+            Consumes(
+                (users.USER_CREATED, rfm.RFM_UPDATED, campaign.TIER_ASSIGNED),
+                members,
+                learn,
+                inbox=False,
+            ),
             Consumes((auth.MERCHANT_CREATED,), settings, begin, name="core-settings"),
         ),
     )

@@ -2,7 +2,7 @@
 
 from adapters.nats.consumer import Consumes
 from adapters.postgres.badges import PostgresStandings
-from adapters.runtime.service import Loop, Service, answers, commands
+from adapters.runtime.service import Service, answers, commands
 from adapters.runtime.world import World
 from adapters.valkey.leaderboard import ValkeyLeaderboards
 from contracts import auth, core, gamification, points, shop
@@ -23,12 +23,11 @@ def service(world: World) -> Service:
             answers(gamification.GET_LEADERBOARD, rankings.leaderboard),
         ),
         consumes=(
-            Consumes(shop.ORDER_EVENTS, units, apply_orders),
+            Consumes(shop.ORDER_EVENTS, units, apply_orders, inbox=False),  # a badge is given once
             Consumes(
                 (points.EARNED, auth.MERCHANT_CREATED, core.SETTINGS_UPDATED),
                 rankings.counting,
                 apply_mesh_events,
             ),
         ),
-        loops=(Loop("pruning of old days", 3600.0, rankings.prune),),
     )

@@ -29,6 +29,7 @@ def service(world: World) -> Service:
                 (*shop.ORDER_EVENTS, shop.REFUND_CREATED, shop.CUSTOMER_CREATED),
                 units,
                 apply_shop_events,
+                inbox=False,  # an entry is unique in the ledger
             ),
             Consumes(
                 (core.SETTINGS_UPDATED, referrals.REFERRAL_COMPLETED), units, apply_mesh_events

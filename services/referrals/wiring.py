@@ -38,6 +38,7 @@ def service(world: World) -> Service:
                 (*shop.ORDER_EVENTS, shop.CUSTOMER_CREATED, shop.CUSTOMER_UPDATED),
                 units,
                 apply_shop_events,
+                inbox=False,  # a referral completes once
             ),
             Consumes((core.SETTINGS_UPDATED,), units, apply_programs),
         ),

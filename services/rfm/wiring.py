@@ -28,7 +28,12 @@ def service(world: World) -> Service:
             answers(rfm.GET_SEGMENT_COUNTS, reading.segments),
         ),
         consumes=(
-            Consumes((*shop.ORDER_EVENTS, shop.REFUND_CREATED), units, apply_shop_events),
+            Consumes(
+                (*shop.ORDER_EVENTS, shop.REFUND_CREATED),
+                units,
+                apply_shop_events,
+                inbox=False,  # what is known of an order is in its row
+            ),
             Consumes((core.SETTINGS_UPDATED,), units, apply_programs),
         ),
         loops=(

@@ -36,6 +36,7 @@ def service(world: World) -> Service:
                 (*shop.ORDER_EVENTS, shop.CUSTOMER_CREATED, shop.CUSTOMER_UPDATED),
                 units,
                 apply_shop_events,
+                inbox=False,  # a person is known once, and only news changes them
             ),
         ),
     )

@@ -4,28 +4,34 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 import pytest
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
 from nats.js import JetStreamContext
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.nats.connection import EVENT_ID, MESSAGE_ID, QuickClient, connect
 from adapters.nats.consumer import Consumer, Consumes
 from adapters.nats.publisher import Publisher
 from adapters.nats.streams import ensure_streams
-from adapters.postgres.database import Database
+from adapters.postgres.database import MIGRATIONS, Database
+from adapters.postgres.journal import read_outbox
 from adapters.postgres.relay import Relay
 from adapters.postgres.units import postgres_units
+from adapters.runtime.settings import Settings
 from adapters.system import SystemClock, UuidV7
 from contracts.kit import Body, Event
 from domain.errors import Unavailable
 from infra.embedded.servers import Servers
-from ports.events import Received
+from ports.events import Outgoing, Received
 from ports.unit import Unit, Units
 from tests.conftest import eventually
 
@@ -36,6 +42,8 @@ class Said(Body, frozen=True, kw_only=True):
 
 HEARD = Event("trap.heard", Said, "trap", "")
 ECHOED = Event("trap.echoed", Said, "trap", "")
+NOWHERE = Event("trap", Said, "trap", "", prefix="nowhere")  # type: ignore[arg-type]
+"""No stream listens on its subject."""
 
 
 @dataclass
@@ -195,17 +203,91 @@ async def test_what_a_crash_left_in_the_outbox_is_published_once(rig: Rig) -> No
     async with rig.database.transaction() as connection:
         await connection.execute(
             text(
-                "INSERT INTO outbox (id, subject, payload, at, trace)"
-                " VALUES (:id, :subject, :payload, now() - interval '1 minute', '')"
+                "INSERT INTO outbox (id, at, events)"
+                " VALUES (:id, now() - interval '1 minute', :events)"
             ),
             {
                 "id": uuid4(),
-                "subject": ECHOED.subject(rig.merchant),
-                "payload": '{"number":7}',
+                "events": f'[["{uuid4()}","{ECHOED.subject(rig.merchant)}",{{"number":7}},'
+                '"2026-11-20T08:00:00+00:00","",""]]',
             },
         )
     assert await eventually(rig.left_in_outbox, lambda left: left == 0) == 0
     assert heard == [b'{"number":7}']
+
+
+async def test_what_the_stream_did_not_take_stays_in_the_outbox_alone(rig: Rig) -> None:
+    heard: list[bytes] = []
+
+    async def listen(message: Any) -> None:
+        heard.append(message.data)
+
+    await rig.client.subscribe(ECHOED.subject(rig.merchant), cb=listen)
+    async with rig.units() as unit:
+        unit.emit(ECHOED, Said(number=1), rig.merchant)
+        unit.emit(NOWHERE, Said(number=2), rig.merchant)
+        unit.emit(ECHOED, Said(number=3), rig.merchant)
+
+    async def left() -> list[str]:
+        async with rig.database.transaction() as connection:
+            rows = await connection.execute(text("SELECT id, at, events FROM outbox"))
+            return [
+                event.subject
+                for row in rows
+                for event in read_outbox(row.id, row.at, row.events).events
+            ]
+
+    assert await eventually(left, lambda found: len(found) == 1) == [NOWHERE.subject(rig.merchant)]
+    assert heard == [b'{"number":1}', b'{"number":3}']
+    async with rig.database.transaction() as connection:
+        await connection.execute(text("DELETE FROM outbox"))
+
+
+async def test_what_waited_in_the_outbox_survives_its_migration(
+    environment: dict[str, str],
+) -> None:
+    database = Database(Settings.from_environment(environment).postgres_url, f"m{uuid4().hex[:8]}")
+    await database.make()
+    first = MIGRATIONS / "mesh" / "0001_journal.py"
+    at = datetime(2026, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
+    try:
+        async with database.transaction() as connection:
+            await connection.run_sync(_upgrade_with, first)
+            await connection.execute(
+                text(
+                    "INSERT INTO outbox (id, subject, payload, at, trace, actor)"
+                    " VALUES (:id, 'evt.a.b', :payload, :at, 't', 'merchant:1')"
+                ),
+                {"id": UUID(int=7), "payload": '{"text":"\\"ä\\" 1"}', "at": at},
+            )
+            await connection.execute(
+                text("CREATE TABLE mesh_version (version_num varchar(32) PRIMARY KEY)")
+            )
+            await connection.execute(text("INSERT INTO mesh_version VALUES ('0001')"))
+        await database.migrate()
+        async with database.transaction() as connection:
+            row = (await connection.execute(text("SELECT id, at, events FROM outbox"))).one()
+        (event,) = read_outbox(row.id, row.at, row.events).events
+        assert event == Outgoing(
+            id=str(UUID(int=7)),
+            subject="evt.a.b",
+            payload=b'{"text":"\\"\xc3\xa4\\" 1"}',
+            at=at,
+            trace="t",
+            actor="merchant:1",
+        )
+    finally:
+        await database.close()
+
+
+def _upgrade_with(connection: Connection, path: Path) -> None:
+    spec = spec_from_file_location("first", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with Operations.context(MigrationContext.configure(connection)):
+        module.upgrade()
 
 
 async def test_a_failed_transaction_says_nothing(rig: Rig) -> None:
