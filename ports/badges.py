@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
+from domain.leaderboard import Period
 from ports.leaderboard import Board, Score
 
 
@@ -30,9 +31,14 @@ class Award:
     at: datetime
 
 
-class ScoreKey(NamedTuple):
-    board: Board
-    customer_id: UUID
+@dataclass(frozen=True, slots=True)
+class Earned:
+    """Points that a member has earned in one stretch of the shop's calendar; ``keys`` has the key
+    of every period it belongs to."""
+
+    member: MemberKey
+    keys: Mapping[Period, str]
+    points: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +67,14 @@ class Standings(Protocol):
         """Give badges; those whose member holds them already are left out of the answer."""
         ...
 
-    async def add(self, points: Mapping[ScoreKey, int]) -> None:
-        """Add points to scores."""
+    async def add(self, earned: Iterable[Earned]) -> None:
+        """Count points. What was earned in a period before a member's newest one still counts for
+        the longer periods it shares with that, and for all time."""
         ...
 
     async def top(self, board: Board, limit: int | None) -> Sequence[Score]:
         """A board's scores, highest first, equal ones by customer id downwards; all without a
-        limit."""
-        ...
-
-    async def prune_days(self, before: date, limit: int) -> int:
-        """Forget scores of single days before that one, so many at most. Returns how many."""
+        limit. Of a day, week or month only those members that have earned nothing since."""
         ...
 
     async def zones(self, merchants: Iterable[UUID]) -> Mapping[UUID, str]:

@@ -2,8 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import text
@@ -11,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.rows import as_rows
 from domain.leaderboard import Period
-from ports.badges import Award, HeldBadge, MemberKey, ScoreKey, ShopZone
+from ports.badges import Award, Earned, HeldBadge, MemberKey, ShopZone
 from ports.leaderboard import Board, Score
 
 _HELD: Final = text(
@@ -39,34 +38,51 @@ _AWARD: Final = text(
     RETURNING merchant_id, customer_id, badge
     """
 )
+_ALL: Final = "all"
+_DATED: Final = (Period.DAY, Period.WEEK, Period.MONTH)
+
+
+def _period_columns(period: Period) -> str:
+    """How a stored period takes in points: of a newer one it begins anew, of an older one it has
+    nothing."""
+    return f"""
+        {period}_points = CASE
+            WHEN excluded.{period}_key = r.{period}_key
+            THEN r.{period}_points + excluded.{period}_points
+            WHEN excluded.{period}_key > r.{period}_key THEN excluded.{period}_points
+            ELSE r.{period}_points
+        END,
+        {period}_key = greatest(r.{period}_key, excluded.{period}_key)
+    """
+
+
 _ADD: Final = text(
-    """
-    INSERT INTO leaderboard_rankings AS r (period, period_key, merchant_id, customer_id, points)
+    f"""
+    INSERT INTO member_points AS r (
+        merchant_id, customer_id, day_key, day_points, week_key, week_points, month_key,
+        month_points, all_points
+    )
     SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS k (
-        period text, period_key text, merchant_id uuid, customer_id uuid, points bigint
+        merchant_id uuid, customer_id uuid, day_key text, day_points bigint, week_key text,
+        week_points bigint, month_key text, month_points bigint, all_points bigint
     )
-    ON CONFLICT (period, period_key, merchant_id, customer_id)
-        DO UPDATE SET points = r.points + excluded.points
-    RETURNING period, period_key, merchant_id, customer_id, points
+    ON CONFLICT (merchant_id, customer_id) DO UPDATE SET
+        {", ".join(_period_columns(period) for period in _DATED)},
+        all_points = r.all_points + excluded.all_points
+    RETURNING *
     """
 )
-_TOP: Final = text(
+
+
+def _top(period: Period) -> str:
+    return f"""
+        SELECT customer_id, {period}_points FROM member_points
+        WHERE merchant_id = :merchant_id
+            {"" if period is Period.ALL else f"AND {period}_key = :key"}
+        ORDER BY {period}_points DESC, customer_id DESC LIMIT CAST(:most AS bigint)
     """
-    SELECT customer_id, points FROM leaderboard_rankings
-    WHERE period = :period AND period_key = :key AND merchant_id = :merchant_id
-    ORDER BY points DESC, customer_id DESC LIMIT CAST(:most AS bigint)
-    """
-)
-_PRUNE: Final = text(
-    """
-    DELETE FROM leaderboard_rankings
-    WHERE (period, period_key, merchant_id, customer_id) IN (
-        SELECT period, period_key, merchant_id, customer_id FROM leaderboard_rankings
-        WHERE period = 'day' AND period_key < :before
-        ORDER BY period_key LIMIT :most FOR UPDATE SKIP LOCKED
-    )
-    """
-)
+
+
 _ZONES: Final = text(
     "SELECT merchant_id, time_zone FROM shops WHERE merchant_id = ANY(CAST(:ids AS uuid[]))"
 )
@@ -128,56 +144,32 @@ class PostgresStandings:
         given = {(MemberKey(merchant, customer), badge) for merchant, customer, badge in rows}
         return [each for each in ordered if (each.member, each.badge) in given]
 
-    async def add(self, points: Mapping[ScoreKey, int]) -> None:
-        if not points:
+    async def add(self, earned: Iterable[Earned]) -> None:
+        rows: dict[MemberKey, dict[str, Any]] = {}
+        for each in earned:
+            row = rows.get(each.member)
+            if row is None:
+                rows[each.member] = _row(each)
+            else:
+                _add_to(row, each)
+        if not rows:
             return
         # In one order everywhere, so that no two batches deadlock. Bytes compare much faster.
-        keys = sorted(
-            points,
-            key=lambda k: (
-                k.board.period,
-                k.board.key,
-                k.board.merchant_id.bytes,
-                k.customer_id.bytes,
-            ),
-        )
-        rows = await self._connection.execute(
-            _ADD,
-            {
-                "rows": as_rows(
-                    {
-                        "period": key.board.period,
-                        "period_key": key.board.key,
-                        "merchant_id": key.board.merchant_id,
-                        "customer_id": key.customer_id,
-                        "points": points[key],
-                    }
-                    for key in keys
-                )
-            },
-        )
-        boards: dict[tuple[str, str, UUID], Board] = {}
-        for period, key, merchant, customer, total in rows:
-            name = (period, key, merchant)
-            if (board := boards.get(name)) is None:
-                board = boards[name] = Board(Period(period), key, merchant)
-            self.changed.append(Score(board, customer, total))
+        keys = sorted(rows, key=lambda k: (k.merchant_id.bytes, k.customer_id.bytes))
+        found = await self._connection.execute(_ADD, {"rows": as_rows(rows[key] for key in keys)})
+        for now in found.mappings():
+            merchant, customer = now["merchant_id"], now["customer_id"]
+            for period in Period:
+                key = _ALL if period is Period.ALL else now[f"{period}_key"]
+                board = Board(period, key, merchant)
+                self.changed.append(Score(board, customer, now[f"{period}_points"]))
 
     async def top(self, board: Board, limit: int | None) -> Sequence[Score]:
-        rows = await self._connection.execute(
-            _TOP,
-            {
-                "period": board.period,
-                "key": board.key,
-                "merchant_id": board.merchant_id,
-                "most": limit,
-            },
-        )
+        values: dict[str, object] = {"merchant_id": board.merchant_id, "most": limit}
+        if board.period is not Period.ALL:
+            values["key"] = board.key
+        rows = await self._connection.execute(text(_top(board.period)), values)
         return [Score(board, customer, points) for customer, points in rows]
-
-    async def prune_days(self, before: date, limit: int) -> int:
-        done = await self._connection.execute(_PRUNE, {"before": before.isoformat(), "most": limit})
-        return done.rowcount
 
     async def zones(self, merchants: Iterable[UUID]) -> Mapping[UUID, str]:
         rows = await self._connection.execute(_ZONES, {"ids": list(merchants)})
@@ -191,3 +183,26 @@ class PostgresStandings:
             for merchant, shop in sorted(zones.items())
         )
         await self._connection.execute(_LEARN_ZONES, {"rows": rows})
+
+
+def _row(earned: Earned) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "merchant_id": earned.member.merchant_id,
+        "customer_id": earned.member.customer_id,
+        "all_points": earned.points,
+    }
+    for period in _DATED:
+        row[f"{period}_key"] = earned.keys[period]
+        row[f"{period}_points"] = earned.points
+    return row
+
+
+def _add_to(row: dict[str, Any], earned: Earned) -> None:
+    """What the database would make of the second after the first; it takes one of each member."""
+    row["all_points"] += earned.points
+    for period in _DATED:
+        key, points = f"{period}_key", f"{period}_points"
+        if earned.keys[period] > row[key]:
+            row[key], row[points] = earned.keys[period], earned.points
+        elif earned.keys[period] == row[key]:
+            row[points] += earned.points

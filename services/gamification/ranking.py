@@ -7,10 +7,9 @@ database answers itself.
 """
 
 import logging
-from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
@@ -23,7 +22,7 @@ from contracts.gamification import GetLeaderboard, Leaderboard, Rank
 from contracts.points import PointsMoved
 from domain.errors import InvalidRequest, Problem, Unavailable
 from domain.leaderboard import Period, period_key, period_keys
-from ports.badges import ScoreKey, ShopZone, Standings
+from ports.badges import Earned, MemberKey, ShopZone, Standings
 from ports.events import Received
 from ports.leaderboard import Board, Leaderboards, Score
 from ports.unit import Unit, Units
@@ -32,8 +31,6 @@ log = logging.getLogger(__name__)
 
 _UTC: Final = "UTC"
 _MOST: Final = 100
-_DAYS_KEPT: Final = timedelta(days=90)
-_AT_ONCE: Final = 5000
 
 
 class Rankings:
@@ -94,14 +91,6 @@ class Rankings:
         async with self._units() as unit:
             return await unit.stores.top(board, limit)
 
-    async def prune(self) -> None:
-        """Forget the rankings of days long over."""
-        done = _AT_ONCE
-        while done == _AT_ONCE:
-            async with self._units() as unit:
-                before = (unit.now() - _DAYS_KEPT).date()
-                done = await unit.stores.prune_days(before, _AT_ONCE)
-
 
 async def apply_mesh_events(unit: Unit[Standings], events: Sequence[Received[Any]]) -> None:
     """Count points that were earned, and learn the shops' time zones.
@@ -123,28 +112,25 @@ async def apply_mesh_events(unit: Unit[Standings], events: Sequence[Received[Any
     await unit.stores.learn_zones(zones)
     if earned:
         names = await unit.stores.zones({merchant for merchant, _ in earned})
-        await unit.stores.add(_by_board(earned, names))
+        await unit.stores.add(_by_member(earned, names))
 
 
-def _by_board(
+def _by_member(
     earned: Sequence[tuple[UUID, PointsMoved]], zones: Mapping[UUID, str]
-) -> Mapping[ScoreKey, int]:
-    points: dict[ScoreKey, int] = defaultdict(int)
+) -> Iterable[Earned]:
     for merchant, moved in earned:
         quarter = moved.occurred_at.replace(
             minute=moved.occurred_at.minute // 15 * 15, second=0, microsecond=0
         )
-        for board in _boards(merchant, zones.get(merchant, _UTC), quarter):
-            points[ScoreKey(board, moved.customer_id)] += moved.points
-    return points
+        keys = _keys(zones.get(merchant, _UTC), quarter)
+        yield Earned(MemberKey(merchant, moved.customer_id), keys, moved.points)
 
 
 @lru_cache(4096)
-def _boards(merchant: UUID, zone: str, quarter: datetime) -> tuple[Board, ...]:
-    """The boards an instant belongs to, found once per quarter of an hour: no time zone's midnight
-    falls inside one."""
-    keys = period_keys(quarter, zone_of(zone))
-    return tuple(Board(period, key, merchant) for period, key in keys.items())
+def _keys(zone: str, quarter: datetime) -> Mapping[Period, str]:
+    """The periods an instant belongs to, found once per quarter of an hour: no time zone's
+    midnight falls inside one."""
+    return period_keys(quarter, zone_of(zone))
 
 
 def zone_of(name: str) -> tzinfo:

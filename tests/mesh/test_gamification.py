@@ -1,5 +1,6 @@
 """Gamification on real servers: badges once, and leaderboards that survive losing their copy."""
 
+import random
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -9,20 +10,20 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 from redis.exceptions import RedisError
-from sqlalchemy import text
 
 from adapters.postgres.badges import PostgresStandings
+from adapters.postgres.database import Database
 from adapters.runtime.host import Process
-from adapters.valkey.leaderboard import ValkeyLeaderboards
+from adapters.runtime.settings import Settings
 from contracts import auth, core, gamification, points, shop
 from contracts.caller import service_caller
 from contracts.shop import member_id
 from domain.errors import InvalidRequest
+from domain.leaderboard import period_keys
 from domain.program import ProgramSettings
 from infra.embedded.servers import Servers
-from ports.badges import Standings
-from ports.unit import Units
-from services.gamification.ranking import Rankings
+from ports.badges import Earned, MemberKey
+from ports.leaderboard import Board
 from tests.conftest import Run, eventually
 from tests.mesh.said import heard, order, say, world_of
 
@@ -185,24 +186,49 @@ async def test_the_copy_may_be_flushed_or_away(run: Run, tmp_path: Path) -> None
         await eventually(in_the_copy, (10.0).__eq__, ignore=[RedisError])
 
 
-async def test_old_days_are_pruned(run: Run) -> None:
+async def test_points_that_come_late_count_where_their_period_is_not_over(run: Run) -> None:
     merchant = uuid4()
     now = datetime.now(UTC)
     async with run("gamification") as process:
-        for days in (0, 89, 91, 200):
+        for days in (0, 400, 0, 91):
             await earn(process, merchant, "anna", 1, now - timedelta(days=days))
-        await eventually(
-            lambda: board_of(process, merchant, "all"), lambda b: bool(b) and b[0][2] == 4
-        )
-        world = world_of(process)
-        units: Units[Standings] = world.units("gamification", PostgresStandings)
-        await Rankings(units, ValkeyLeaderboards(world.valkey)).prune()
-        async with world.database("gamification").transaction() as connection:
-            kept = await connection.execute(
-                text(
-                    "SELECT period, count(*) FROM leaderboard_rankings WHERE merchant_id = :m"
-                    " AND period IN ('day', 'all') GROUP BY period ORDER BY period"
-                ),
-                {"m": merchant},
-            )
-            assert [tuple(row) for row in kept] == [("all", 1), ("day", 2)]
+        anna = member_id(merchant, "anna")
+        await eventually(partial(board_of, process, merchant, "all"), [(1, anna, 4)].__eq__)
+        for period in ("day", "week", "month"):
+            assert await board_of(process, merchant, period) == [(1, anna, 2)], period
+
+
+async def test_points_of_one_batch_count_like_points_one_by_one(
+    environment: dict[str, str],
+) -> None:
+    chance = random.Random(5)
+    start = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    database = Database(Settings.from_environment(environment).postgres_url, "gamification")
+    await database.make()
+    await database.migrate()
+    try:
+        whole, single = uuid4(), uuid4()
+        moments = [start + timedelta(days=chance.randrange(60)) for _ in range(200)]
+        async with database.transaction() as connection:
+            store = PostgresStandings(connection)
+
+            def earned(merchant: UUID, number: int, at: datetime) -> Earned:
+                member = MemberKey(merchant, member_id(UUID(int=0), str(number % 3)))
+                return Earned(member, period_keys(at, UTC), number)
+
+            await store.add(earned(whole, n, at) for n, at in enumerate(moments))
+            for n, at in enumerate(moments):
+                await store.add([earned(single, n, at)])
+            newest = max(moments)
+            for period, key in period_keys(newest, UTC).items():
+                one, other = [
+                    [
+                        (s.customer_id, s.points)
+                        for s in await store.top(Board(period, key, m), None)
+                    ]
+                    for m in (whole, single)
+                ]
+                assert one == other
+                assert one
+    finally:
+        await database.close()
