@@ -20,6 +20,12 @@ from domain.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
 
 _AUTH: Final = "auth"
 
+DEVELOPMENT: Final = "development"
+DEMO: Final = "demo"
+DEVELOPMENT_SUBJECTS: Final = frozenset((DEVELOPMENT, DEMO))
+"""Subjects of tokens made without a log-in. They stand for nobody, so no role is assigned to them:
+while development log-ins are on, the role in such a token holds."""
+
 
 class ValidateMerchant(Request, frozen=True, kw_only=True):
     """A shop by its domain or by our id; one of the two."""

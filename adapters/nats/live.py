@@ -1,12 +1,14 @@
 """Events as they pass, for who is looking at them now. Nothing is kept: the ledger is the truth."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 from uuid import UUID
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+
+from contracts.kit import Body, Event
 
 Listener = Callable[[str, bytes], None]
 """(event name, payload); must not block."""
@@ -47,3 +49,16 @@ class LiveEvents:
             self._listeners.pop(merchant_id, None)
             for subscription in self._subscriptions.pop(merchant_id, []):
                 await subscription.unsubscribe()
+
+
+async def watch(
+    client: Client, events: Iterable[Event[Body]], seen: Callable[[UUID], None]
+) -> None:
+    """From now on tell ``seen`` of every shop of which one of ``events`` is said. Those that pass
+    while the connection is away are missed."""
+
+    async def receive(message: Msg) -> None:
+        seen(UUID(message.subject.rpartition(".")[2]))
+
+    for event in events:
+        await client.subscribe(f"{event.topic}.*", cb=receive)

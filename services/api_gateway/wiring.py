@@ -13,8 +13,8 @@ from adapters.http.problems import HANDLERS
 from adapters.http.stream import stream_route
 from adapters.http.webhooks import webhook_route
 from adapters.nats.connection import AT, MESSAGE_ID
-from adapters.nats.live import LiveEvents
-from adapters.runtime.service import Service
+from adapters.nats.live import LiveEvents, watch
+from adapters.runtime.service import Loop, Service
 from adapters.runtime.world import World
 from adapters.shopify.context import MerchantContext
 from adapters.shopify.signatures import is_webhook_signature
@@ -24,9 +24,11 @@ from adapters.tokens.jwt_tokens import JwtVerifier
 from adapters.tokens.keys import load_signing_keys
 from contracts.kit import Body
 from contracts.registry import REGISTRY
+from contracts.roles import ROLE_ASSIGNED, ROLE_DELETED, ROLE_UNASSIGNED, ROLE_UPDATED
 from domain.errors import Unavailable
 from ports.sealing import MerchantKey
 from services.api_gateway.access import Access
+from services.api_gateway.permissions import CHECK_SECONDS, Grants
 from services.api_gateway.shops import Shops
 from services.api_gateway.webhooks import Webhooks
 
@@ -59,7 +61,12 @@ def service(world: World) -> Service:
     shops = Shops(world.mesh, EnvelopeKeys(load_key(settings.master_key_file)))
     webhooks = Webhooks(shops, is_genuine, translate, keep)
     keys = load_signing_keys(settings.jwt_key_file, settings.previous_jwt_key_file)
-    access = Access(JwtVerifier(keys, world.clock), world.mesh)
+    grants = Grants(world.mesh, development=settings.demo)
+    access = Access(JwtVerifier(keys, world.clock), grants)
+
+    async def hear_of_roles() -> None:
+        said = (ROLE_UPDATED, ROLE_DELETED, ROLE_ASSIGNED, ROLE_UNASSIGNED)
+        await watch(world.client, said, grants.forget)
 
     @get("/health", sync_to_thread=False)
     def health() -> dict[str, str]:
@@ -90,4 +97,9 @@ def service(world: World) -> Service:
         openapi_config=None,
         logging_config=None,
     )
-    return Service(name="api_gateway", http=app)
+    return Service(
+        name="api_gateway",
+        http=app,
+        loops=(Loop("permissions", CHECK_SECONDS, grants.check),),
+        on_start=(hear_of_roles,),
+    )

@@ -1,4 +1,4 @@
-"""The gateway's decisions without servers: shops and permissions while others are away."""
+"""The gateway's decisions without servers: shops while others are away, and who a token is."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,11 +11,9 @@ from adapters.tokens.jwt_tokens import JwtIssuer, JwtVerifier
 from adapters.tokens.keys import SigningKey, SigningKeys
 from contracts.auth import Merchant
 from contracts.caller import ANYONE, Audience
-from contracts.roles import Permissions
 from domain.errors import NotFound, Unauthenticated, Unavailable
-from services.api_gateway.access import FRESH_SECONDS as ROLE_FRESH
-from services.api_gateway.access import STALE_SECONDS as ROLE_STALE
 from services.api_gateway.access import Access
+from services.api_gateway.permissions import Grants
 from services.api_gateway.shops import FRESH_SECONDS, STALE_SECONDS, UNKNOWN_SECONDS, Shops
 
 KEYS = SigningKeys(SigningKey.of(b"k" * 32))
@@ -81,45 +79,9 @@ async def test_an_unknown_shop_is_asked_for_again_soon() -> None:
     assert (await shops.find("a.myshopify.com")).merchant_id == SHOP
 
 
-def staff_token(role: str = "support") -> str:
-    issued = JwtIssuer(KEYS, SystemClock()).issue(
-        Audience.MERCHANT, "staff", merchant_id=SHOP, role=role
-    )
-    return issued.token
-
-
-async def test_a_changed_role_counts_within_two_seconds_and_a_lost_one_denies() -> None:
-    seconds = Seconds()
-    mesh = OneAnswer(Permissions(permissions=("points:read",)))
-    access = Access(JwtVerifier(KEYS, SystemClock()), mesh, seconds)
-    header = f"Bearer {staff_token()}"
-    assert (await access.caller(header)).permissions == ("points:read",)
-    mesh.answer = Permissions(permissions=("points:read", "points:adjust"))
-    assert (await access.caller(header)).permissions == ("points:read",)
-    seconds.now = ROLE_FRESH
-    assert (await access.caller(header)).permissions == ("points:read", "points:adjust")
-    mesh.answer = NotFound()
-    seconds.now += ROLE_FRESH
-    assert (await access.caller(header)).permissions == ()
-
-
-async def test_while_roles_is_away_the_last_word_holds_for_a_minute() -> None:
-    seconds = Seconds()
-    mesh = OneAnswer(Permissions(permissions=("points:read",)))
-    access = Access(JwtVerifier(KEYS, SystemClock()), mesh, seconds)
-    header = f"Bearer {staff_token()}"
-    await access.caller(header)
-    mesh.answer = Unavailable()
-    seconds.now = ROLE_STALE
-    assert (await access.caller(header)).permissions == ("points:read",)
-    seconds.now = ROLE_STALE + 1
-    with pytest.raises(Unavailable):
-        await access.caller(header)
-
-
 async def test_a_members_token_asks_nobody() -> None:
     mesh = OneAnswer(Unavailable())
-    access = Access(JwtVerifier(KEYS, SystemClock()), mesh)
+    access = Access(JwtVerifier(KEYS, SystemClock()), Grants(mesh, development=False))
     member = uuid4()
     issued = JwtIssuer(KEYS, SystemClock()).issue(
         Audience.CUSTOMER, "member", merchant_id=SHOP, customer_id=member
@@ -130,7 +92,9 @@ async def test_a_members_token_asks_nobody() -> None:
 
 
 async def test_no_header_is_anyone_and_a_wrong_one_is_refused() -> None:
-    access = Access(JwtVerifier(KEYS, SystemClock()), OneAnswer(NotFound()))
+    access = Access(
+        JwtVerifier(KEYS, SystemClock()), Grants(OneAnswer(NotFound()), development=False)
+    )
     assert await access.caller("") is ANYONE
     for header in ("Basic abc", "Bearer", "Bearer ", "nonsense"):
         with pytest.raises(Unauthenticated):
