@@ -5,11 +5,13 @@ import msgspec
 from contracts.caller import Audience, Caller
 from contracts.kit import AUTHENTICATED, INTERNAL, PUBLIC, Operation, Request
 from domain.errors import Forbidden, Unauthenticated
-from domain.rbac import allows
+from domain.rbac import ADMIN, allows
 
 
 def check_permission(operation: Operation[Request, msgspec.Struct], caller: Caller) -> None:
-    """Deny by default.
+    """Deny by default. LoyalNest's own staff reach what is about LoyalNest, and everybody else what
+    is about a shop, whatever permissions somebody managed to be given: there is no way from one to
+    the other but impersonation.
 
     Raises Unauthenticated when a token is needed and there is none, Forbidden when the caller's
     role does not hold the operation's permission.
@@ -21,5 +23,7 @@ def check_permission(operation: Operation[Request, msgspec.Struct], caller: Call
         raise Unauthenticated
     if needed == AUTHENTICATED:
         return
+    if (needed in ADMIN) is not (caller.audience is Audience.ADMIN):
+        raise Forbidden
     if needed == INTERNAL or not allows(frozenset(caller.permissions), needed):
         raise Forbidden

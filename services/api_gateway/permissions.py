@@ -26,7 +26,7 @@ from contracts.roles import (
     PermissionsOf,
 )
 from domain.errors import DeadlineExceeded, NotFound, Unavailable
-from domain.rbac import CUSTOMER, DEFAULT_ROLES
+from domain.rbac import ADMIN_ROLES, CUSTOMER, DEFAULT_ROLES
 from ports.mesh import Mesh
 from ports.tokens import Claims
 
@@ -44,6 +44,7 @@ _MOST_SHOPS: Final = 10_000
 _MOST_PEOPLE: Final = 1_000
 
 _BUILT_IN: Final = {role.name: tuple(sorted(role.grants)) for role in DEFAULT_ROLES}
+_ADMINS: Final = {role.name: tuple(sorted(role.grants)) for role in ADMIN_ROLES}
 
 _Question = GetAssignment | PermissionsOf
 
@@ -79,6 +80,8 @@ class Grants:
         that is not known and roles does not say."""
         if claims.audience is Audience.CUSTOMER:
             return _BUILT_IN[CUSTOMER]
+        if claims.audience is Audience.ADMIN:
+            return _ADMINS.get(claims.role, ())
         if claims.audience is not Audience.MERCHANT or claims.merchant_id is None:
             return ()
         if claims.impersonator:

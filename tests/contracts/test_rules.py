@@ -7,8 +7,10 @@ import msgspec
 import pytest
 from msgspec import inspect
 
+from contracts.caller import Audience, Caller
 from contracts.http import STATUS
 from contracts.kit import (
+    AUTHENTICATED,
     INTERNAL,
     PUBLIC,
     BadContract,
@@ -22,8 +24,10 @@ from contracts.kit import (
     get,
     post,
 )
+from contracts.permissions import check_permission
 from contracts.registry import REGISTRY, build
-from domain.errors import Kind
+from domain.errors import Forbidden, Kind
+from domain.rbac import ADMIN
 
 PLAIN = re.compile(
     r"(.*_)?(e?mail|phone|mobile|(first|last|full|sur|given|family)_?name|address\d?|street|city"
@@ -94,10 +98,32 @@ def test_requests_refuse_what_they_do_not_know(name: str) -> None:
 
 @pytest.mark.parametrize("name", REGISTRY.operations)
 def test_no_request_names_a_shop(name: str) -> None:
-    """Services may be asked for a shop by another; the outside world and roles never."""
-    if REGISTRY.operations[name].permission != INTERNAL:
+    """Services may be asked for a shop by another, and LoyalNest's own staff has to say which they
+    mean; the outside world and roles never."""
+    if REGISTRY.operations[name].permission not in {INTERNAL, *ADMIN}:
         request = REGISTRY.operations[name].request
         assert not {"merchant_id", "shop_id", "tenant"} & set(request.__struct_fields__)
+
+
+@pytest.mark.parametrize("permission", sorted(ADMIN))
+def test_our_own_staff_says_which_shop_it_means(permission: str) -> None:
+    build([Contracts(operations=(operation(permission, request=AskForAnother, http=get("/a")),))])
+
+
+@pytest.mark.parametrize("name", REGISTRY.operations)
+def test_no_permission_leads_from_a_shop_to_our_own_staff_or_back(name: str) -> None:
+    asked = REGISTRY.operations[name]
+    if asked.permission in {PUBLIC, AUTHENTICATED}:
+        return
+    about_us = asked.permission in ADMIN
+    everything = tuple(sorted({*ADMIN, asked.permission}))
+    for audience in (Audience.MERCHANT, Audience.CUSTOMER, Audience.ADMIN):
+        caller = Caller(audience=audience, actor="a", permissions=everything)
+        if about_us and audience is Audience.ADMIN:
+            check_permission(asked, caller)
+        elif about_us or audience is Audience.ADMIN or asked.permission == INTERNAL:
+            with pytest.raises(Forbidden):
+                check_permission(asked, caller)
 
 
 @pytest.mark.parametrize("name", REGISTRY.operations)
