@@ -1,0 +1,80 @@
+"""The demo shop's admin as a web server: for tests in their event loop, for `up` as a process.
+
+async with Admin(app, port, callbacks=[…]) as admin:
+    admin.base        # what LOYALNEST_SHOPIFY_API_BASE is then
+    admin.grants      # what Shopify remembers; people in the admin act through it
+    admin.wire        # what went over the token endpoint, and how to disturb it
+"""
+
+from collections.abc import Collection
+from types import TracebackType
+from typing import Any, Final, Self
+
+from litestar import Litestar, Request, Response, get
+
+from adapters.http.server import WebServer
+from infra.demo_shop.admin.browser import browser_routes
+from infra.demo_shop.admin.credentials import App
+from infra.demo_shop.admin.grants import Grants, Refused
+from infra.demo_shop.admin.oauth import Wire, oauth_routes
+
+HOST: Final = "127.0.0.1"
+PORT_SETTING: Final = "LOYALNEST_SHOPIFY_PORT"
+
+
+def api_base(port: int) -> str:
+    """Where a shop's admin is reached when it is served here; ``{shop}`` becomes its domain."""
+    return f"http://{HOST}:{port}/{{shop}}"
+
+
+class Admin:
+    """The admin of every shop there may be: nobody has to make one first."""
+
+    def __init__(
+        self, app: App, port: int, *, callbacks: Collection[str], grants: Grants | None = None
+    ) -> None:
+        self.grants = grants or Grants(app)
+        self.wire = Wire()
+        self.base = api_base(port)
+        self._server = WebServer(web(self.grants, callbacks, self.wire), HOST, port, PORT_SETTING)
+
+    async def start(self) -> None:
+        await self._server.start()
+
+    async def stop(self) -> None:
+        self.wire.released.set()
+        await self._server.stop()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+
+def web(grants: Grants, callbacks: Collection[str], wire: Wire) -> Litestar:
+    """The application that is served."""
+
+    @get("/ready", sync_to_thread=False)
+    def ready() -> dict[str, str]:
+        return {"status": "ready"}
+
+    return Litestar(
+        [ready, *oauth_routes(grants, callbacks, wire), *browser_routes(grants)],
+        exception_handlers={Refused: _refusal},
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+def _refusal(_: Request[Any, Any, Any], refused: Refused) -> Response[dict[str, str]]:
+    return Response(
+        {"error": refused.error, "error_description": refused.description},
+        status_code=refused.status,
+    )
