@@ -29,6 +29,9 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     session_id: UUID | None = None
     impersonator: str = ""
     """The member of LoyalNest's staff who acts as this caller (``admin:<id>``); mostly nobody."""
+    source: str = ""
+    """Of calls that need no token: a mark of where they come from, for counting; says nothing else.
+    Empty where that is not known."""
 
     @property
     def name(self) -> str:

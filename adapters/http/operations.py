@@ -15,7 +15,7 @@ from adapters.validation import convert_request
 from contracts.caller import Caller
 from contracts.frontend import File
 from contracts.http import IDEMPOTENCY_KEY
-from contracts.kit import Operation
+from contracts.kit import PUBLIC, Operation
 from contracts.kit import Request as Asked
 from contracts.permissions import check_permission
 from domain.errors import InvalidRequest, LoyaltyError
@@ -37,12 +37,15 @@ class RawMesh(Protocol):
 
 CallerOf = Callable[[str], Awaitable[Caller]]
 """``Authorization`` header → caller."""
+SourceOf = Callable[[AnyRequest], str]
+"""Where a request comes from (``adapters.http.source``)."""
 
 
 def mount(
     operation: Operation[Asked, msgspec.Struct],
     mesh: RawMesh,
     caller_of: CallerOf,
+    source_of: SourceOf,
     max_bytes: int,
 ) -> HTTPRouteHandler:
     """The route of one operation."""
@@ -51,10 +54,13 @@ def mount(
         raise ValueError(f"{operation.name} has no HTTP binding")
     answer = _file_answer if operation.response is File else _json_answer
     reads_body = http.method != "GET"
+    is_public = operation.permission == PUBLIC
 
     async def handle(request: AnyRequest) -> Response[bytes]:
         caller = await caller_of(request.headers.get("authorization", ""))
         check_permission(operation, caller)
+        if is_public:
+            caller = msgspec.structs.replace(caller, source=source_of(request))
         if reads_body:
             payload = await _body(request)
         else:

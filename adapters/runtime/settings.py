@@ -45,6 +45,9 @@ class Settings:
     )
     http_host: str = _setting("Address the gateway listens on", "127.0.0.1")
     http_port: int = _setting("Port the gateway listens on", 8080)
+    trusted_proxies: int = _setting(
+        "Web servers in front of the gateway that add to X-Forwarded-For", 0
+    )
     ops_host: str = _setting("Address for health, readiness and metrics", "127.0.0.1")
     ops_port: int = _setting("Port for health, readiness and metrics", 8081)
     webhook_max_bytes: int = _setting("Largest webhook accepted, in bytes", 1_048_576)
@@ -80,6 +83,8 @@ class Settings:
         settings = cls(**values)
         if settings.log_level not in ("debug", "info", "warning", "error"):
             raise BadSettings("LOYALNEST_LOG_LEVEL is debug, info, warning or error.")
+        if settings.trusted_proxies < 0:
+            raise BadSettings("LOYALNEST_TRUSTED_PROXIES is 0 or more.")
         if settings.stream_replicas not in (1, 3, 5):
             raise BadSettings("LOYALNEST_STREAM_REPLICAS is 1, 3 or 5.")
         return settings

@@ -10,6 +10,7 @@ from adapters.crypto.keys import EnvelopeKeys
 from adapters.crypto.sealer import AesGcmSealer
 from adapters.http.operations import mount
 from adapters.http.problems import HANDLERS
+from adapters.http.source import Sources
 from adapters.http.stream import stream_route
 from adapters.http.webhooks import webhook_route
 from adapters.nats.connection import AT, MESSAGE_ID
@@ -58,7 +59,9 @@ def service(world: World) -> Service:
         with producer_span(subject.rpartition(".")[0], headers):
             return await world.publisher.publish(subject, payload, headers, STORE_SECONDS)
 
-    shops = Shops(world.mesh, EnvelopeKeys(load_key(settings.master_key_file)))
+    master_key = load_key(settings.master_key_file)
+    shops = Shops(world.mesh, EnvelopeKeys(master_key))
+    sources = Sources(master_key, settings.trusted_proxies)
     webhooks = Webhooks(shops, is_genuine, translate, keep)
     keys = load_signing_keys(settings.jwt_key_file, settings.previous_jwt_key_file)
     grants = Grants(world.mesh, development=settings.demo)
@@ -88,7 +91,7 @@ def service(world: World) -> Service:
             ),
             stream_route(access.of_token, LiveEvents(world.client)),
             *(
-                mount(operation, world.mesh, access.caller, settings.body_max_bytes)
+                mount(operation, world.mesh, access.caller, sources.of, settings.body_max_bytes)
                 for operation in REGISTRY.operations.values()
                 if operation.http is not None
             ),
