@@ -15,7 +15,7 @@ from litestar.handlers import WebsocketRouteHandler
 from adapters.tasks import end_all
 from adapters.telemetry.metrics import STREAM_LISTENERS
 from contracts.caller import Audience, Caller
-from domain.errors import LoyaltyError
+from domain.errors import LoyaltyError, Unauthenticated
 from domain.rbac import allows
 from ports.tokens import Claims
 
@@ -27,9 +27,23 @@ header here and an address with a token in it ends up in logs."""
 MOST_WAITING: Final = 500
 """Events kept for a listener that is slower than its shop; older ones are dropped and counted."""
 
+ALLOWED_SECONDS: Final = 1.0
+"""How often it is asked whether whoever listens still may. A role that was taken away, or a session
+that was ended, counts within two seconds everywhere; a request asks anew, a listener has to be."""
+
 _PERMISSION: Final = "points:read"
 _UNAUTHENTICATED: Final = 4401
 _FORBIDDEN: Final = 4403
+_TRY_AGAIN_LATER: Final = 1013
+
+
+class _Refused(Exception):
+    """With which code, and why, a listener is sent away."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
 
 
 class Live(Protocol):
@@ -90,39 +104,66 @@ def stream_route(caller_of: CallerOfToken, live: Live) -> WebsocketRouteHandler:
         token = offered[1] if len(offered) == 2 and offered[0] == PROTOCOL else ""
         await socket.accept(subprotocols=PROTOCOL if token else None)
         try:
-            caller, claims = await caller_of(token)
-        except LoyaltyError as error:
-            await socket.close(code=_UNAUTHENTICATED, reason=error.code)
-            return
-        if not allows(frozenset(caller.permissions), _PERMISSION) or caller.merchant_id is None:
-            await socket.close(code=_FORBIDDEN, reason="FORBIDDEN")
+            caller, merchant_id, expires_at = await _admitted(caller_of, token)
+        except _Refused as refused:
+            await socket.close(code=refused.code, reason=refused.reason)
             return
         listener = _Listener(caller)
-        await live.add(caller.merchant_id, listener)
+        await live.add(merchant_id, listener)
         STREAM_LISTENERS.inc()
         try:
-            await _serve(socket, listener, claims.expires_at)
+            await _serve(socket, listener, expires_at, caller_of, token)
         finally:
             STREAM_LISTENERS.dec()
-            await live.remove(caller.merchant_id, listener)
+            await live.remove(merchant_id, listener)
 
     return WebsocketRouteHandler(path=PATH)(handle)
 
 
+async def _admitted(caller_of: CallerOfToken, token: str) -> tuple[Caller, UUID, datetime]:
+    """Who listens, to which shop, until when at most. Raises _Refused."""
+    try:
+        caller, claims = await caller_of(token)
+    except Unauthenticated as error:
+        raise _Refused(_UNAUTHENTICATED, error.code) from error
+    except LoyaltyError as error:
+        raise _Refused(_TRY_AGAIN_LATER, error.code) from error
+    if not allows(frozenset(caller.permissions), _PERMISSION) or caller.merchant_id is None:
+        raise _Refused(_FORBIDDEN, "FORBIDDEN")
+    return caller, caller.merchant_id, claims.expires_at
+
+
+async def _until_refused(caller_of: CallerOfToken, token: str) -> _Refused:
+    while True:
+        await asyncio.sleep(ALLOWED_SECONDS)
+        try:
+            await _admitted(caller_of, token)
+        except _Refused as refused:
+            return refused
+
+
 async def _serve(
-    socket: WebSocket[Any, Any, Any], listener: _Listener, expires_at: datetime
+    socket: WebSocket[Any, Any, Any],
+    listener: _Listener,
+    expires_at: datetime,
+    caller_of: CallerOfToken,
+    token: str,
 ) -> None:
-    """Until the other side leaves or its token is over."""
+    """Until the other side leaves, its token is over, or it is refused."""
     await socket.send_text(_encode(_Message("stream.open", msgspec.Raw(b"{}"))).decode())
+    refused = asyncio.create_task(_until_refused(caller_of, token))
     tasks = {
         asyncio.create_task(_send(socket, listener)),
         asyncio.create_task(_until_closed(socket)),
+        refused,
     }
     left = max(0.0, (expires_at - datetime.now(UTC)).total_seconds())
     done, _ = await asyncio.wait(tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
     await end_all(tasks)
     if not done:
         await socket.close(code=_UNAUTHENTICATED, reason="TOKEN_EXPIRED")
+    elif done == {refused}:
+        await socket.close(code=refused.result().code, reason=refused.result().reason)
 
 
 async def _send(socket: WebSocket[Any, Any, Any], listener: _Listener) -> None:

@@ -39,7 +39,7 @@ NO_ROLE: Final = "This shop has no role of that name."
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,49}")
 _MOST_PERMISSIONS: Final = 200
 _MOST_PARENTS: Final = 20
-MOST_ROLES: Final = 100
+MOST_ROLES: Final = 50
 """Roles of a shop's own, beside the built-in ones."""
 
 

@@ -58,15 +58,10 @@ class Staff:
 
     async def page(self, caller: Caller, request: ListAssignments) -> Assignments:
         problems = limit_problems(request.limit)
-        after = ""
-        if request.cursor is not None:
-            try:
-                after = urlsafe_b64decode(request.cursor.encode("ascii")).decode("ascii")
-            except ValueError:
-                problems.append(BAD_CURSOR)
-        # What is no subject is no cursor either; the storage need not cope with it.
-        if after and _subject_problems(after):
+        after = "" if request.cursor is None else _subject_of(request.cursor)
+        if after is None:
             problems.append(BAD_CURSOR)
+            after = ""
         if problems:
             raise InvalidRequest(problems=problems)
         async with self._units() as unit:
@@ -140,6 +135,15 @@ async def _give(
 
 def _subject_problems(subject: str) -> list[Problem]:
     return [] if _SUBJECT.fullmatch(subject) else [_BAD_SUBJECT]
+
+
+def _subject_of(cursor: str) -> str | None:
+    """The subject at which the page before ended; None for what is no cursor."""
+    try:
+        subject = urlsafe_b64decode(cursor.encode("ascii")).decode("ascii")
+    except ValueError:
+        return None
+    return None if _subject_problems(subject) else subject
 
 
 def _answer(row: AssignmentRow) -> Assignment:

@@ -1,0 +1,110 @@
+"""A change of who may do what, on real servers and seen from outside: everywhere in two seconds."""
+
+import asyncio
+import json
+import time
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from adapters.runtime.host import Process
+from adapters.system import SystemClock
+from adapters.tokens.jwt_tokens import JwtIssuer
+from adapters.tokens.keys import load_signing_keys
+from contracts.caller import Audience, service_caller
+from domain.errors import Unavailable
+from tests.conftest import Run, eventually
+from tests.mesh.edge import Edge
+from tests.mesh.said import world_of
+from tests.mesh.test_roles import assign, assigned, create, remove, staff, update
+
+
+def token_of(process: Process, merchant: UUID, subject: str, role: str) -> str:
+    """What a log-in that found ``role`` would have been given."""
+    keys = load_signing_keys(world_of(process).settings.jwt_key_file)
+    return (
+        JwtIssuer(keys, SystemClock())
+        .issue(Audience.MERCHANT, subject, merchant_id=merchant, role=role)
+        .token
+    )
+
+
+async def seconds_until(edge: Edge, token: str, status: int) -> float:
+    started = time.monotonic()
+    await eventually(
+        lambda: edge.get("/v1/api/roles", token),
+        lambda answer: answer.status_code == status,
+        seconds=4,
+    )
+    return time.monotonic() - started
+
+
+async def test_a_change_takes_effect_at_the_gateway_within_two_seconds(run: Run) -> None:
+    merchant = uuid4()
+    owner = staff(merchant, "owner")
+    async with run("api_gateway", "auth", "roles") as process, run("api_gateway") as second:
+        edges = [Edge(process), Edge(second)]
+        # What counts is never the role at log-in.
+        token = token_of(process, merchant, "ann", "viewer")
+        changes: list[tuple[Any, int]] = [
+            (lambda: assign(process, owner, "ann", "owner"), 200),
+            (lambda: assign(process, owner, "bob", "owner"), 200),
+            (lambda: assign(process, owner, "ann", "support"), 403),
+            (lambda: create(process, owner, "clerk"), 403),
+            (lambda: assign(process, owner, "ann", "clerk"), 403),
+            (lambda: update(process, owner, "clerk", "roles:read"), 200),
+            (lambda: update(process, owner, "clerk"), 403),
+            (lambda: update(process, owner, "clerk", inherits=["manager"]), 200),
+            (lambda: remove(process, owner, "ann"), 403),
+        ]
+        assert (await edges[0].get("/v1/api/roles", token)).status_code == 403
+        for change, status in changes:
+            await change()
+            for edge in edges:
+                assert await seconds_until(edge, token, status) < 2
+        for edge in edges:
+            await edge.http.aclose()
+
+
+async def test_known_permissions_survive_the_roles_service(run: Run) -> None:
+    merchant = uuid4()
+    async with run("api_gateway", "core") as process:
+        edge = Edge(process)
+        ann, bob = (token_of(process, merchant, who, "owner") for who in ("ann", "bob"))
+        path = "/v1/api/core/members"
+        async with run("roles") as roles_process:
+            for who in ("ann", "cleo"):
+                await assign(roles_process, staff(merchant, "owner"), who, "owner")
+            assert (await edge.get(path, ann)).status_code == 200
+        assert (await edge.get(path, ann)).status_code == 200
+        assert (await edge.get(path, bob)).status_code == 503
+        with pytest.raises(Unavailable):
+            await assigned(process, merchant, "ann")
+        async with run("roles") as roles_process:
+            await remove(roles_process, service_caller("test", merchant), "ann")
+            await eventually(
+                lambda: edge.get(path, ann), lambda answer: answer.status_code == 403, seconds=2
+            )
+        await edge.http.aclose()
+
+
+async def test_a_listener_who_may_no_longer_look_is_sent_away(run: Run) -> None:
+    import websockets
+
+    merchant = uuid4()
+    owner = staff(merchant, "owner")
+    async with run("api_gateway", "roles") as process:
+        edge = Edge(process)
+        await assign(process, owner, "ann", "viewer")
+        await create(process, owner, "nothing")
+        token = token_of(process, merchant, "ann", "viewer")
+        address = str(edge.http.base_url).replace("http", "ws") + "/api/points/stream"
+        async with websockets.connect(address, subprotocols=["loyalnest", token]) as socket:  # type: ignore[list-item]
+            assert json.loads(await socket.recv())["event"] == "stream.open"
+            await assign(process, owner, "ann", "nothing")
+            async with asyncio.timeout(2):
+                with pytest.raises(websockets.ConnectionClosed):
+                    await socket.recv()
+            assert socket.close_code == 4403
+        await edge.http.aclose()
