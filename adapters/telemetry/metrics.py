@@ -20,6 +20,12 @@ HTTP_REQUESTS: Final = Counter(
 HTTP_SECONDS: Final = Histogram(
     "loyalnest_http_seconds", "Time to answer a web request.", ["route"], buckets=_SECONDS
 )
+LIMITS_SHARED: Final = Gauge(
+    "loyalnest_limits_shared", "1 while rate limits are counted in Valkey, 0 while here alone."
+)
+LIMITED: Final = Counter(
+    "loyalnest_limited_total", "Web requests refused by a rate limit.", ["route", "limit"]
+)
 WEBHOOKS: Final = Counter(
     "loyalnest_webhooks_total", "Webhooks received, by what became of them.", ["topic", "outcome"]
 )
