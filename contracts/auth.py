@@ -81,7 +81,8 @@ class ValidateToken(Request, frozen=True, kw_only=True):
 
 
 class TokenClaims(Response, frozen=True, kw_only=True):
-    """What a valid token says; ``expires_at`` is at most 15 minutes after it was issued."""
+    """What a valid token says; ``expires_at`` is at most 15 minutes after it was issued.
+    ``impersonator`` is the member of LoyalNest's staff who acts as the subject, if one does."""
 
     audience: str
     subject: str
@@ -90,6 +91,8 @@ class TokenClaims(Response, frozen=True, kw_only=True):
     customer_id: UUID | None = None
     role: str = ""
     expires_at: Instant
+    session_id: UUID | None = None
+    impersonator: str = ""
 
 
 VALIDATE_TOKEN: Final = Operation(
@@ -97,7 +100,7 @@ VALIDATE_TOKEN: Final = Operation(
     ValidateToken,
     TokenClaims,
     permission=INTERNAL,
-    summary="Whether a token holds, and what it says.",
+    summary="Whether a token holds, was not revoked, and what it says.",
     errors=(Unauthenticated,),
 )
 

@@ -161,15 +161,17 @@ class ListRevoked(Request, frozen=True, kw_only=True):
 
 
 class RevokedItem(Response, frozen=True, kw_only=True):
-    """An ended token or session. After ``expires_at`` no access token of it can be valid any more
-    whatever is remembered of it."""
+    """An ended session or, where there is no session, an ended token. After ``expires_at`` none of
+    its access tokens can be valid any more, whatever is remembered."""
 
-    id: str
+    session_id: UUID | None = None
+    token_id: str = ""
     expires_at: Instant
 
 
 class RevokedList(Response, frozen=True, kw_only=True):
-    """Ids of tokens and of sessions that are ended and may have access tokens still."""
+    """What was ended and may have access tokens still. Something may be listed again that was
+    listed before."""
 
     as_of: Instant
     revoked: tuple[RevokedItem, ...]
@@ -185,10 +187,11 @@ LIST_REVOKED: Final = Operation(
 
 
 class AuthRevoked(Body, frozen=True, kw_only=True):
-    """Ended sessions and tokens: access tokens that name one of these ids (``session_id`` or
-    ``jti``) hold no more. ``subject`` is whose they were, where they were one person's."""
+    """Ended sessions, and tokens that were ended by themselves: access tokens that name one of them
+    (``session_id``, ``jti``) hold no more. ``subject`` is whose they were, if one person's."""
 
-    ids: tuple[str, ...]
+    session_ids: tuple[UUID, ...] = ()
+    token_ids: tuple[str, ...] = ()
     expires_at: Instant
     reason: str  # a value of Why
     subject: str = ""
@@ -198,4 +201,14 @@ AUTH_REVOKED: Final = Event(
     "auth.revoked", AuthRevoked, "auth", "Sessions or tokens were ended before their time."
 )
 
-CONTRACTS: Final = Contracts(events=(AUTH_REVOKED,))
+CONTRACTS: Final = Contracts(
+    operations=(
+        REFRESH_SESSION,
+        LOG_OUT,
+        LIST_SESSIONS,
+        REVOKE_SESSION,
+        REVOKE,
+        LIST_REVOKED,
+    ),
+    events=(AUTH_REVOKED,),
+)

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable
 from typing import Final
 from uuid import UUID
 
+import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from contracts.kit import Body, Event
+from contracts.kit import Body, BodyT, Event
 
 Listener = Callable[[str, bytes], None]
 """(event name, payload); must not block."""
@@ -49,6 +50,17 @@ class LiveEvents:
             self._listeners.pop(merchant_id, None)
             for subscription in self._subscriptions.pop(merchant_id, []):
                 await subscription.unsubscribe()
+
+
+async def hear(client: Client, event: Event[BodyT], heard: Callable[[BodyT], None]) -> None:
+    """From now on tell ``heard`` of every ``event`` of any shop. Those that pass while the
+    connection is away are missed."""
+    decode = msgspec.json.Decoder(event.body).decode
+
+    async def receive(message: Msg) -> None:
+        heard(decode(message.data))
+
+    await client.subscribe(f"{event.topic}.*", cb=receive)
 
 
 async def watch(

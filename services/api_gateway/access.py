@@ -4,11 +4,13 @@ from contracts.caller import ANYONE, Caller
 from domain.errors import Unauthenticated
 from ports.tokens import Claims, TokenVerifier
 from services.api_gateway.permissions import Grants
+from services.api_gateway.revoked import RevokedTokens
 
 
 class Access:
-    def __init__(self, verifier: TokenVerifier, grants: Grants) -> None:
+    def __init__(self, verifier: TokenVerifier, revoked: RevokedTokens, grants: Grants) -> None:
         self._verifier = verifier
+        self._revoked = revoked
         self._grants = grants
 
     async def caller(self, authorization: str) -> Caller:
@@ -26,6 +28,7 @@ class Access:
     async def of_token(self, token: str) -> tuple[Caller, Claims]:
         """The same for a bare token, with what it says."""
         claims = self._verifier.verify(token)
+        self._revoked.check(claims)
         caller = Caller(
             audience=claims.audience,
             actor=claims.subject,

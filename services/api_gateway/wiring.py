@@ -1,5 +1,7 @@
 """How the gateway is put together: the edge, every HTTP-bound operation, the live stream."""
 
+import asyncio
+from contextlib import suppress
 from typing import Final
 from uuid import UUID
 
@@ -14,7 +16,7 @@ from adapters.http.source import Sources
 from adapters.http.stream import stream_route
 from adapters.http.webhooks import webhook_route
 from adapters.nats.connection import AT, MESSAGE_ID
-from adapters.nats.live import LiveEvents, watch
+from adapters.nats.live import LiveEvents, hear, watch
 from adapters.runtime.service import Loop, Service
 from adapters.runtime.world import World
 from adapters.shopify.context import MerchantContext
@@ -26,13 +28,17 @@ from adapters.tokens.keys import load_signing_keys
 from contracts.kit import Body
 from contracts.registry import REGISTRY
 from contracts.roles import ROLE_ASSIGNED, ROLE_DELETED, ROLE_UNASSIGNED, ROLE_UPDATED
+from contracts.sessions import AUTH_REVOKED
 from domain.errors import Unavailable
 from ports.sealing import MerchantKey
 from services.api_gateway.access import Access
 from services.api_gateway.permissions import CHECK_SECONDS, Grants
+from services.api_gateway.revoked import CHECK_SECONDS as REVOKED_SECONDS
+from services.api_gateway.revoked import RevokedTokens
 from services.api_gateway.shops import Shops
 from services.api_gateway.webhooks import Webhooks
 
+START_SECONDS: Final = 5.0
 STORE_SECONDS: Final = 3.5
 """Shopify waits five seconds in all for an answer."""
 
@@ -65,7 +71,20 @@ def service(world: World) -> Service:
     webhooks = Webhooks(shops, is_genuine, translate, keep)
     keys = load_signing_keys(settings.jwt_key_file, settings.previous_jwt_key_file)
     grants = Grants(world.mesh, development=settings.demo)
-    access = Access(JwtVerifier(keys, world.clock), grants)
+    revoked = RevokedTokens(world.mesh, world.clock)
+    access = Access(JwtVerifier(keys, world.clock), revoked, grants)
+
+    async def hear_of_revocations() -> None:
+        """So that nothing is missed, before it is asked what there was. Auth may be starting, too;
+        requests that come before it answers are told to try again."""
+        await hear(world.client, AUTH_REVOKED, revoked.hear)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(START_SECONDS):
+                while True:
+                    with suppress(Unavailable):
+                        await revoked.learn()
+                        return
+                    await asyncio.sleep(0.05)
 
     async def hear_of_roles() -> None:
         said = (ROLE_UPDATED, ROLE_DELETED, ROLE_ASSIGNED, ROLE_UNASSIGNED)
@@ -103,6 +122,9 @@ def service(world: World) -> Service:
     return Service(
         name="api_gateway",
         http=app,
-        loops=(Loop("permissions", CHECK_SECONDS, grants.check),),
-        on_start=(hear_of_roles,),
+        loops=(
+            Loop("permissions", CHECK_SECONDS, grants.check),
+            Loop("revoked tokens", REVOKED_SECONDS, revoked.learn),
+        ),
+        on_start=(hear_of_roles, hear_of_revocations),
     )

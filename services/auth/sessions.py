@@ -1,19 +1,25 @@
-"""Sessions: opened by a log-in of any kind, ended at once by whoever may."""
+"""Sessions: opened by a log-in of any kind, gone on with by refresh tokens, ended at once."""
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from contracts.caller import NO_SHOP, Audience
-from contracts.sessions import AUTH_REVOKED, AuthRevoked, TokenPair, Why
-from domain.errors import NotFound
+from contracts.auth import MerchantChanged
+from contracts.caller import NO_SHOP, Audience, Caller
+from contracts.sessions import AUTH_REVOKED, AuthRevoked, RefreshSession, TokenPair, Why
+from domain.errors import NotFound, Unauthenticated
+from ports.events import Received
+from ports.merchants import Status
 from ports.sessions import (
+    GRACE,
     REFRESH_LIFETIME,
     REMEMBERED,
     Holder,
     RefreshTokens,
+    Revocation,
     Session,
     SessionBook,
 )
@@ -21,29 +27,30 @@ from ports.tokens import TokenIssuer
 from ports.unit import Unit, Units
 
 _MOST_DEVICE: Final = 120  # characters
+_MOST_TOKEN: Final = 100  # characters; ours have 43
 _AT_ONCE: Final = 1_000
-"""Ids in one event: about 40 kB."""
+"""Sessions in one event: about 40 kB."""
+_NO_MORE: Final = "This refresh token does not hold, or no longer; log in again."
 
 
 class Sessions:
     def __init__(
-        self, units: Units[SessionBook], issuer: TokenIssuer, refresh: RefreshTokens
+        self, units: Units[SessionBook], issuer: TokenIssuer, refresh_tokens: RefreshTokens
     ) -> None:
         self._units = units
         self._issuer = issuer
-        self._refresh = refresh
+        self._refresh_tokens = refresh_tokens
 
     async def open(self, holder: Holder, *, device: str = "") -> TokenPair:
-        """Begin a session for somebody who has proven to be ``holder``.
+        """Begin a session for somebody who has proven to be ``holder``. Not from inside a
+        transaction: this is one.
 
         ``device`` says where it was made, in words that its owner will recognise in the list of
         their sessions ("Firefox on Linux"). Raises NotFound when the shop is not active.
         """
-        token = self._refresh.new()
+        token = self._refresh_tokens.new()
         async with self._units() as unit:
-            if holder.merchant_id is not None and not await unit.stores.shop_is_active(
-                holder.merchant_id
-            ):
+            if not await _may_go_on(unit, holder):
                 raise NotFound("No shop of this name uses LoyalNest.")
             now = unit.now()
             ends_at = None if holder.lifetime is None else now + holder.lifetime
@@ -56,8 +63,20 @@ class Sessions:
                 expires_at=_expiry(now, ends_at),
                 ends_at=ends_at,
             )
-            await unit.stores.add(session, self._refresh.hash(token))
+            await unit.stores.add(session, self._refresh_tokens.hash(token))
         return self._pair(session, token)
+
+    async def refresh(self, _: Caller, request: RefreshSession) -> TokenPair:
+        """The next pair. Whoever lost the answer asks again within ``GRACE`` and gets the same
+        refresh token; any other second use ends the session."""
+        token = request.refresh_token
+        if len(token) > _MOST_TOKEN:
+            raise Unauthenticated(_NO_MORE)
+        async with self._units() as unit:
+            pair = await self._next(unit, token)
+        if pair is None:  # only now: what was ended has to be committed
+            raise Unauthenticated(_NO_MORE)
+        return pair
 
     async def revoke(self, session_id: UUID, *, why: Why = Why.REVOKED, by: str = "") -> int:
         """End a session. Answers how many were ended that had not been: 0 or 1.
@@ -67,7 +86,7 @@ class Sessions:
         async with self._units() as unit:
             unit.actor = by
             ended = await unit.stores.revoke([session_id], unit.now(), why)
-            await tell(unit, ended, why)
+            await _tell(unit, ended, why)
         return len(ended)
 
     async def revoke_of_subject(
@@ -79,13 +98,14 @@ class Sessions:
         why: Why = Why.REVOKED,
         by: str = "",
     ) -> int:
-        """End all sessions of a person, in one shop or, without ``merchant_id``, in all."""
+        """End all sessions of a person, also those in which they act as somebody else; in one shop
+        or, without ``merchant_id``, in all."""
         async with self._units() as unit:
             unit.actor = by
             ended = await unit.stores.revoke_of_subject(
                 audience, subject, merchant_id, unit.now(), why
             )
-            await tell(unit, ended, why)
+            await _tell(unit, ended, why)
         return len(ended)
 
     async def revoke_of_merchant(
@@ -95,8 +115,42 @@ class Sessions:
         async with self._units() as unit:
             unit.actor = by
             ended = await unit.stores.revoke_of_merchant(merchant_id, unit.now(), why)
-            await tell(unit, ended, why)
+            await _tell(unit, ended, why)
         return len(ended)
+
+    async def revoke_token(self, token_id: str, *, by: str = "") -> int:
+        """End one access token; its session goes on. Answers 0 if that was done before."""
+        async with self._units() as unit:
+            unit.actor = by
+            expires_at = unit.now() + REMEMBERED
+            ended = await unit.stores.remember([Revocation(None, token_id, expires_at)])
+            if ended:
+                body = AuthRevoked(token_ids=(token_id,), expires_at=expires_at, reason=Why.REVOKED)
+                unit.emit(AUTH_REVOKED, body, NO_SHOP)
+        return ended
+
+    async def _next(self, unit: Unit[SessionBook], token: str) -> TokenPair | None:
+        """The next pair; None for a token that does not hold."""
+        now = unit.now()
+        shown = await unit.stores.of_token(self._refresh_tokens.hash(token))
+        if shown is None or shown.session.revoked_at is not None or now >= shown.session.expires_at:
+            return None
+        session = shown.session
+        if shown.newest:
+            if not await _may_go_on(unit, session.holder):
+                return None
+            salt = self._refresh_tokens.salt()
+            successor = self._refresh_tokens.successor(token, salt)
+            session = replace(session, refreshed_at=now, expires_at=_expiry(now, session.ends_at))
+            await unit.stores.rotate(session, salt, self._refresh_tokens.hash(successor))
+            return self._pair(session, successor)
+        if shown.salt is not None and now - session.refreshed_at <= GRACE:
+            if not await _may_go_on(unit, session.holder):
+                return None
+            return self._pair(session, self._refresh_tokens.successor(token, shown.salt))
+        ended = await unit.stores.revoke([session.session_id], now, Why.REUSED)
+        await _tell(unit, ended, Why.REUSED)
+        return None
 
     def _pair(self, session: Session, refresh_token: str) -> TokenPair:
         holder = session.holder
@@ -118,28 +172,45 @@ class Sessions:
         )
 
 
+async def end_in_closed_shops(unit: Unit[SessionBook], events: Sequence[Received[Any]]) -> None:
+    """End the sessions in shops that were suspended or have removed the app."""
+    closed_at: dict[UUID, datetime] = {}
+    for event in events:
+        body: MerchantChanged = event.body
+        if body.status != Status.ACTIVE:
+            closed_at[event.merchant_id] = max(event.at, closed_at.get(event.merchant_id, event.at))
+    if closed_at:
+        ended = await unit.stores.revoke_of_closed(closed_at, unit.now(), Why.SHOP_CLOSED)
+        await _tell(unit, ended, Why.SHOP_CLOSED)
+
+
+async def _may_go_on(unit: Unit[SessionBook], holder: Holder) -> bool:
+    return holder.merchant_id is None or await unit.stores.shop_is_active(holder.merchant_id)
+
+
 def _expiry(now: datetime, ends_at: datetime | None) -> datetime:
     """When a refresh token made now is over."""
     expires_at = now + REFRESH_LIFETIME
     return expires_at if ends_at is None else min(expires_at, ends_at)
 
 
-async def tell(unit: Unit[SessionBook], ended: Sequence[Session], why: Why) -> None:
-    """Have every gateway refuse the access tokens that these sessions may still have."""
-    expires_at = unit.now() + REMEMBERED
-    by_shop: dict[UUID | None, list[Session]] = defaultdict(list)
+async def _tell(unit: Unit[SessionBook], ended: Sequence[Session], why: Why) -> None:
+    """Have the access tokens refused that these sessions still have."""
+    now = unit.now()
+    expires_at = now + REMEMBERED
+    by_shop: dict[UUID, list[Session]] = defaultdict(list)
     for session in ended:
-        if session.refreshed_at + REMEMBERED > unit.now():
-            by_shop[session.holder.merchant_id].append(session)
+        by_shop[session.holder.merchant_id or NO_SHOP].append(session)
+    # One that was not refreshed for so long has no access token; there may be years of those.
+    alive = [each for each in ended if each.refreshed_at + GRACE + REMEMBERED > now]
+    await unit.stores.remember(Revocation(each.session_id, "", expires_at) for each in alive)
     for merchant_id, sessions in by_shop.items():
         subjects = {each.holder.subject for each in sessions}
-        ids = [str(each.session_id) for each in sessions]
-        await unit.stores.remember(ids, expires_at)
-        for start in range(0, len(ids), _AT_ONCE):
+        for start in range(0, len(sessions), _AT_ONCE):
             body = AuthRevoked(
-                ids=tuple(ids[start : start + _AT_ONCE]),
+                session_ids=tuple(each.session_id for each in sessions[start : start + _AT_ONCE]),
                 expires_at=expires_at,
                 reason=why,
                 subject=min(subjects) if len(subjects) == 1 else "",
             )
-            unit.emit(AUTH_REVOKED, body, merchant_id or NO_SHOP)
+            unit.emit(AUTH_REVOKED, body, merchant_id)

@@ -7,11 +7,11 @@ from contracts.auth import IssueDevelopmentToken, OpenDemoSession, Token, TokenC
 from contracts.caller import Audience, Caller, service_caller
 from contracts.roles import GET_PERMISSIONS, PermissionsOf
 from contracts.shop import member_id
-from domain.errors import Forbidden, InvalidRequest, NotFound, Problem
+from domain.errors import Forbidden, InvalidRequest, NotFound, Problem, Unauthenticated
 from domain.rbac import CUSTOMER, DEFAULT_ROLES
 from ports.merchants import Merchants, Status
 from ports.mesh import Mesh
-from ports.sessions import Holder
+from ports.sessions import Holder, SessionBook
 from ports.tokens import TokenVerifier
 from ports.unit import Units
 from services.auth.domains import normalised
@@ -28,6 +28,7 @@ class Tokens:
     def __init__(
         self,
         units: Units[Merchants],
+        session_units: Units[SessionBook],
         mesh: Mesh,
         sessions: Sessions,
         verifier: TokenVerifier,
@@ -35,6 +36,7 @@ class Tokens:
         development: bool,
     ) -> None:
         self._units = units
+        self._session_units = session_units
         self._mesh = mesh
         self._sessions = sessions
         self._verifier = verifier
@@ -42,6 +44,9 @@ class Tokens:
 
     async def validate(self, _: Caller, request: ValidateToken) -> TokenClaims:
         claims = self._verifier.verify(request.token)
+        async with self._session_units() as unit:
+            if await unit.stores.is_revoked(claims.session_id, claims.token_id):
+                raise Unauthenticated("The access token has been revoked.")
         return TokenClaims(
             audience=claims.audience,
             subject=claims.subject,
@@ -50,6 +55,8 @@ class Tokens:
             customer_id=claims.customer_id,
             role=claims.role,
             expires_at=claims.expires_at,
+            session_id=claims.session_id,
+            impersonator=claims.impersonator,
         )
 
     async def issue(self, _: Caller, request: IssueDevelopmentToken) -> Token:

@@ -181,6 +181,7 @@ def test_public_operations_are_few_and_meant() -> None:
     public = {name for name, each in REGISTRY.operations.items() if each.permission == PUBLIC}
     assert public == {
         "auth.v1.OpenDemoSession",
+        "auth.v1.RefreshSession",
         "frontend.v1.GetPage",
         "frontend.v1.GetAsset",
     }

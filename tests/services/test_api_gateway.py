@@ -11,9 +11,11 @@ from adapters.tokens.jwt_tokens import JwtIssuer, JwtVerifier
 from adapters.tokens.keys import SigningKey, SigningKeys
 from contracts.auth import Merchant
 from contracts.caller import ANYONE, Audience
+from contracts.sessions import RevokedList
 from domain.errors import NotFound, Unauthenticated, Unavailable
 from services.api_gateway.access import Access
 from services.api_gateway.permissions import Grants
+from services.api_gateway.revoked import RevokedTokens
 from services.api_gateway.shops import FRESH_SECONDS, STALE_SECONDS, UNKNOWN_SECONDS, Shops
 
 KEYS = SigningKeys(SigningKey.of(b"k" * 32))
@@ -79,9 +81,18 @@ async def test_an_unknown_shop_is_asked_for_again_soon() -> None:
     assert (await shops.find("a.myshopify.com")).merchant_id == SHOP
 
 
+async def nothing_revoked() -> RevokedTokens:
+    answer = RevokedList(as_of=SystemClock().now(), revoked=())
+    revoked = RevokedTokens(OneAnswer(answer), SystemClock())
+    await revoked.learn()
+    return revoked
+
+
 async def test_a_members_token_asks_nobody() -> None:
     mesh = OneAnswer(Unavailable())
-    access = Access(JwtVerifier(KEYS, SystemClock()), Grants(mesh, development=False))
+    access = Access(
+        JwtVerifier(KEYS, SystemClock()), await nothing_revoked(), Grants(mesh, development=False)
+    )
     member = uuid4()
     issued = JwtIssuer(KEYS, SystemClock()).issue(
         Audience.CUSTOMER, "member", merchant_id=SHOP, customer_id=member
@@ -93,7 +104,9 @@ async def test_a_members_token_asks_nobody() -> None:
 
 async def test_no_header_is_anyone_and_a_wrong_one_is_refused() -> None:
     access = Access(
-        JwtVerifier(KEYS, SystemClock()), Grants(OneAnswer(NotFound()), development=False)
+        JwtVerifier(KEYS, SystemClock()),
+        await nothing_revoked(),
+        Grants(OneAnswer(NotFound()), development=False),
     )
     assert await access.caller("") is ANYONE
     for header in ("Basic abc", "Bearer", "Bearer ", "nonsense"):

@@ -1,6 +1,9 @@
-"""What the gateway relies on: whose webhook it is, and what people and roles may do."""
+"""What the gateway relies on: whose webhook it is, what people may do, what is revoked."""
 
-from contracts import auth, roles
+from uuid import UUID
+
+from contracts import auth, roles, sessions
+from contracts.kit import Instant
 from domain.errors import NotFound
 from tests.contracts.pacts import Calls, Pact, Part
 from tests.contracts.parts import Granted, ShopKey
@@ -14,6 +17,19 @@ class GrantedUntil(Granted, frozen=True, kw_only=True):
 
 class VersionsOf(Part, frozen=True, kw_only=True):
     versions: tuple[int, ...]
+
+
+class RevokedPart(Part, frozen=True, kw_only=True):
+    session_id: UUID | None = None
+    token_id: str = ""
+    expires_at: Instant
+
+
+class RevokedSince(Part, frozen=True, kw_only=True):
+    """All that was revoked since ``as_of`` of the answer before."""
+
+    as_of: Instant
+    revoked: tuple[RevokedPart, ...]
 
 
 PACT = Pact(
@@ -32,5 +48,6 @@ PACT = Pact(
             {"merchant_ids": ["01985a3c-7d52-7c4e-9b1f-2f6d8c0e4a11"]},
             VersionsOf,
         ),
+        Calls(sessions.LIST_REVOKED, {"since": "2026-11-20T12:00:00Z"}, RevokedSince),
     ),
 )

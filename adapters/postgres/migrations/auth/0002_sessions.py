@@ -7,8 +7,9 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    # LoyalNest's own staff belong to no shop. A used refresh token stays until it would have
-    # expired, so that using it again is noticed; salt is what its successor was made with.
+    # LoyalNest's own staff belong to no shop. Of a session's refresh tokens the newest is in its
+    # row, with the one before and what the newest was made from it with. Used ones stay until they
+    # would have expired, so that using one again is noticed.
     op.execute(
         """
         CREATE TABLE sessions (
@@ -25,35 +26,38 @@ def upgrade() -> None:
             expires_at timestamptz NOT NULL,
             ends_at timestamptz,
             revoked_at timestamptz,
-            revoked_because text
-        )
-        """
-    )
-    op.execute("CREATE INDEX sessions_of_subject ON sessions (subject, opened_at)")
-    op.execute(
-        "CREATE INDEX sessions_of_merchant ON sessions (merchant_id) WHERE revoked_at IS NULL"
-    )
-    op.execute("CREATE INDEX sessions_by_end ON sessions (expires_at)")
-    op.execute(
-        """
-        CREATE TABLE refresh_tokens (
-            token_hash bytea PRIMARY KEY,
-            session_id uuid NOT NULL REFERENCES sessions ON DELETE CASCADE,
-            issued_at timestamptz NOT NULL,
-            expires_at timestamptz NOT NULL,
-            used_at timestamptz,
+            revoked_because text,
+            token_hash bytea NOT NULL UNIQUE,
+            used_hash bytea,
             salt bytea
         )
         """
     )
-    op.execute("CREATE INDEX refresh_tokens_of_session ON refresh_tokens (session_id)")
-    op.execute("CREATE INDEX refresh_tokens_by_end ON refresh_tokens (expires_at)")
+    op.execute("CREATE INDEX sessions_of_subject ON sessions (subject, session_id)")
+    op.execute(
+        "CREATE INDEX sessions_of_merchant ON sessions (merchant_id) WHERE revoked_at IS NULL"
+    )
+    op.execute("CREATE INDEX sessions_of_impersonator ON sessions (impersonator)")
+    op.execute("CREATE INDEX sessions_by_end ON sessions (expires_at)")
+    op.execute(
+        """
+        CREATE TABLE used_refresh_tokens (
+            token_hash bytea PRIMARY KEY,
+            session_id uuid NOT NULL REFERENCES sessions ON DELETE CASCADE,
+            expires_at timestamptz NOT NULL
+        )
+        """
+    )
+    op.execute("CREATE INDEX used_tokens_of_session ON used_refresh_tokens (session_id)")
+    op.execute("CREATE INDEX used_tokens_by_end ON used_refresh_tokens (expires_at)")
     op.execute(
         """
         CREATE TABLE revocations (
-            id text PRIMARY KEY,
+            kind text NOT NULL CHECK (kind IN ('session', 'token')),
+            id text NOT NULL,
             recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-            expires_at timestamptz NOT NULL
+            expires_at timestamptz NOT NULL,
+            PRIMARY KEY (kind, id)
         )
         """
     )
