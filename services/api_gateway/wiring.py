@@ -38,7 +38,7 @@ from services.api_gateway.revoked import RevokedTokens
 from services.api_gateway.shops import Shops
 from services.api_gateway.webhooks import Webhooks
 
-START_SECONDS: Final = 5.0
+START_SECONDS: Final = 2.0
 STORE_SECONDS: Final = 3.5
 """Shopify waits five seconds in all for an answer."""
 

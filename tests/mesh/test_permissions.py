@@ -69,7 +69,7 @@ async def test_a_change_takes_effect_at_the_gateway_within_two_seconds(run: Run)
 
 async def test_known_permissions_survive_the_roles_service(run: Run) -> None:
     merchant = uuid4()
-    async with run("api_gateway", "core") as process:
+    async with run("api_gateway", "auth", "core") as process:
         edge = Edge(process)
         ann, bob = (token_of(process, merchant, who, "owner") for who in ("ann", "bob"))
         path = "/v1/api/core/members"
@@ -94,7 +94,7 @@ async def test_a_listener_who_may_no_longer_look_is_sent_away(run: Run) -> None:
 
     merchant = uuid4()
     owner = staff(merchant, "owner")
-    async with run("api_gateway", "roles") as process:
+    async with run("api_gateway", "auth", "roles") as process:
         edge = Edge(process)
         await assign(process, owner, "ann", "viewer")
         await create(process, owner, "nothing")

@@ -19,7 +19,7 @@ async def test_a_process_stops_without_a_server(tmp_path: Path, gone: str) -> No
             "LOYALNEST_OPS_PORT": str(free_port(set())),
         }
         process = Process(
-            ["api_gateway", "points", "gamification"],
+            ["api_gateway", "auth", "points", "gamification"],
             Settings.from_environment(own.environment() | ports),
         )
         await process.start()
