@@ -217,12 +217,15 @@ def _ancestors(name: str, roles: Mapping[str, Role]) -> set[str]:
 
 
 def _generations(name: str, roles: Mapping[str, Role]) -> int:
-    """How many roles stand above ``name`` in the longest line; there is no circle above it."""
-    generation, count = {name}, -1
-    while generation:
+    """How many roles stand above ``name`` in the longest line, as far as it matters: one more
+    than are allowed at most."""
+    count, generation = 0, {name}
+    while count <= MOST_GENERATIONS:
         generation = {
             parent for each in generation if each in roles for parent in roles[each].inherits
         }
+        if not generation:
+            break
         count += 1
     return count
 
