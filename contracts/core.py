@@ -15,6 +15,7 @@ from contracts.kit import (
     Request,
     Response,
     get,
+    post,
     put,
 )
 from domain.errors import InvalidRequest, Kind, LoyaltyError, NotFound
@@ -128,6 +129,27 @@ LIST_MEMBERS: Final = Operation(
 )
 
 
+class MembersOf(Request, frozen=True, kw_only=True):
+    customer_ids: tuple[UUID, ...]
+
+
+class MembersFound(Response, frozen=True, kw_only=True):
+    """The members that exist of those asked for, in no particular order."""
+
+    members: tuple[Member, ...]
+
+
+GET_MEMBERS: Final = Operation(
+    "core.v1.GetMembers",
+    MembersOf,
+    MembersFound,
+    permission="customers:read",
+    summary="The profiles of many members at once (250 at most).",
+    http=post("/v1/api/core/members/batch"),
+    errors=(InvalidRequest,),
+)
+
+
 class GetUsage(Request, frozen=True, kw_only=True):
     pass
 
@@ -198,6 +220,7 @@ CONTRACTS: Final = Contracts(
         UPDATE_SETTINGS,
         GET_CUSTOMER_RFM,
         LIST_MEMBERS,
+        GET_MEMBERS,
         GET_USAGE,
     ),
     events=(CUSTOMER_CREATED, CUSTOMER_UPDATED, PLAN_LIMIT_WARNING, SETTINGS_UPDATED),

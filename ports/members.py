@@ -84,6 +84,12 @@ class Members(Protocol):
 
     async def find(self, key: MemberKey) -> MemberProfile | None: ...
 
+    async def several(
+        self, merchant_id: UUID, customers: Sequence[UUID]
+    ) -> Sequence[MemberProfile]:
+        """Those of these members that the shop has, in no particular order."""
+        ...
+
     async def page(
         self, merchant_id: UUID, *, segment: str, tier: str, after: Place | None, limit: int
     ) -> Sequence[MemberProfile]:

@@ -70,6 +70,12 @@ _COUNT: Final = text(
 _FIND: Final = text(
     "SELECT * FROM customers WHERE merchant_id = :merchant_id AND customer_id = :customer_id"
 )
+_SEVERAL: Final = text(
+    """
+    SELECT * FROM customers
+    WHERE merchant_id = :merchant_id AND customer_id = ANY(CAST(:customers AS uuid[]))
+    """
+)
 # Who never ordered stands at the beginning of time, so that the list has one plain order and a
 # page is one range of its index.
 _AT: Final = "coalesce({}, CAST('-infinity' AS timestamptz))"
@@ -124,6 +130,14 @@ class PostgresMembers:
     async def find(self, key: MemberKey) -> MemberProfile | None:
         row = (await self._connection.execute(_FIND, key._asdict())).one_or_none()
         return None if row is None else _profile(row)
+
+    async def several(
+        self, merchant_id: UUID, customers: Sequence[UUID]
+    ) -> Sequence[MemberProfile]:
+        rows = await self._connection.execute(
+            _SEVERAL, {"merchant_id": merchant_id, "customers": list(customers)}
+        )
+        return [_profile(row) for row in rows]
 
     async def page(
         self, merchant_id: UUID, *, segment: str, tier: str, after: Place | None, limit: int

@@ -10,6 +10,8 @@ from litestar import Litestar, Response, get
 from adapters.crypto.keyfile import load_key
 from adapters.crypto.keys import EnvelopeKeys
 from adapters.crypto.sealer import AesGcmSealer
+from adapters.graphql.route import graphql_route
+from adapters.graphql.schema import make_schema
 from adapters.http.operations import mount
 from adapters.http.problems import HANDLERS
 from adapters.http.source import Sources
@@ -107,6 +109,9 @@ def service(world: World) -> Service:
             ready,
             webhook_route(
                 webhooks.accept, frozenset(REGISTRY.webhooks), settings.webhook_max_bytes
+            ),
+            graphql_route(
+                make_schema(REGISTRY), world.mesh, access.caller, settings.body_max_bytes
             ),
             stream_route(access.of_token, LiveEvents(world.client)),
             *(

@@ -15,9 +15,11 @@ from contracts.core import (
     GetCustomerRFM,
     ListMembers,
     Member,
+    MembersFound,
+    MembersOf,
 )
 from contracts.core import Members as MembersPage
-from contracts.paging import BAD_CURSOR, limit_problems
+from contracts.paging import BAD_CURSOR, MOST, limit_problems
 from contracts.rfm import RfmUpdated
 from contracts.users import UserChanged
 from domain.errors import InvalidRequest, NotFound, Problem
@@ -109,6 +111,14 @@ class MemberList:
         if found is None:
             raise NotFound("This shop has no such member.")
         return _member(found)
+
+    async def several(self, caller: Caller, request: MembersOf) -> MembersFound:
+        if len(request.customer_ids) > MOST:
+            problem = Problem("/customer_ids", f"At most {MOST} members at once.")
+            raise InvalidRequest(problems=[problem])
+        async with self._units() as unit:
+            found = await unit.stores.several(caller.tenant, request.customer_ids)
+        return MembersFound(members=tuple(_member(each) for each in found))
 
     async def page(self, caller: Caller, request: ListMembers) -> MembersPage:
         problems = limit_problems(request.limit)

@@ -29,6 +29,7 @@ def service(world: World) -> Service:
             commands(core.UPDATE_SETTINGS, settings, update),
             answers(core.GET_CUSTOMER_RFM, profiles.get),
             answers(core.LIST_MEMBERS, profiles.page),
+            answers(core.GET_MEMBERS, profiles.several),
             answers(core.GET_USAGE, UsageReport(usage).get),
         ),
         consumes=(
