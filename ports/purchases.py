@@ -1,4 +1,4 @@
-"""What members have bought, for services that add it up: heard from events, kept per member."""
+"""What members have bought: heard from events, added up and kept per member."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence

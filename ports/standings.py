@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from domain.rfm.profile import Profile
 from ports.programs import Programs
-from ports.purchases import Buyers, MemberKey
+from ports.purchases import MemberKey
 from ports.walks import Walks
 
 
@@ -23,26 +23,53 @@ NEVER = Assigned()
 
 
 @dataclass(frozen=True, slots=True)
+class Climb:
+    """What a member climbs with: orders that count, and lifetime net spend in shop currency.
+    ``version`` is that of the news it is from; a higher one is newer."""
+
+    orders: int = 0
+    spent: Decimal = Decimal(0)
+    shopify_customer_id: str = ""
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a member climbs with, and the tier that was last made of it."""
+
+    climb: Climb
+    assigned: Assigned
+
+
+NOWHERE = Standing(Climb(), NEVER)
+
+
+@dataclass(frozen=True, slots=True)
 class Move:
     before: Assigned
     after: Assigned
     at: datetime
 
 
-class Standings(Buyers, Programs, Walks, Protocol):
-    """Works inside one transaction. Who assigns a tier holds the member's profile
-    (``ports.purchases``), so tiers need no lock of their own."""
+class Standings(Programs, Walks, Protocol):
+    """Works inside one transaction. A member who was learnt of or locked is held until it ends, so
+    a tier is made by one transaction at a time."""
 
-    async def tiers(self, keys: Iterable[MemberKey]) -> Mapping[MemberKey, Assigned]:
-        """The tiers of those members who ever had one."""
+    async def learn(self, told: Mapping[MemberKey, Climb]) -> Mapping[MemberKey, Standing]:
+        """Believe what is newer than what is known; returns the members who climb with something
+        else now."""
+        ...
+
+    async def lock(self, keys: Iterable[MemberKey]) -> Mapping[MemberKey, Standing]:
+        """Those of these members that are known, held until the transaction ends."""
         ...
 
     async def assign(self, moves: Mapping[MemberKey, Move]) -> None:
-        """Move members between tiers and the tiers' counts."""
+        """Move members that are held between tiers, and the tiers' counts."""
         ...
 
-    async def find(self, key: MemberKey) -> tuple[Profile, Assigned]:
-        """Somebody of whom no order is known has an empty profile and no tier."""
+    async def find(self, key: MemberKey) -> Standing:
+        """NOWHERE for somebody of whom nothing is known."""
         ...
 
     async def tier_counts(self, merchant_id: UUID) -> Mapping[str, int]:

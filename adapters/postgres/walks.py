@@ -1,10 +1,11 @@
-"""``ports.walks.Walks`` on PostgreSQL: a cursor per shop that goes through its profiles."""
+"""``ports.walks.Walks`` on PostgreSQL: a cursor per shop that goes through its members."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from functools import cache
+from typing import ClassVar, Final
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ports.purchases import MemberKey
@@ -17,19 +18,15 @@ _BEGIN: Final = text(
     """
 )
 _TAKE: Final = text("SELECT merchant_id, after FROM walks LIMIT 1 FOR UPDATE SKIP LOCKED")
-_NEXT: Final = text(
-    """
-    SELECT customer_id FROM profiles
-    WHERE merchant_id = :merchant_id AND customer_id > CAST(:after AS uuid)
-    ORDER BY customer_id LIMIT :most
-    """
-)
 _ADVANCE: Final = text("UPDATE walks SET after = :after WHERE merchant_id = :merchant_id")
 _END: Final = text("DELETE FROM walks WHERE merchant_id = :merchant_id")
 _START: Final = UUID(int=0)
 
 
 class PostgresWalks:
+    walked: ClassVar = "profiles"
+    """The table with a row for each member, by merchant and customer."""
+
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
@@ -40,7 +37,8 @@ class PostgresWalks:
     async def next_members(self, limit: int) -> Sequence[MemberKey]:
         while walk := (await self._connection.execute(_TAKE)).one_or_none():
             found = await self._connection.execute(
-                _NEXT, {"merchant_id": walk.merchant_id, "after": walk.after, "most": limit}
+                _next(self.walked),
+                {"merchant_id": walk.merchant_id, "after": walk.after, "most": limit},
             )
             members = [MemberKey(walk.merchant_id, each) for each in found.scalars()]
             if members:
@@ -50,3 +48,14 @@ class PostgresWalks:
                 return members
             await self._connection.execute(_END, {"merchant_id": walk.merchant_id})
         return ()
+
+
+@cache
+def _next(table: str) -> TextClause:
+    return text(
+        f"""
+        SELECT customer_id FROM {table}
+        WHERE merchant_id = :merchant_id AND customer_id > CAST(:after AS uuid)
+        ORDER BY customer_id LIMIT :most
+        """
+    )

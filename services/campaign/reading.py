@@ -16,14 +16,14 @@ class Reading:
     async def member(self, caller: Caller, request: GetVIPTier) -> VipTier:
         tenant = caller.tenant
         async with self._units() as unit:
-            profile, assigned = await unit.stores.find(MemberKey(tenant, request.customer_id))
+            member = await unit.stores.find(MemberKey(tenant, request.customer_id))
             program = (await unit.stores.programs([tenant])).get(tenant)
         ladder = DEFAULT_LADDER if program is None else program.tiers
-        amount = qualifying(ladder, profile)
+        amount = qualifying(ladder, member.climb)
         stands = standing(ladder, amount)
         return VipTier(
             customer_id=request.customer_id,
-            tier=assigned.tier,
+            tier=member.assigned.tier,
             qualifying=amount,
             next_tier="" if stands.next is None else stands.next.name,
             to_next=None if stands.next is None else stands.distance,

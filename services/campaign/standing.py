@@ -1,28 +1,27 @@
-"""Moving members between VIP tiers: after what they bought, and after a change of the ladder."""
+"""Moving members between VIP tiers: after what they bought, and after a change of the ladder.
+
+What a member has bought is kept once, by rfm, which says it with every change (``rfm.updated``).
+"""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
 from contracts.campaign import TIER_ASSIGNED, TierAssigned
-from domain.rfm.profile import Profile
+from contracts.rfm import RfmUpdated
 from domain.tiers import DEFAULT_LADDER, TierLadder, TierMetric, tier_for
 from ports.events import Received
 from ports.programs import newest_programs
-from ports.purchases import Bought, MemberKey, hear
-from ports.standings import NEVER, Assigned, Move, Standings
+from ports.purchases import MemberKey
+from ports.standings import Assigned, Climb, Move, Standing, Standings
 from ports.unit import Unit, Units
 
 _AT_ONCE: Final = 500
 
 
-async def apply_shop_events(unit: Unit[Standings], events: Sequence[Received[Any]]) -> None:
-    """Bring the profiles to what these orders and refunds say, and move whom it moves."""
-    await _move(unit, await unit.stores.learn(hear(events)), hold=True)
-
-
-async def apply_programs(unit: Unit[Standings], events: Sequence[Received[Any]]) -> None:
-    """Keep each shop's ladder at hand; its members are looked at again where it changed."""
+async def apply_mesh_events(unit: Unit[Standings], events: Sequence[Received[Any]]) -> None:
+    """Keep each shop's ladder at hand, and move whom these events move. After a change of the
+    ladder all members of the shop are looked at again."""
     newest = newest_programs(events)
     replaced = await unit.stores.learn_programs(newest)
     await unit.stores.begin_walks(
@@ -30,6 +29,16 @@ async def apply_programs(unit: Unit[Standings], events: Sequence[Received[Any]])
         for merchant, before in replaced.items()
         if newest[merchant].tiers != (DEFAULT_LADDER if before is None else before.tiers)
     )
+    told: dict[MemberKey, Climb] = {}
+    causes: dict[MemberKey, Received[Any]] = {}
+    for event in events:
+        if isinstance(event.body, RfmUpdated):
+            key = MemberKey(event.merchant_id, event.body.customer_id)
+            climb = _climb(event.body)
+            known = told.get(key)
+            if known is None or known.version < climb.version:
+                told[key], causes[key] = climb, event
+    await _move(unit, await unit.stores.learn(told), causes, hold=True)
 
 
 async def reassign(units: Units[Standings]) -> None:
@@ -40,28 +49,27 @@ async def reassign(units: Units[Standings]) -> None:
             keys = await unit.stores.next_members(_AT_ONCE)
             if not keys:
                 return
-            buyers = await unit.stores.lock_buyers(keys)
-            unchanged = {
-                key: Bought(buyer.profile, buyer.profile, buyer.shopify_customer_id)
-                for key, buyer in buyers.items()
-            }
-            await _move(unit, unchanged, hold=False)
+            await _move(unit, await unit.stores.lock(keys), {}, hold=False)
 
 
-async def _move(unit: Unit[Standings], members: Mapping[MemberKey, Bought], *, hold: bool) -> None:
+async def _move(
+    unit: Unit[Standings],
+    members: Mapping[MemberKey, Standing],
+    causes: Mapping[MemberKey, Received[Any]],
+    *,
+    hold: bool,
+) -> None:
     """Give each of these members the tier they stand on, and announce those that changed."""
     if not members:
         return
     programs = await unit.stores.programs({key.merchant_id for key in members}, hold=hold)
     ladders = {merchant: program.tiers for merchant, program in programs.items()}
-    known = await unit.stores.tiers(members)
     now = unit.now()
     moves: dict[MemberKey, Move] = {}
     for key, member in members.items():
         ladder = ladders.get(key.merchant_id, DEFAULT_LADDER)
-        tier = tier_for(ladder, qualifying(ladder, member.after))
-        name = "" if tier is None else tier.name
-        before = known.get(key, NEVER)
+        tier = tier_for(ladder, qualifying(ladder, member.climb))
+        name, before = "" if tier is None else tier.name, member.assigned
         if name == before.tier:
             continue
         after = Assigned(name, before.version + 1)
@@ -70,27 +78,31 @@ async def _move(unit: Unit[Standings], members: Mapping[MemberKey, Bought], *, h
             TIER_ASSIGNED,
             TierAssigned(
                 customer_id=key.customer_id,
-                shopify_customer_id=member.shopify_customer_id,
+                shopify_customer_id=member.climb.shopify_customer_id,
                 tier=after.tier,
                 previous=before.tier,
                 version=after.version,
                 occurred_at=now,
             ),
             key.merchant_id,
-            cause=member.cause,
+            cause=causes.get(key),
         )
     await unit.stores.assign(moves)
 
 
-def qualifying(ladder: TierLadder, profile: Profile) -> Decimal:
+def qualifying(ladder: TierLadder, climb: Climb) -> Decimal:
     """What a member climbs this ladder with: lifetime net spend in shop currency, or orders.
 
     A ladder by points has nobody on it: its metric is not known here, and core accepts none.
     """
     match ladder.metric:
         case TierMetric.SPEND:
-            return profile.spent
+            return climb.spent
         case TierMetric.ORDERS:
-            return Decimal(profile.orders)
+            return Decimal(climb.orders)
         case TierMetric.POINTS:
             return Decimal(0)
+
+
+def _climb(said: RfmUpdated) -> Climb:
+    return Climb(said.orders, said.spent, said.shopify_customer_id, said.version)

@@ -6,11 +6,11 @@ from adapters.nats.consumer import Consumes
 from adapters.postgres.standings import PostgresStandings
 from adapters.runtime.service import Loop, Service, answers
 from adapters.runtime.world import World
-from contracts import campaign, core, shop
+from contracts import campaign, core, rfm
 from ports.standings import Standings
 from ports.unit import Units
 from services.campaign.reading import Reading
-from services.campaign.standing import apply_programs, apply_shop_events, reassign
+from services.campaign.standing import apply_mesh_events, reassign
 
 
 def service(world: World) -> Service:
@@ -24,12 +24,11 @@ def service(world: World) -> Service:
         ),
         consumes=(
             Consumes(
-                (*shop.ORDER_EVENTS, shop.REFUND_CREATED),
+                (rfm.RFM_UPDATED, core.SETTINGS_UPDATED),
                 units,
-                apply_shop_events,
-                inbox=False,  # what is known of an order is in its row
+                apply_mesh_events,
+                inbox=False,  # members and programs have versions
             ),
-            Consumes((core.SETTINGS_UPDATED,), units, apply_programs),
         ),
         loops=(Loop("reassignment after a changed ladder", 2.0, partial(reassign, units)),),
     )

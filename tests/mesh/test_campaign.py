@@ -38,7 +38,7 @@ async def count(said: list[campaign.TierAssigned]) -> int:
 
 async def test_spend_moves_a_member_up_and_a_refund_down(run: Run) -> None:
     merchant = uuid4()
-    async with run("campaign") as process:
+    async with run("rfm", "campaign") as process:
         said = await heard(process, campaign.TIER_ASSIGNED, merchant)
         nobody = await tier_of(process, merchant)
         assert (nobody.tier, nobody.qualifying, nobody.next_tier) == ("", Decimal(0), "Silver")
@@ -72,7 +72,7 @@ async def test_spend_moves_a_member_up_and_a_refund_down(run: Run) -> None:
 
 
 async def test_any_order_of_arrival_ends_the_same(run: Run) -> None:
-    async with run("campaign") as process:
+    async with run("rfm", "campaign") as process:
         for seed in range(4):
             merchant = uuid4()
             later = AT + timedelta(hours=1)
@@ -104,7 +104,7 @@ async def test_any_order_of_arrival_ends_the_same(run: Run) -> None:
 
 async def test_another_ladder_moves_everybody(run: Run) -> None:
     merchant = uuid4()
-    async with run("campaign") as process:
+    async with run("rfm", "campaign") as process:
         said = await heard(process, campaign.TIER_ASSIGNED, merchant)
         for number in range(3):
             told = order(merchant, f"c{number}", order_id=f"o{number}")

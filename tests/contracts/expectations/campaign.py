@@ -1,14 +1,25 @@
-"""What campaign relies on: what members buy and get back, and the shop's program."""
+"""What campaign relies on: what members have bought in all, and the shop's program."""
 
-from contracts import core, shop
-from tests.contracts.pacts import Pact, Reads
-from tests.contracts.parts import Program, Purchase, RefundPart
+from decimal import Decimal
+from uuid import UUID
+
+from contracts import core, rfm
+from tests.contracts.pacts import Pact, Part, Reads
+from tests.contracts.parts import Program
+
+
+class Bought(Part, frozen=True, kw_only=True):
+    customer_id: UUID
+    shopify_customer_id: str = ""
+    orders: int
+    spent: Decimal
+    version: int
+
 
 PACT = Pact(
     "campaign",
     reads=(
-        Reads(shop.ORDER_EVENTS, Purchase),
-        Reads((shop.REFUND_CREATED,), RefundPart),
+        Reads((rfm.RFM_UPDATED,), Bought),
         Reads((core.SETTINGS_UPDATED,), Program),
     ),
 )
