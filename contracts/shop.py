@@ -112,7 +112,17 @@ class ProductGone(Body, frozen=True, kw_only=True):
 
 
 class Uninstalled(Body, frozen=True, kw_only=True):
+    """``removed_at`` is when that was, by Shopify's clock; the news of it may come hours later."""
+
     shop_domain: str
+    removed_at: Instant | None = None
+
+
+class ScopesChanged(Body, frozen=True, kw_only=True):
+    """``granted`` is all that the shop grants the app since ``changed_at``, sorted."""
+
+    granted: tuple[str, ...]
+    changed_at: Instant
 
 
 class PrivacyRequest(Body, frozen=True, kw_only=True):
@@ -156,6 +166,13 @@ PRODUCT_DELETED = Event(
 APP_UNINSTALLED = Event(
     "app.uninstalled", Uninstalled, _GATEWAY, "The shop removed the app.", prefix="shop"
 )
+SCOPES_CHANGED = Event(
+    "app.scopes_update",
+    ScopesChanged,
+    _GATEWAY,
+    "What a shop grants the app changed.",
+    prefix="shop",
+)
 DATA_REQUESTED = Event(
     "customers.data_request",
     PrivacyRequest,
@@ -182,10 +199,15 @@ _ALL = (
     PRODUCT_UPDATED,
     PRODUCT_DELETED,
     APP_UNINSTALLED,
+    SCOPES_CHANGED,
     DATA_REQUESTED,
     CUSTOMER_REDACTED,
     SHOP_REDACTED,
 )
+
+AFTER_UNINSTALL = frozenset((APP_UNINSTALLED, DATA_REQUESTED, CUSTOMER_REDACTED, SHOP_REDACTED))
+"""What is also taken from a shop that has removed the app: the news of that itself, and what the
+law wants. Everything else comes too late."""
 
 CONTRACTS = Contracts(
     events=_ALL,

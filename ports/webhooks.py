@@ -1,6 +1,7 @@
 """What taking in a webhook needs: proof of its origin, a translation, and a place that keeps it."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -12,9 +13,12 @@ IsGenuine = Callable[[bytes, str], bool]
 
 
 class Translate(Protocol):
-    def __call__(self, topic: str, raw: bytes, merchant_id: UUID, key: MerchantKey) -> Body:
-        """Our own words for a webhook, with personal data sealed. Raises InvalidRequest for a
-        body that is not what its topic promises."""
+    def __call__(
+        self, topic: str, raw: bytes, merchant_id: UUID, key: MerchantKey, triggered_at: datetime
+    ) -> Body:
+        """Our own words for a webhook, with personal data sealed. ``triggered_at`` is when that
+        happened of which it tells. Raises InvalidRequest for a body that is not what its topic
+        promises."""
         ...
 
 

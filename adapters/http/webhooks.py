@@ -32,7 +32,14 @@ _JSON: Final = (b"content-type", b"application/json")
 
 class Accept(Protocol):
     async def __call__(
-        self, topic: str, raw: bytes, *, signature: str, domain: str, webhook_id: str
+        self,
+        topic: str,
+        raw: bytes,
+        *,
+        signature: str,
+        domain: str,
+        webhook_id: str,
+        triggered_at: str,
     ) -> bool: ...
 
 
@@ -60,6 +67,7 @@ def webhook_route(accept: Accept, topics: frozenset[str], max_bytes: int) -> ASG
                     signature=headers.get(b"x-shopify-hmac-sha256", ""),
                     domain=headers.get(b"x-shopify-shop-domain", "").lower(),
                     webhook_id=headers.get(b"x-shopify-webhook-id", ""),
+                    triggered_at=headers.get(b"x-shopify-triggered-at", ""),
                 )
             except LoyaltyError as error:
                 WEBHOOKS.labels(label, error.code).inc()

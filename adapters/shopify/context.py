@@ -1,5 +1,6 @@
 """For whom a webhook is translated."""
 
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -7,10 +8,12 @@ from ports.sealing import MerchantKey, Sealer
 
 
 class MerchantContext(NamedTuple):
-    """The shop that a webhook came from, as the edge knows it."""
+    """The shop that a webhook came from, as the edge knows it, and when that happened there of
+    which it tells."""
 
     merchant_id: UUID
     key: MerchantKey
+    triggered_at: datetime
 
 
 class Sealing(NamedTuple):

@@ -158,6 +158,11 @@ class Shop(msgspec.Struct, frozen=True, kw_only=True):
     domain: str | None = None
 
 
+class ScopesPayload(msgspec.Struct, frozen=True, kw_only=True):
+    current: list[str]
+    updated_at: Instant | None = None
+
+
 class PrivacyCustomer(msgspec.Struct, frozen=True, kw_only=True):
     id: Id
 

@@ -11,11 +11,11 @@ from adapters.shopify.payloads import (
 from contracts.shop import PrivacyRequest, Uninstalled, member_id
 
 
-def uninstalled(payload: Shop, to: Sealing) -> Uninstalled:  # noqa: ARG001 - one shape per topic
+def uninstalled(payload: Shop, to: Sealing) -> Uninstalled:
     domain = payload.myshopify_domain or payload.domain
     if not domain:
         raise MalformedPayload("/myshopify_domain", "This field is required.")
-    return Uninstalled(shop_domain=domain)
+    return Uninstalled(shop_domain=domain, removed_at=to.merchant.triggered_at)
 
 
 def data_request(payload: DataRequestPayload, to: Sealing) -> PrivacyRequest:
@@ -29,7 +29,7 @@ def customer_redaction(payload: CustomerRedaction, to: Sealing) -> PrivacyReques
     return _about(customer, customer, payload.orders_to_redact, to)
 
 
-def shop_redaction(payload: ShopRedaction, to: Sealing) -> PrivacyRequest:  # noqa: ARG001 - as above
+def shop_redaction(payload: ShopRedaction, to: Sealing) -> PrivacyRequest:  # noqa: ARG001 - one shape per topic
     return PrivacyRequest(request_key=str(payload.shop_id))
 
 

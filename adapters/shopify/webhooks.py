@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from adapters.shopify import orders, people, privacy, products
+from adapters.shopify import orders, people, privacy, products, scopes
 from adapters.shopify.context import MerchantContext, Sealing
 from adapters.shopify.errors import MalformedPayload
 from adapters.shopify.payloads import (
@@ -20,6 +20,7 @@ from adapters.shopify.payloads import (
     ProductDeletion,
     ProductPayload,
     RefundPayload,
+    ScopesPayload,
     Shop,
     ShopRedaction,
 )
@@ -103,6 +104,7 @@ _BY_TOPIC: Final[dict[str, Translation]] = {
     "products/update": _PRODUCT,
     "products/delete": _from(ProductDeletion, products.product_gone),
     "app/uninstalled": _from(Shop, privacy.uninstalled),
+    "app/scopes_update": _from(ScopesPayload, scopes.scopes_changed),
     "customers/data_request": _kept(_from(DataRequestPayload, privacy.data_request)),
     "customers/redact": _kept(_from(CustomerRedaction, privacy.customer_redaction)),
     "shop/redact": _kept(_from(ShopRedaction, privacy.shop_redaction)),

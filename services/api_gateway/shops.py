@@ -19,14 +19,18 @@ UNKNOWN_SECONDS: Final = 5.0
 _MOST: Final = 10_000
 
 _SELF: Final = service_caller("api_gateway")
+NO_SHOP: Final = "No shop of this name uses LoyalNest."
 
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """Also one that has uninstalled: what Shopify still says of it (``shop/redact``) counts."""
+    """Also one that has removed the app (``installed``): what Shopify still says of it, such as
+    ``shop/redact``, counts. ``active`` shops are served: not removed, and not suspended by us."""
 
     merchant_id: UUID
     key: MerchantKey
+    installed: bool
+    active: bool
 
 
 @dataclass(slots=True)
@@ -45,7 +49,7 @@ class Shops:
         self._known: dict[str, _Known] = {}
 
     async def find(self, domain: str) -> Shop:
-        """The shop that has installed the app under this myshopify domain.
+        """The shop that has, or once had, the app installed under this myshopify domain.
 
         Raises NotFound for any other, Unavailable when auth does not answer and the shop was not
         asked for within the last hour.
@@ -68,6 +72,21 @@ class Shops:
         self._known[domain] = _Known(shop, now)
         return _or_not_found(shop)
 
+    async def active(self, domain: str) -> UUID:
+        """The shop of this domain, if it is served now. Raises as ``find`` does."""
+        shop = await self.find(domain)
+        if not shop.active:
+            raise NotFound(NO_SHOP)
+        return shop.merchant_id
+
+    def forget(self, merchant_id: UUID) -> None:
+        """Ask again: what is known of this shop has changed, or it is new."""
+        self._known = {
+            domain: known
+            for domain, known in self._known.items()
+            if known.shop is not None and known.shop.merchant_id != merchant_id
+        }
+
     async def _ask(self, domain: str) -> Shop | None:
         try:
             found = await self._mesh.call(
@@ -76,10 +95,15 @@ class Shops:
         except NotFound:
             return None
         key = self._keys.unwrap(found.wrapped_key, found.merchant_id)
-        return Shop(found.merchant_id, key)
+        return Shop(
+            found.merchant_id,
+            key,
+            installed=found.status != "uninstalled",
+            active=found.status == "active",
+        )
 
 
 def _or_not_found(shop: Shop | None) -> Shop:
     if shop is None:
-        raise NotFound("No shop of this name uses LoyalNest.")
+        raise NotFound(NO_SHOP)
     return shop

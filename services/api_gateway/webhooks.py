@@ -1,13 +1,16 @@
 """Taking in a webhook: genuine, known, understood, stored; only then is it answered 200."""
 
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
 
 from contracts.registry import REGISTRY
+from contracts.shop import AFTER_UNINSTALL
 from domain.errors import InvalidRequest, NotFound, Problem, Unauthenticated
+from ports.clock import Clock
 from ports.webhooks import IsGenuine, Keep, Translate
-from services.api_gateway.shops import Shops
+from services.api_gateway.shops import NO_SHOP, Shops
 
 _encode: Final = msgspec.json.Encoder().encode
 _MOST_ID: Final = 200
@@ -15,21 +18,34 @@ _MOST_ID: Final = 200
 
 class Webhooks:
     def __init__(
-        self, shops: Shops, is_genuine: IsGenuine, translate: Translate, keep: Keep
+        self,
+        shops: Shops,
+        is_genuine: IsGenuine,
+        translate: Translate,
+        keep: Keep,
+        clock: Clock,
     ) -> None:
         self._shops = shops
         self._is_genuine = is_genuine
         self._translate = translate
         self._keep = keep
+        self._clock = clock
 
     async def accept(
-        self, topic: str, raw: bytes, *, signature: str, domain: str, webhook_id: str
+        self,
+        topic: str,
+        raw: bytes,
+        *,
+        signature: str,
+        domain: str,
+        webhook_id: str,
+        triggered_at: str,
     ) -> bool:
         """Store what a shop told us. False when this webhook was stored before.
 
-        Raises Unauthenticated for a wrong signature, NotFound for an unknown topic or shop,
-        InvalidRequest for a body or headers that make no sense, Unavailable when it cannot be
-        stored durably now: Shopify then sends it again.
+        Raises Unauthenticated for a wrong signature, NotFound for an unknown topic, a shop that is
+        unknown or has removed the app, InvalidRequest for a body or headers that make no sense,
+        Unavailable when it cannot be stored durably now: Shopify then sends it again.
         """
         # The signature first: without it nobody learns which topics and shops there are.
         if not self._is_genuine(raw, signature):
@@ -41,7 +57,19 @@ class Webhooks:
             problem = Problem("/X-Shopify-Webhook-Id", f"1 to {_MOST_ID} characters are needed.")
             raise InvalidRequest(problems=[problem])
         shop = await self._shops.find(domain)
-        body = self._translate(topic, raw, shop.merchant_id, shop.key)
+        if not shop.installed and webhook.event not in AFTER_UNINSTALL:
+            raise NotFound(NO_SHOP)
+        body = self._translate(topic, raw, shop.merchant_id, shop.key, self._happened(triggered_at))
         return await self._keep(
             webhook.event.subject(shop.merchant_id), _encode(body), f"{domain}:{webhook_id}"
         )
+
+    def _happened(self, triggered_at: str) -> datetime:
+        """When it was that Shopify has to tell something: as it says, if that makes sense. The
+        signature does not cover the header, but nothing has happened later than now."""
+        now = self._clock.now()
+        try:
+            said = datetime.fromisoformat(triggered_at)
+            return now if said.tzinfo is None else min(said.astimezone(UTC), now)
+        except (ValueError, OverflowError):
+            return now

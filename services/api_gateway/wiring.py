@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from adapters.shopify.webhooks import WebhookTranslator
 from adapters.telemetry.tracing import producer_span
 from adapters.tokens.jwt_tokens import JwtVerifier
 from adapters.tokens.keys import load_signing_keys
+from contracts.auth import MERCHANT_CHANGED, MERCHANT_CREATED
 from contracts.kit import Body
 from contracts.registry import REGISTRY
 from contracts.roles import ROLE_ASSIGNED, ROLE_DELETED, ROLE_UNASSIGNED, ROLE_UPDATED
@@ -57,8 +59,11 @@ def service(world: World) -> Service:
     def is_genuine(raw: bytes, signature: str) -> bool:
         return is_webhook_signature(raw, signature, secrets)
 
-    def translate(topic: str, raw: bytes, merchant_id: UUID, key: MerchantKey) -> Body:
-        return translator.translate(topic, raw, MerchantContext(merchant_id, key))
+    def translate(
+        topic: str, raw: bytes, merchant_id: UUID, key: MerchantKey, triggered_at: datetime
+    ) -> Body:
+        context = MerchantContext(merchant_id, key, triggered_at)
+        return translator.translate(topic, raw, context)
 
     async def keep(subject: str, payload: bytes, message_id: str) -> bool:
         if not world.client.is_connected:
@@ -70,7 +75,7 @@ def service(world: World) -> Service:
     master_key = load_key(settings.master_key_file)
     shops = Shops(world.mesh, EnvelopeKeys(master_key))
     sources = Sources(master_key, settings.trusted_proxies)
-    webhooks = Webhooks(shops, is_genuine, translate, keep)
+    webhooks = Webhooks(shops, is_genuine, translate, keep, world.clock)
     keys = load_signing_keys(settings.jwt_key_file, settings.previous_jwt_key_file)
     grants = Grants(world.mesh, development=settings.demo)
     revoked = RevokedTokens(world.mesh, world.clock)
@@ -91,6 +96,9 @@ def service(world: World) -> Service:
     async def hear_of_roles() -> None:
         said = (ROLE_UPDATED, ROLE_DELETED, ROLE_ASSIGNED, ROLE_UNASSIGNED)
         await watch(world.client, said, grants.forget)
+
+    async def hear_of_shops() -> None:
+        await watch(world.client, (MERCHANT_CREATED, MERCHANT_CHANGED), shops.forget)
 
     @get("/health", sync_to_thread=False)
     def health() -> dict[str, str]:
@@ -131,5 +139,5 @@ def service(world: World) -> Service:
             Loop("permissions", CHECK_SECONDS, grants.check),
             Loop("revoked tokens", REVOKED_SECONDS, revoked.learn),
         ),
-        on_start=(hear_of_roles, hear_of_revocations),
+        on_start=(hear_of_roles, hear_of_revocations, hear_of_shops),
     )

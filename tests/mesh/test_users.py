@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 
 import msgspec
@@ -148,7 +148,9 @@ async def test_a_customer_as_the_edge_seals_them_can_be_read(run: Run) -> None:
             "updated_at": "2026-05-02T08:00:00-04:00",
         }
         body = WebhookTranslator(AesGcmSealer()).translate(
-            "customers/create", json.dumps(raw).encode(), MerchantContext(one.id, one.key)
+            "customers/create",
+            json.dumps(raw).encode(),
+            MerchantContext(one.id, one.key, datetime.now(UTC)),
         )
         await one.says(shop.CUSTOMER_CREATED, body)
         await one.says(shop.CUSTOMER_CREATED, body)

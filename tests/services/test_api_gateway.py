@@ -1,8 +1,10 @@
 """The gateway's decisions without servers: shops while others are away, and who a token is."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
 from adapters.crypto.keys import EnvelopeKeys
@@ -11,12 +13,17 @@ from adapters.tokens.jwt_tokens import JwtIssuer, JwtVerifier
 from adapters.tokens.keys import SigningKey, SigningKeys
 from contracts.auth import Merchant
 from contracts.caller import ANYONE, Audience
+from contracts.kit import Body
+from contracts.registry import REGISTRY
 from contracts.sessions import RevokedList
 from domain.errors import NotFound, Unauthenticated, Unavailable
+from ports.sealing import MerchantKey
 from services.api_gateway.access import Access
 from services.api_gateway.permissions import Grants
 from services.api_gateway.revoked import RevokedTokens
 from services.api_gateway.shops import FRESH_SECONDS, STALE_SECONDS, UNKNOWN_SECONDS, Shops
+from services.api_gateway.webhooks import Webhooks
+from tests.services.given import StandingClock
 
 KEYS = SigningKeys(SigningKey.of(b"k" * 32))
 SHOP = uuid4()
@@ -66,6 +73,80 @@ async def test_a_known_shop_is_served_while_auth_is_away() -> None:
     seconds.now = STALE_SECONDS + FRESH_SECONDS
     with pytest.raises(Unavailable):
         await shops.find("a.myshopify.com")
+
+
+async def test_what_is_heard_of_a_shop_is_asked_for_at_once() -> None:
+    keys, seconds = EnvelopeKeys(b"m" * 32), Seconds()
+    mesh = OneAnswer(NotFound())
+    shops = Shops(mesh, keys, seconds)
+    with pytest.raises(NotFound):
+        await shops.active("a.myshopify.com")
+    mesh.answer = merchant(keys, SHOP)
+    shops.forget(SHOP)  # it has just been taken in: nobody here knew its id
+    assert await shops.active("a.myshopify.com") == SHOP
+    mesh.answer = msgspec.structs.replace(merchant(keys, SHOP), status="uninstalled")
+    assert await shops.active("a.myshopify.com") == SHOP
+    shops.forget(SHOP)
+    with pytest.raises(NotFound):
+        await shops.active("a.myshopify.com")
+    assert not (await shops.find("a.myshopify.com")).installed
+
+
+class Taken:
+    """What the edge was to keep, and when it was said to have happened."""
+
+    def __init__(self, keys: EnvelopeKeys, status: str) -> None:
+        answer = msgspec.structs.replace(merchant(keys, SHOP), status=status)
+        self.at: list[datetime] = []
+        self.clock = StandingClock()
+        self._webhooks = Webhooks(
+            Shops(OneAnswer(answer), keys), lambda *_: True, self._translate, self._keep, self.clock
+        )
+
+    def _translate(
+        self, topic: str, raw: bytes, merchant_id: UUID, key: MerchantKey, triggered_at: datetime
+    ) -> Body:
+        self.at.append(triggered_at)
+        return Body()
+
+    async def _keep(self, *_: object) -> bool:
+        return True
+
+    async def take(self, topic: str, triggered_at: str = "") -> bool:
+        return await self._webhooks.accept(
+            topic, b"", signature="", domain="a.myshopify.com", webhook_id="1",
+            triggered_at=triggered_at,
+        )  # fmt: skip
+
+
+async def test_of_a_shop_that_has_left_only_what_the_law_wants_is_taken() -> None:
+    keys = EnvelopeKeys(b"m" * 32)
+    gone, suspended = Taken(keys, "uninstalled"), Taken(keys, "suspended")
+    allowed = {"app/uninstalled", "customers/data_request", "customers/redact", "shop/redact"}
+    for topic in REGISTRY.webhooks:
+        assert await suspended.take(topic)
+        if topic in allowed:
+            assert await gone.take(topic)
+        else:
+            with pytest.raises(NotFound):
+                await gone.take(topic)
+    assert allowed < set(REGISTRY.webhooks)
+
+
+async def test_when_it_happened_is_what_shopify_says_unless_that_is_nonsense() -> None:
+    taken = Taken(EnvelopeKeys(b"m" * 32), "active")
+    now = taken.clock.now()
+    for said, meant in (
+        ("2026-05-31T23:00:00.123456789Z", datetime(2026, 5, 31, 23, 0, 0, 123456, UTC)),
+        ("2026-05-31T23:00:00-02:00", datetime(2026, 6, 1, 1, tzinfo=UTC)),
+        ("2030-01-01T00:00:00Z", now),
+        ("2026-05-31T23:00:00", now),
+        ("0001-01-01T00:00:00+14:00", now),
+        ("yesterday", now),
+        ("", now),
+    ):
+        await taken.take("app/uninstalled", said)
+        assert taken.at[-1] == meant, said
 
 
 async def test_an_unknown_shop_is_asked_for_again_soon() -> None:

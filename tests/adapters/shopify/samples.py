@@ -1,6 +1,7 @@
 """Webhook bodies as Shopify's documentation gives them, and a shop to translate them for."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,8 @@ from adapters.shopify.webhooks import WebhookTranslator
 MERCHANT = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 KEYS = EnvelopeKeys(b"m" * 32)
 SEALER = AesGcmSealer()
-SHOP = MerchantContext(MERCHANT, KEYS.unwrap(KEYS.wrap_new(MERCHANT), MERCHANT))
+TRIGGERED = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+SHOP = MerchantContext(MERCHANT, KEYS.unwrap(KEYS.wrap_new(MERCHANT), MERCHANT), TRIGGERED)
 
 ORDER = (
     b'{"id":820982911946154508,"admin_graphql_api_id":"gid://shopify/Order/820982911946154508",'
@@ -114,6 +116,8 @@ SAMPLES: dict[str, bytes] = {
     "products/create": json.dumps(PRODUCT).encode(),
     "products/update": json.dumps(PRODUCT).encode(),
     "products/delete": b'{"id":632910392}',
+    "app/scopes_update": b'{"id":1,"shop_id":954889,"previous":["read_orders"],'
+    b'"current":["write_customers","read_orders"],"updated_at":"2026-11-21T04:00:00-05:00"}',
     "app/uninstalled": b'{"id":954889,"myshopify_domain":"demo-store.myshopify.com"}',
     **{topic: json.dumps(payload).encode() for topic, payload in PRIVACY.items()},
 }

@@ -26,6 +26,7 @@ from tests.adapters.shopify.samples import (
     SAMPLES,
     SEALER,
     SHOP,
+    TRIGGERED,
     order,
     translate,
 )
@@ -267,6 +268,19 @@ def test_a_product():
     assert translate("products/delete", b'{"id":632910392}').product_id == "632910392"
 
 
+def test_an_app_that_is_removed_is_removed_when_shopify_says():
+    found = translate("app/uninstalled", SAMPLES["app/uninstalled"])
+    assert (found.shop_domain, found.removed_at) == ("demo-store.myshopify.com", TRIGGERED)
+
+
+def test_scopes_that_a_shop_grants_now():
+    found = translate("app/scopes_update", SAMPLES["app/scopes_update"])
+    assert found.granted == ("read_orders", "write_customers")
+    assert found.changed_at == datetime(2026, 11, 21, 9, tzinfo=UTC)
+    found = translate("app/scopes_update", {"current": ["read_a", "read_a"]})
+    assert (found.granted, found.changed_at) == (("read_a",), TRIGGERED)
+
+
 def test_compliance_requests_name_ids_and_keep_the_original_sealed():
     asked = translate("customers/data_request", PRIVACY["customers/data_request"])
     assert (asked.request_key, asked.shopify_customer_id) == ("9999", "191167")
@@ -310,7 +324,11 @@ def _without_sealed(written: str) -> str:
 
 @pytest.mark.parametrize("topic", sorted(TOPICS - {"app/uninstalled"}))
 def test_a_missing_id_is_named(topic: str):
-    wanted = {"customers/data_request": "customer", "customers/redact": "customer"}
+    wanted = {
+        "customers/data_request": "customer",
+        "customers/redact": "customer",
+        "app/scopes_update": "current",
+    }
     field = "shop_id" if topic == "shop/redact" else wanted.get(topic, "id")
     payload = json.loads(SAMPLES[topic])
     del payload[field]

@@ -9,6 +9,12 @@ from tests.contracts.pacts import Calls, Pact, Part
 from tests.contracts.parts import Granted, ShopKey
 
 
+class ShopAtTheEdge(ShopKey, frozen=True, kw_only=True):
+    """A shop that has removed the app is not served any more."""
+
+    status: str
+
+
 class GrantedUntil(Granted, frozen=True, kw_only=True):
     """It holds while the shop's ``version`` is this."""
 
@@ -38,7 +44,7 @@ PACT = Pact(
         Calls(
             auth.VALIDATE_MERCHANT,
             {"shop_domain": "demo-store.myshopify.com"},
-            ShopKey,
+            ShopAtTheEdge,
             (NotFound,),
         ),
         Calls(roles.GET_ASSIGNMENT, {"subject": "staff:1"}, GrantedUntil),
