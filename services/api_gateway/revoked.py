@@ -1,6 +1,6 @@
 """What was revoked, known here, so that a request is checked without asking anybody.
 
-An event tells it in the same moment. Besides, auth is asked once a second for what was revoked
+An event tells it in the same moment. Besides, auth is asked twice a second for what was revoked
 since it was asked last, so that nothing is missed that passed while the connection was away, or
 that could not be said. Whoever revokes asks auth; so while auth is away nobody revokes, and what is
 known holds for a while.
@@ -19,7 +19,7 @@ from ports.clock import Clock
 from ports.mesh import Mesh
 from ports.tokens import Claims
 
-CHECK_SECONDS: Final = 0.8
+CHECK_SECONDS: Final = 0.5
 """How often auth is asked, so that a lost event costs less than a second."""
 STALE_SECONDS: Final = 30.0
 """After so long without an answer there may be revocations that nobody here has heard of, so no
