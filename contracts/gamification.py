@@ -20,7 +20,9 @@ _GAMIFICATION: Final = "gamification"
 
 
 class ListBadges(Request, frozen=True, kw_only=True):
-    customer_id: UUID
+    """A member; a customer's token names itself."""
+
+    customer_id: UUID | None = None
 
 
 class Badge(Response, frozen=True, kw_only=True):
@@ -36,9 +38,10 @@ LIST_BADGES: Final = Operation(
     "gamification.v1.ListBadges",
     ListBadges,
     Badges,
-    permission="customers:read",
+    permission="gamification:read",
     summary="A member's badges.",
     http=get("/api/gamification/badges"),
+    errors=(InvalidRequest,),
 )
 
 
@@ -67,11 +70,15 @@ class GetLeaderboard(Request, frozen=True, kw_only=True):
 
 
 class Rank(Response, frozen=True, kw_only=True):
-    """``rank`` starts at 1; members with equal points share it."""
+    """``rank`` starts at 1; members with equal points share it. To a member, everybody else is
+    ``SOMEBODY``: their ids are nobody's business."""
 
     rank: int
     customer_id: UUID
     points: int
+
+
+SOMEBODY: Final = UUID(int=0)
 
 
 class Leaderboard(Response, frozen=True, kw_only=True):
@@ -84,7 +91,7 @@ GET_LEADERBOARD: Final = Operation(
     "gamification.v1.GetLeaderboard",
     GetLeaderboard,
     Leaderboard,
-    permission="customers:read",
+    permission="gamification:read",
     summary="Who earned most points in a period.",
     http=get("/api/gamification/leaderboard"),
     errors=(InvalidRequest,),

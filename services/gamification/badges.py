@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from typing import Any, Final
+from uuid import UUID
 
-from contracts.caller import Caller
+from contracts.caller import Audience, Caller
 from contracts.gamification import (
     BADGE_AWARDED,
     AwardBadge,
@@ -52,9 +53,18 @@ class Shelf:
 
     async def list(self, caller: Caller, request: ListBadges) -> Badges:
         """A member's badges, oldest first; none for somebody who is no member of this shop."""
+        member = MemberKey(caller.tenant, _asked_for(caller, request))
         async with self._units() as unit:
-            found = await unit.stores.badges(MemberKey(caller.tenant, request.customer_id))
+            found = await unit.stores.badges(member)
         return Badges(badges=tuple(Badge(badge=b.badge, awarded_at=b.awarded_at) for b in found))
+
+
+def _asked_for(caller: Caller, request: ListBadges) -> UUID:
+    """Whose badges are meant. A customer's token means its own, whatever the request says."""
+    asked = caller.customer_id if caller.audience is Audience.CUSTOMER else request.customer_id
+    if asked is None:
+        raise InvalidRequest(problems=[Problem("/customer_id", "Name the member.")])
+    return asked
 
 
 async def award_badge(unit: Unit[Standings], caller: Caller, request: AwardBadge) -> Badge:

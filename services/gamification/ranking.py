@@ -15,10 +15,12 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
+
 from contracts.auth import MerchantCreated
-from contracts.caller import Caller
+from contracts.caller import Audience, Caller
 from contracts.core import SettingsUpdated
-from contracts.gamification import GetLeaderboard, Leaderboard, Rank
+from contracts.gamification import SOMEBODY, GetLeaderboard, Leaderboard, Rank
 from contracts.points import PointsMoved
 from domain.errors import InvalidRequest, Problem, Unavailable
 from domain.leaderboard import Period, period_key, period_keys
@@ -74,7 +76,7 @@ class Rankings:
             key = period_key(period, unit.now(), zone_of(zones.get(tenant, _UTC)))
         board = Board(period, key, tenant)
         ranks = _ranked(await self._top(board, request.limit))
-        return Leaderboard(period=period, key=key, ranks=ranks)
+        return Leaderboard(period=period, key=key, ranks=_shown_to(caller, ranks))
 
     async def _top(self, board: Board, limit: int) -> Sequence[Score]:
         try:
@@ -160,3 +162,16 @@ def _ranked(scores: Sequence[Score]) -> tuple[Rank, ...]:
         rank = ranks[-1].rank if same else place
         ranks.append(Rank(rank=rank, customer_id=score.customer_id, points=score.points))
     return tuple(ranks)
+
+
+def _shown_to(caller: Caller, ranks: tuple[Rank, ...]) -> tuple[Rank, ...]:
+    """Members see where they stand and how far the others are, and not who those are: an id is
+    made from the customer's id at Shopify, which can be tried."""
+    if caller.audience is not Audience.CUSTOMER:
+        return ranks
+    return tuple(
+        rank
+        if rank.customer_id == caller.customer_id
+        else msgspec.structs.replace(rank, customer_id=SOMEBODY)
+        for rank in ranks
+    )

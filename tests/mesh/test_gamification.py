@@ -16,7 +16,7 @@ from adapters.postgres.database import Database
 from adapters.runtime.host import Process
 from adapters.runtime.settings import Settings
 from contracts import auth, core, gamification, points, shop
-from contracts.caller import service_caller
+from contracts.caller import Audience, Caller, service_caller
 from contracts.shop import member_id
 from domain.errors import InvalidRequest
 from domain.leaderboard import period_keys
@@ -125,6 +125,34 @@ async def test_a_leaderboard_ranks_members_by_what_they_earned(run: Run) -> None
         with pytest.raises(InvalidRequest) as caught:
             await board_of(process, merchant, "year", 101)
         assert [each.pointer for each in caught.value.problems] == ["/period", "/limit"]
+
+
+async def test_a_member_sees_their_own_badges_and_their_own_place(run: Run) -> None:
+    merchant = uuid4()
+    anna, ben = (member_id(merchant, name) for name in ("anna", "ben"))
+    member = Caller(
+        audience=Audience.CUSTOMER,
+        actor="anna",
+        merchant_id=merchant,
+        customer_id=anna,
+        permissions=("gamification:read",),
+    )
+    async with run("gamification") as process:
+        for customer, number in (("anna", 5), ("ben", 9)):
+            await earn(process, merchant, customer, number)
+        await say(process, shop.ORDER_CREATED, order(merchant, "ben"), merchant)
+        await eventually(partial(badges_of, process, merchant, "ben"))
+        await eventually(partial(board_of, process, merchant), lambda ranks: len(ranks) == 2)
+        mesh = world_of(process).mesh
+        for asked in (None, ben):
+            request = gamification.ListBadges(customer_id=asked)
+            assert (await mesh.call(gamification.LIST_BADGES, request, member)).badges == ()
+        board = await mesh.call(gamification.GET_LEADERBOARD, gamification.GetLeaderboard(), member)
+        assert [(each.customer_id, each.points) for each in board.ranks] == [
+            (gamification.SOMEBODY, 9), (anna, 5),
+        ]  # fmt: skip
+        with pytest.raises(InvalidRequest):
+            await call(process, merchant, gamification.LIST_BADGES, gamification.ListBadges())
 
 
 async def test_days_begin_at_the_shops_own_midnight(run: Run) -> None:
