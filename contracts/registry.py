@@ -27,6 +27,7 @@ from domain.rbac import ADMIN, is_permission
 MODULES: Final = (
     "admin_core",
     "admin_features",
+    "admins",
     "api_gateway",
     "auth",
     "campaign",
@@ -34,6 +35,7 @@ MODULES: Final = (
     "event_tracking",
     "frontend",
     "gamification",
+    "impersonations",
     "points",
     "products",
     "referrals",

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from domain.admins.guessing import Failures
 from ports.admins import Admins
+from ports.impersonations import Impersonations
 
 
 class Step(StrEnum):
@@ -23,7 +24,7 @@ class Challenge:
     """A log-in between its two factors; ``digest`` is of the token that it is known by.
 
     ``device`` is the digest of a known device, in hex, or empty. ``sealed_secret`` is that of the
-    authenticator being set up, once it was shown; ``generation`` the admin's when it began.
+    authenticator being set up, once it was shown.
     """
 
     digest: bytes
@@ -31,8 +32,8 @@ class Challenge:
     step: Step
     device: str
     sealed_secret: str
-    generation: int
     tries: int
+    began_at: datetime
     expires_at: datetime
 
 
@@ -44,7 +45,7 @@ class LogIns(Protocol):
         until the transaction ends."""
         ...
 
-    async def keep_failures(self, failures: Mapping[str, Failures]) -> None: ...
+    async def keep_failures(self, account: str, failures: Mapping[str, Failures]) -> None: ...
 
     async def clear_failures(self, account: str) -> None:
         """Empty all buckets of an account."""
@@ -80,3 +81,4 @@ class AdminStores:
 
     admins: Admins
     log_ins: LogIns
+    impersonations: Impersonations

@@ -16,8 +16,8 @@ class Status(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Admin:
     """A member of the staff. ``sealed_secret`` is the authenticator's, empty until one is set up;
-    ``last_step`` the last of its steps that was used. ``generation`` grows with whatever ends all
-    log-ins, so that one that is under way notices."""
+    ``last_step`` the last of its steps that was used. Whatever ends all log-ins sets
+    ``signed_out_at``: sessions from before it, and log-ins that were under way, hold no more."""
 
     admin_id: UUID
     email_index: str
@@ -27,9 +27,18 @@ class Admin:
     password_hash: str
     sealed_secret: str
     last_step: int
-    generation: int
     created_at: datetime
-    logged_in_at: datetime | None
+    signed_out_at: datetime
+    logged_in_at: datetime | None = None
+
+    @property
+    def is_active(self) -> bool:
+        return self.status is Status.ACTIVE
+
+    @property
+    def is_enrolled(self) -> bool:
+        """Whether an authenticator is set up: without one nobody gets in."""
+        return bool(self.sealed_secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,10 @@ class Admins(Protocol):
         """Store what has become of an admin that was locked before."""
         ...
 
+    async def left_signed_in(self) -> Sequence[UUID]:
+        """Admins with sessions from before they were signed out: a process died in between."""
+        ...
+
     async def replace_recovery_codes(self, admin_id: UUID, digests: Sequence[str]) -> None: ...
 
     async def use_recovery_code(self, admin_id: UUID, digest: str) -> bool:
@@ -99,11 +112,17 @@ class Admins(Protocol):
         """Keep an invitation; an older one of the same address holds no more."""
         ...
 
+    async def invitation(self, digest: bytes, now: datetime) -> Invitation | None:
+        """The invitation, if it holds."""
+        ...
+
     async def take_invitation(self, digest: bytes, now: datetime) -> Invitation | None:
         """The invitation, if it holds; of two who ask at once, one gets it."""
         ...
 
-    async def withdraw(self, invitation_id: UUID) -> bool: ...
+    async def withdraw(self, invitation_id: UUID) -> Invitation | None:
+        """Take one back; None when there is none."""
+        ...
 
     async def invitations(
         self, now: datetime, after: UUID | None, limit: int

@@ -50,6 +50,10 @@ class Impersonations(Protocol):
         to them."""
         ...
 
+    async def left_open(self, now: datetime) -> Sequence[UUID]:
+        """Ended ones whose tokens still hold: a process died in between."""
+        ...
+
     async def page(
         self, merchant_id: UUID | None, after: UUID | None, limit: int
     ) -> Sequence[Impersonation]:

@@ -14,6 +14,7 @@ import msgspec
 
 from adapters.oidc.keys import FRESH_SECONDS, Keys, KeySet
 from adapters.oidc.web import Web, is_safe
+from adapters.runtime.settings import BadSettings
 from ports.clock import Clock
 from ports.identity_provider import Errand, NotVouchedFor
 
@@ -21,10 +22,6 @@ LEEWAY_SECONDS: Final = 30
 """How far the provider's clock may be from ours."""
 _LONGEST_TOKEN: Final = 16_384
 _BASIC: Final = "client_secret_basic"
-
-
-class BadIssuer(Exception):
-    """Settings that must not be used; the text is one line for whoever starts the system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +70,7 @@ class OidcProvider:
         self, client: Client, clock: Clock, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         if not is_safe(client.issuer):
-            raise BadIssuer("LOYALNEST_OIDC_ISSUER is an address that begins with https://.")
+            raise BadSettings("LOYALNEST_OIDC_ISSUER is an address that begins with https://.")
         self._client = client
         self._clock = clock
         self._monotonic = monotonic

@@ -43,6 +43,13 @@ class Settings:
     shopify_previous_client_secret: str = _setting(
         "The client secret before, accepted for webhooks after a rotation", "", secret=True
     )
+    oidc_issuer: str = _setting(
+        "Identity provider that admins can log in with: its issuer; empty: none", ""
+    )
+    oidc_client_id: str = _setting("What the identity provider knows us by", "")
+    oidc_client_secret: str = _setting(
+        "What we prove that with to the identity provider", "", secret=True
+    )
     http_host: str = _setting("Address the gateway listens on", "127.0.0.1")
     http_port: int = _setting("Port the gateway listens on", 8080)
     trusted_proxies: int = _setting(
@@ -83,6 +90,10 @@ class Settings:
         settings = cls(**values)
         if settings.log_level not in ("debug", "info", "warning", "error"):
             raise BadSettings("LOYALNEST_LOG_LEVEL is debug, info, warning or error.")
+        if settings.oidc_issuer and not (settings.oidc_client_id and settings.oidc_client_secret):
+            raise BadSettings(
+                "LOYALNEST_OIDC_ISSUER needs LOYALNEST_OIDC_CLIENT_ID and _CLIENT_SECRET."
+            )
         if settings.trusted_proxies < 0:
             raise BadSettings("LOYALNEST_TRUSTED_PROXIES is 0 or more.")
         if settings.stream_replicas not in (1, 3, 5):

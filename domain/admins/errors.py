@@ -42,3 +42,9 @@ class ShopNotActive(LoyaltyError):
     code = "SHOP_NOT_ACTIVE"
     kind = Kind.REFUSED
     title = "This shop is suspended or has removed the app; nobody acts for it."
+
+
+class SecretShown(LoyaltyError):
+    code = "SECRET_SHOWN"
+    kind = Kind.CONFLICT
+    title = "This was shown once already; log in again to get another."

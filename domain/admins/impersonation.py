@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
+from uuid import UUID
 
 from domain.admins.errors import CannotImpersonate, ShopNotActive
 from domain.errors import Problem
@@ -18,6 +19,11 @@ class EndedBy(StrEnum):
     STAFF = "staff"  # LoyalNest's
     SHOP = "shop"
     TIME = "time"
+
+
+SUBJECT_PREFIX: Final = "impersonation:"
+"""A token made for an impersonation names it in place of a person: whatever is done with it leads
+to the reason that was given."""
 
 
 _OPEN_TO: Final[Mapping[str, frozenset[str]]] = {
@@ -60,6 +66,10 @@ def reason_problems(reason: str) -> list[Problem]:
         return []
     detail = f"One line of {SHORTEST_REASON} to {LONGEST_REASON} characters that the shop may read."
     return [Problem("/reason", detail)]
+
+
+def subject(impersonation_id: UUID) -> str:
+    return f"{SUBJECT_PREFIX}{impersonation_id}"
 
 
 def is_open(started_at: datetime, ended_at: datetime | None, now: datetime) -> bool:

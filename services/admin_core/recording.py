@@ -7,11 +7,13 @@ from uuid import UUID, uuid5
 from contracts import (
     admin_core,
     admin_features,
+    admins,
     auth,
     campaign,
     core,
     event_tracking,
     gamification,
+    impersonations,
     points,
     referrals,
     roles,
@@ -87,10 +89,32 @@ def _privacy(event: Received[admin_core.PrivacyRequestCreated]) -> _Said:
     return f"privacy_request:{event.body.request_id}", event.body.kind
 
 
+def _impersonation(event: Received[impersonations.ImpersonationMoved]) -> _Said:
+    body = event.body
+    how = f"ended by {body.ended_by}" if body.ended_by else body.reason
+    return (
+        f"impersonation:{body.impersonation_id}",
+        f"{body.staff_name} as {body.role}: {how}",
+    )
+
+
+def _admin(event: Received[admins.AdminChanged]) -> _Said:
+    return f"admin:{event.body.admin_id}", f"{event.body.change}, {event.body.role}"
+
+
+def _invitation(event: Received[admins.AdminInvited]) -> _Said:
+    what = "withdrawn" if event.body.withdrawn else "invited"
+    return f"invitation:{event.body.invitation_id}", f"{what}, {event.body.role}"
+
+
 _Say = Callable[[Received[Any]], _Said]
 _RECORDED: Final[Mapping[Event[Body], _Say]] = {
     auth.MERCHANT_CREATED: _merchant,
     auth.MERCHANT_CHANGED: _merchant_status,
+    impersonations.IMPERSONATION_STARTED: _impersonation,
+    impersonations.IMPERSONATION_ENDED: _impersonation,
+    admins.ADMIN_CHANGED: _admin,
+    admins.ADMIN_INVITED: _invitation,
     users.USER_CREATED: _user,
     roles.ROLE_CREATED: _role,
     roles.ROLE_UPDATED: _role,

@@ -1,10 +1,18 @@
 """How the auth service is put together."""
 
+import secrets
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from adapters.crypto.keyfile import load_key
 from adapters.crypto.keys import EnvelopeKeys
+from adapters.crypto.passwords import Argon2Passwords
+from adapters.crypto.sealer import AesGcmSealer
+from adapters.crypto.totp import PyotpTotp
 from adapters.nats.consumer import Consumes
+from adapters.nats.server import Endpoint
+from adapters.oidc.provider import Client, OidcProvider
+from adapters.postgres.admin_log_ins import admin_stores
 from adapters.postgres.merchants import PostgresMerchants
 from adapters.postgres.sessions import PostgresSessions
 from adapters.runtime.service import Loop, Service, answers, commands
@@ -13,7 +21,7 @@ from adapters.tokens.jwt_tokens import JwtIssuer, JwtVerifier
 from adapters.tokens.keys import load_signing_keys
 from adapters.tokens.refresh import HmacRefreshTokens
 from adapters.valkey.revocations import ValkeyRevocations
-from contracts import auth, shop
+from contracts import admins, auth, impersonations, shop
 from contracts.caller import service_caller
 from contracts.sessions import (
     LIST_REVOKED,
@@ -23,16 +31,36 @@ from contracts.sessions import (
     REVOKE,
     REVOKE_SESSION,
 )
+from domain.admins.guessing import FORGOTTEN_AFTER
+from domain.admins.staff import DEVICE_LASTS
+from ports.admin_log_ins import AdminStores
 from ports.merchants import Merchants
+from ports.sealing import MerchantKeys
 from ports.sessions import SessionBook
 from ports.unit import Units
+from services.auth.colleagues import Colleagues
 from services.auth.copying import COPY_SECONDS, Copying
+from services.auth.first_factor import FirstFactor
+from services.auth.impersonating import Impersonating
+from services.auth.invitations import Inviting
+from services.auth.oidc import OidcLogIn
+from services.auth.own_account import OwnAccount
+from services.auth.rescue import Rescue
 from services.auth.revoking import Revoking
+from services.auth.second_factor import SecondFactor
 from services.auth.sessions import Sessions, end_in_closed_shops
 from services.auth.shops import Shops, apply_uninstalls
+from services.auth.signing_out import SigningOut
 from services.auth.tokens import DEMO_SHOP, Tokens
+from services.auth.vault import Vaults
 
 FORGET_SECONDS: Final = 60.0
+OVERDUE_SECONDS: Final = 2.0
+FINISH_SECONDS: Final = 30.0
+TIDY_SECONDS: Final = 600.0
+
+RETURN_PATH: Final = "/admin/oidc"
+"""The page that an identity provider sends browsers back to."""
 
 
 def service(world: World) -> Service:
@@ -40,8 +68,9 @@ def service(world: World) -> Service:
     units: Units[Merchants] = world.units("auth", PostgresMerchants)
     session_units: Units[SessionBook] = world.units("auth", PostgresSessions)
     master_key = load_key(settings.master_key_file)
-    shops = Shops(units, EnvelopeKeys(master_key))
-    keys = load_signing_keys(settings.jwt_key_file, settings.previous_jwt_key_file)
+    envelopes = EnvelopeKeys(master_key)
+    shops = Shops(units, envelopes)
+    keys = load_signing_keys(settings.jwt_key_file)
     sessions = Sessions(session_units, JwtIssuer(keys, world.clock), HmacRefreshTokens(master_key))
     revoking = Revoking(session_units, units, sessions)
     tokens = Tokens(
@@ -53,6 +82,7 @@ def service(world: World) -> Service:
         development=settings.demo,
     )
 
+    staff_endpoints, staff_loops, staff_stops = _staff(world, envelopes, sessions)
     copying = Copying(session_units, ValkeyRevocations(world.valkey))
 
     async def forget_ended_sessions() -> None:
@@ -81,6 +111,7 @@ def service(world: World) -> Service:
             answers(REVOKE_SESSION, revoking.revoke_own),
             answers(REVOKE, revoking.revoke),
             answers(LIST_REVOKED, revoking.list_revoked),
+            *staff_endpoints,
         ),
         consumes=(
             Consumes((shop.APP_UNINSTALLED,), units, apply_uninstalls),
@@ -89,6 +120,76 @@ def service(world: World) -> Service:
         loops=(
             Loop("copy of what is revoked", COPY_SECONDS, copying.run),
             Loop("sessions that are over", FORGET_SECONDS, forget_ended_sessions),
+            *staff_loops,
         ),
         on_start=(register_demo_shop,) if settings.demo else (),
+        on_stop=staff_stops,
     )
+
+
+def _staff(
+    world: World, keys: MerchantKeys, sessions: Sessions
+) -> tuple[tuple[Endpoint, ...], tuple[Loop, ...], tuple[Callable[[], Awaitable[None]], ...]]:
+    """LoyalNest's own staff: what it is answered, what is repeated, what is closed at the end."""
+    units: Units[AdminStores] = world.units("auth", admin_stores)
+    vaults = Vaults(units, keys, AesGcmSealer())
+    passwords, totp, random = Argon2Passwords(), PyotpTotp(), secrets.token_bytes
+    provider = _identity_provider(world)
+    first = FirstFactor(units, vaults, passwords, random)
+    second = SecondFactor(units, vaults, totp, sessions, random)
+    oidc = OidcLogIn(units, vaults, provider, random)
+    own = OwnAccount(units, vaults, passwords, totp, sessions, random)
+    inviting = Inviting(units, vaults, passwords, random)
+    colleagues = Colleagues(units, vaults, sessions)
+    rescue = Rescue(units, vaults, passwords, totp, sessions, random)
+    impersonating = Impersonating(units, sessions)
+
+    async def tidy() -> None:
+        async with units() as unit:
+            now = unit.now()
+            await unit.stores.log_ins.tidy(now, now - FORGOTTEN_AFTER, now - DEVICE_LASTS)
+
+    endpoints = (
+        answers(admins.LOG_IN_ADMIN, first.log_in),
+        answers(admins.ENROL_AUTHENTICATOR, second.enrol),
+        answers(admins.ANSWER_CHALLENGE, second.answer),
+        answers(admins.BEGIN_OIDC, oidc.begin),
+        answers(admins.FINISH_OIDC, oidc.finish),
+        answers(admins.CHANGE_PASSWORD, own.change_password),
+        answers(admins.RENEW_RECOVERY_CODES, own.renew_recovery_codes),
+        answers(admins.REPLACE_AUTHENTICATOR, own.replace_authenticator),
+        answers(admins.INVITE_ADMIN, inviting.invite),
+        answers(admins.LIST_INVITATIONS, inviting.page),
+        answers(admins.WITHDRAW_INVITATION, inviting.withdraw),
+        answers(admins.ACCEPT_INVITATION, inviting.accept),
+        answers(admins.LIST_ADMINS, colleagues.page),
+        answers(admins.DISABLE_ADMIN, colleagues.disable),
+        answers(admins.ENABLE_ADMIN, colleagues.enable),
+        answers(admins.CHANGE_ADMIN_ROLE, colleagues.change_role),
+        answers(admins.CREATE_ADMIN, rescue.create),
+        answers(admins.RECOVER_ADMIN, rescue.recover),
+        answers(impersonations.START_IMPERSONATION, impersonating.start),
+        answers(impersonations.LIST_IMPERSONATIONS, impersonating.page),
+        answers(impersonations.END_IMPERSONATION, impersonating.end),
+        answers(impersonations.LIST_VISITS, impersonating.visits),
+        answers(impersonations.END_VISIT, impersonating.end_visit),
+    )
+    loops = (
+        Loop("impersonations that are over", OVERDUE_SECONDS, impersonating.end_overdue),
+        Loop("half-done sign-outs", FINISH_SECONDS, SigningOut(units, sessions).finish),
+        Loop("log-ins that are over", TIDY_SECONDS, tidy),
+    )
+    return endpoints, loops, () if provider is None else (provider.close,)
+
+
+def _identity_provider(world: World) -> OidcProvider | None:
+    settings = world.settings
+    if not settings.oidc_issuer:
+        return None
+    client = Client(
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id,
+        client_secret=settings.oidc_client_secret,
+        redirect_url=f"{settings.public_origin}{RETURN_PATH}",
+    )
+    return OidcProvider(client, world.clock)

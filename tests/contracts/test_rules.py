@@ -180,6 +180,12 @@ def test_every_time_that_travels_has_an_offset() -> None:
 def test_public_operations_are_few_and_meant() -> None:
     public = {name for name, each in REGISTRY.operations.items() if each.permission == PUBLIC}
     assert public == {
+        "auth.v1.AcceptInvitation",
+        "auth.v1.AnswerChallenge",
+        "auth.v1.BeginOidc",
+        "auth.v1.EnrolAuthenticator",
+        "auth.v1.FinishOidc",
+        "auth.v1.LogInAdmin",
         "auth.v1.OpenDemoSession",
         "auth.v1.RefreshSession",
         "frontend.v1.GetPage",

@@ -5,11 +5,13 @@ from uuid import UUID
 from contracts import (
     admin_core,
     admin_features,
+    admins,
     auth,
     campaign,
     core,
     event_tracking,
     gamification,
+    impersonations,
     points,
     referrals,
     roles,
@@ -26,6 +28,26 @@ class NewShop(Part, frozen=True, kw_only=True):
 
 class ShopStatus(Part, frozen=True, kw_only=True):
     status: str
+
+
+class Visit(Part, frozen=True, kw_only=True):
+    impersonation_id: UUID
+    staff_name: str
+    role: str
+    reason: str
+    ended_by: str = ""
+
+
+class Colleague(Part, frozen=True, kw_only=True):
+    admin_id: UUID
+    change: str
+    role: str
+
+
+class Invited(Part, frozen=True, kw_only=True):
+    invitation_id: UUID
+    role: str
+    withdrawn: bool = False
 
 
 class Person(Part, frozen=True, kw_only=True):
@@ -96,6 +118,9 @@ PACT = Pact(
     reads=(
         Reads((auth.MERCHANT_CREATED,), NewShop),
         Reads((auth.MERCHANT_CHANGED,), ShopStatus),
+        Reads((impersonations.IMPERSONATION_STARTED, impersonations.IMPERSONATION_ENDED), Visit),
+        Reads((admins.ADMIN_CHANGED,), Colleague),
+        Reads((admins.ADMIN_INVITED,), Invited),
         Reads((users.USER_CREATED,), Person),
         Reads((roles.ROLE_CREATED, roles.ROLE_UPDATED), Role),
         Reads((points.EARNED, points.ADJUSTED, points.REFUNDED), Moved),
