@@ -33,6 +33,7 @@ from adapters.telemetry.tracing import BatchSpans
 from contracts.kit import Body, Event
 from domain.errors import LoyaltyError, Unavailable
 from ports.events import Received
+from ports.tenancy import within
 from ports.unit import Unit, Units
 
 log = logging.getLogger(__name__)
@@ -218,7 +219,8 @@ class Consumer(Generic[StoresT]):
         held_since = time.monotonic()
         while True:
             try:
-                await self._apply(deliveries)
+                with within(each.event.merchant_id for each in deliveries):
+                    await self._apply(deliveries)
                 return True
             except Unavailable:
                 if wait == 0.1:

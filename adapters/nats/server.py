@@ -9,6 +9,7 @@ import contextvars
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from contracts.caller import Caller
 from contracts.kit import Operation, Request
 from contracts.permissions import check_permission
 from domain.errors import Busy, DeadlineExceeded, InternalError, LoyaltyError
+from ports.tenancy import within
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +145,10 @@ class RpcServer:
         caller = _decode_caller(headers.get(CALLER) or b"")
         check_permission(endpoint.operation, caller)
         request = decode_request(decoder, message.data)
-        answer = await endpoint.handle(caller, request, headers.get(IDEMPOTENCY_KEY, ""))
+        key = headers.get(IDEMPOTENCY_KEY, "")
+        shop = caller.merchant_id
+        with nullcontext() if shop is None else within((shop,)):
+            answer = await endpoint.handle(caller, request, key)
         return _encode(answer)
 
     async def _refuse(self, message: Msg, error: LoyaltyError) -> None:

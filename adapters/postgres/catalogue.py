@@ -102,7 +102,7 @@ def _search(words: int) -> TextClause:
     return text(
         f"""
         SELECT {_COLUMNS}, ({likeness}) / {words} AS likeness
-        FROM products WHERE merchant_id = :merchant_id AND NOT removed AND {found}
+        FROM products_searched WHERE merchant_id = :merchant_id AND NOT removed AND {found}
         ORDER BY
             search_title = :query DESC,
             starts_with(search_title, :query) DESC,

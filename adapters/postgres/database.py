@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 import msgspec
@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from adapters.postgres.tenancy import MIGRATION, NO_SHOP, SHOP_ROLE, Scope, wall_off
 from domain.errors import Unavailable
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -50,6 +51,22 @@ def is_away(error: BaseException | None) -> bool:
     return False
 
 
+class _Connection(asyncpg.Connection):
+    """Says what a transaction may touch together with its BEGIN, so that it is no round trip."""
+
+    scope = NO_SHOP
+
+    async def execute(
+        self,
+        query: str,
+        *args: Any,  # as in asyncpg, which passes them on to its encoders
+        timeout: float | None = None,  # noqa: ASYNC109 - the method is asyncpg's
+    ) -> str:
+        if query.startswith("BEGIN"):
+            query += self.scope
+        return await super().execute(query, *args, timeout=timeout)
+
+
 class Database:
     """``url`` names the server; the database is ``loyalnest_<service>``."""
 
@@ -64,18 +81,29 @@ class Database:
             # costs both sides far more than the transaction does; waiting for a turn is quicker.
             max_overflow=0,
             pool_timeout=10,
-            connect_args={"timeout": 5, "command_timeout": 60},
+            connect_args={
+                "timeout": 5,
+                "command_timeout": 60,
+                "connection_class": _Connection,
+                "server_settings": {"role": SHOP_ROLE},
+            },
             json_serializer=lambda value: msgspec.json.encode(value).decode(),
             json_deserializer=msgspec.json.decode,
             hide_parameters=True,  # or error texts would quote rows
         )
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self, scope: Scope) -> AsyncIterator[AsyncConnection]:
         """Commit at the end, roll back on an error. Raises Unavailable when the server is away."""
         try:
-            async with self.engine.begin() as connection:
-                yield connection
+            async with self.engine.connect() as connection:
+                driver = _driver(connection)
+                driver.scope = scope
+                try:
+                    async with connection.begin():
+                        yield connection
+                finally:
+                    driver.scope = NO_SHOP
         except (DBAPIError, PoolTimeout, OSError, TimeoutError) as error:
             if is_away(error):
                 raise Unavailable("The storage is not available.") from error
@@ -83,28 +111,41 @@ class Database:
 
     async def ready(self) -> None:
         """Raises Unavailable when a query does not get through."""
-        async with self.transaction() as connection:
+        async with self.transaction(NO_SHOP) as connection:
             await connection.execute(text("SELECT 1"))
 
     async def make(self) -> None:
         """Make the database if it is missing. Safe when several processes do it at once."""
         try:
-            async with self.engine.connect():
-                pass
+            await self._reach()
         except (DBAPIError, asyncpg.InvalidCatalogNameError):
             await self._create()
+            await self._reach()
 
     async def migrate(self) -> None:
-        """Bring the schema up to date. Safe when several processes do it at once, but not twice
-        at a time in one: Alembic's ``op`` is one for the whole process."""
-        async with self.transaction() as connection:
+        """Bring the schema up to date, every table walled off. Safe when several processes do it
+        at once, but not twice at a time in one: Alembic's ``op`` is one for the whole process.
+
+        Raises Unwalled when the service would not keep shops apart.
+        """
+        async with self.transaction(MIGRATION) as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(76211)"))
             await connection.run_sync(_migrate, MIGRATIONS / "mesh", "mesh_version")
             if (MIGRATIONS / self.service).is_dir():
                 await connection.run_sync(_migrate, MIGRATIONS / self.service, "schema_version")
+            await wall_off(connection, self.service)
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+    async def _reach(self) -> None:
+        try:
+            async with self.engine.connect():
+                pass
+        except (asyncpg.InvalidParameterValueError, asyncpg.InsufficientPrivilegeError) as error:
+            raise Unavailable(
+                f"The database's user cannot become {SHOP_ROLE}: see docs/runbook.md, Roles."
+            ) from error
 
     async def _create(self) -> None:
         # Not through the engine: CREATE DATABASE cannot run in a transaction.
@@ -130,6 +171,15 @@ class Database:
         finally:
             await connection.close()
         raise Unavailable(f"The database {self.name} could not be made.")
+
+
+def _driver(connection: AsyncConnection) -> _Connection:
+    # Not get_raw_connection(): that is a switch of greenlets more for every transaction.
+    pooled = connection.sync_connection
+    driver = None if pooled is None else pooled.connection.driver_connection
+    if not isinstance(driver, _Connection):
+        raise TypeError(f"the driver's connection is {type(driver).__name__}")
+    return driver
 
 
 def _migrate(connection: Connection, directory: Path, version_table: str) -> None:

@@ -15,6 +15,7 @@ from adapters.nats.publisher import Publisher
 from adapters.nats.streams import DAY, RETENTION_SECONDS
 from adapters.postgres.database import Database
 from adapters.postgres.journal import outbox_row, read_outbox
+from adapters.postgres.tenancy import ACROSS_SHOPS, NO_SHOP
 from adapters.tasks import end_all
 from adapters.telemetry.metrics import OUTBOX_AGE, OUTBOX_PUBLISHED
 from domain.errors import Unavailable
@@ -127,7 +128,7 @@ class Relay:
                 kept.append(replace(said, events=left))
         if not done and not kept:
             return
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(NO_SHOP) as connection:
             if done:
                 await connection.execute(_DELETE, {"ids": done})
             for said in kept:
@@ -152,14 +153,14 @@ class Relay:
         """Publish what has lain in the outbox for longer than it should. Returns how many
         transactions had said it. Raises Unavailable when not all of it could be."""
         now = self._clock.now()
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(NO_SHOP) as connection:
             oldest = (await connection.execute(_OLDEST)).scalar_one()
         OUTBOX_AGE.labels(self._database.service).set(
             0 if oldest is None else max(0.0, (now - oldest).total_seconds())
         )
         if oldest is None or now - oldest < LEFT_BEHIND_AFTER:
             return 0
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(NO_SHOP) as connection:
             rows = await connection.execute(
                 _LEFT, {"before": now - LEFT_BEHIND_AFTER, "most": _SWEPT_AT_ONCE}
             )
@@ -169,7 +170,7 @@ class Relay:
 
     async def _forget(self) -> None:
         now = self._clock.now()
-        async with self._database.transaction() as connection:
+        async with self._database.transaction(ACROSS_SHOPS) as connection:
             await connection.execute(_FORGET_INBOX, {"before": now - INBOX_KEPT})
             await connection.execute(_FORGET_ANSWERS, {"before": now - ANSWERS_KEPT})
 

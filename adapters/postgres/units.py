@@ -9,10 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.postgres.database import Database
 from adapters.postgres.journal import PostgresJournal, write_outbox
 from adapters.postgres.relay import Relay
+from adapters.postgres.tenancy import ACROSS_SHOPS, of_shops
 from adapters.telemetry.tracing import current_traceparent
 from ports.clock import Clock
 from ports.events import Said
 from ports.ids import Ids
+from ports.tenancy import shops_at_hand
 from ports.unit import Unit, Units
 
 StoresT = TypeVar("StoresT")
@@ -24,12 +26,19 @@ def postgres_units(
     stores: Callable[[AsyncConnection], StoresT],
     clock: Clock,
     ids: Ids,
+    *,
+    across_shops: bool = False,
 ) -> Units[StoresT]:
-    """``stores`` builds the service's stores on the connection of a transaction."""
+    """``stores`` builds the service's stores on the connection of a transaction. It sees the shops
+    at hand (``ports.tenancy``), or with ``across_shops`` all of them.
+
+    Opening one raises LookupError when no shop is at hand.
+    """
 
     @asynccontextmanager
     async def open_unit() -> AsyncIterator[Unit[StoresT]]:
-        async with database.transaction() as connection:
+        scope = ACROSS_SHOPS if across_shops else of_shops(shops_at_hand())
+        async with database.transaction(scope) as connection:
             journal = PostgresJournal(connection, clock.now())
             unit = Unit(stores(connection), journal, clock, ids)
             yield unit

@@ -27,6 +27,7 @@ from adapters.nats.discovery import Discovery
 from adapters.nats.publisher import Publisher
 from adapters.nats.server import RpcServer
 from adapters.nats.streams import ensure_streams
+from adapters.postgres.tenancy import Unwalled
 from adapters.runtime.ops import ops_app
 from adapters.runtime.service import Loop, Service
 from adapters.runtime.settings import BadSettings, Settings
@@ -213,7 +214,7 @@ async def _run(names: Sequence[str], settings: Settings) -> int:
     process = Process(names, settings)
     try:
         await process.start()
-    except (LoyaltyError, PortBusy, BadKeyFile) as error:
+    except (LoyaltyError, PortBusy, BadKeyFile, Unwalled) as error:
         print(f"loyalnest: {error}", file=sys.stderr)
         return 1
     _spare_the_collector()

@@ -46,6 +46,26 @@ class World:
         return self.databases[service]
 
     def units(self, service: str, stores: Callable[[AsyncConnection], StoresT]) -> Units[StoresT]:
-        """Transactions on the database of ``service``."""
+        """Transactions on the database of ``service``, each about the shops that its call or batch
+        is about (``ports.tenancy``)."""
+        return self._units(service, stores, across_shops=False)
+
+    def units_across_shops(
+        self, service: str, stores: Callable[[AsyncConnection], StoresT]
+    ) -> Units[StoresT]:
+        """Transactions that see every shop: for what is about all of them by nature, or has to find
+        out first whose it is. ``tests/mesh/test_tenancy.py`` lists who has these and why."""
+        return self._units(service, stores, across_shops=True)
+
+    def _units(
+        self,
+        service: str,
+        stores: Callable[[AsyncConnection], StoresT],
+        *,
+        across_shops: bool,
+    ) -> Units[StoresT]:
         database = self.database(service)
-        return postgres_units(database, self.relays[service], stores, self.clock, self.ids)
+        relay = self.relays[service]
+        return postgres_units(
+            database, relay, stores, self.clock, self.ids, across_shops=across_shops
+        )

@@ -18,6 +18,14 @@ USER = "loyalnest"
 OWNER = "postgres"  # the superuser; nothing but the set-up uses it
 ORPHAN_PATIENCE = 20.0  # seconds
 
+# As which services work: row-level security shows one of them the shops it asks for, the other all.
+# A service may turn into either, and is neither of itself (adapters/postgres/tenancy.py).
+ROLES = f"""\
+DO $$ BEGIN CREATE ROLE loyalnest_app; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+DO $$ BEGIN CREATE ROLE loyalnest_across; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+GRANT loyalnest_app, loyalnest_across TO {USER} WITH INHERIT FALSE, SET TRUE;
+"""
+
 CONFIGURATION = """\
 # Written by every start; changes here are lost.
 listen_addresses = '127.0.0.1'
@@ -94,12 +102,15 @@ class PostgresServer(Server):
         while True:
             try:
                 await super().start()
-                return
+                break
             except EmbeddedError:
                 orphans = any("is still in use" in line for line in self.child.said())
                 if not orphans or time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(0.1)
+        if not (made := self.folder / "loyalnest-roles").exists():
+            await self._make_roles()
+            made.touch()
 
     async def prepare(self) -> None:
         """Makes the data directory at the first start, and writes the configuration."""
@@ -154,7 +165,16 @@ class PostgresServer(Server):
         await self._run(single, user)
         fresh.rename(self.folder)
 
-    async def _run(self, command: list[str], words: str = "") -> None:
+    async def _make_roles(self) -> None:
+        """Makes the roles that are missing, also in the folder of an earlier version."""
+        where = ["--host=127.0.0.1", f"--port={self.port}", f"--username={OWNER}", OWNER]
+        psql = [str(binaries.postgres("psql")), "-X", "-q", "-v", "ON_ERROR_STOP=1", *where]
+        password = {"PGPASSWORD": self.secrets.postgres_owner_password}
+        await self._run(psql, ROLES, password)
+
+    async def _run(
+        self, command: list[str], words: str = "", more: dict[str, str] | None = None
+    ) -> None:
         """Runs one of PostgreSQL's programs as the user the server will have."""
         tie = [str(os.getpid()), str(int(signal.SIGKILL)), self.identity().launch]
         process = await asyncio.create_subprocess_exec(
@@ -162,7 +182,7 @@ class PostgresServer(Server):
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env=minimal_environment(),
+            env=minimal_environment() | (more or {}),
         )
         output, _ = await process.communicate(words.encode())
         text = output.decode(errors="replace")

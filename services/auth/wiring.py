@@ -65,8 +65,8 @@ RETURN_PATH: Final = "/admin/oidc"
 
 def service(world: World) -> Service:
     settings = world.settings
-    units: Units[Merchants] = world.units("auth", PostgresMerchants)
-    session_units: Units[SessionBook] = world.units("auth", PostgresSessions)
+    units: Units[Merchants] = world.units_across_shops("auth", PostgresMerchants)
+    session_units: Units[SessionBook] = world.units_across_shops("auth", PostgresSessions)
     master_key = load_key(settings.master_key_file)
     envelopes = EnvelopeKeys(master_key)
     shops = Shops(units, envelopes)
@@ -131,7 +131,7 @@ def _staff(
     world: World, keys: MerchantKeys, sessions: Sessions
 ) -> tuple[tuple[Endpoint, ...], tuple[Loop, ...], tuple[Callable[[], Awaitable[None]], ...]]:
     """LoyalNest's own staff: what it is answered, what is repeated, what is closed at the end."""
-    units: Units[AdminStores] = world.units("auth", admin_stores)
+    units: Units[AdminStores] = world.units_across_shops("auth", admin_stores)
     vaults = Vaults(units, keys, AesGcmSealer())
     passwords, totp, random = Argon2Passwords(), PyotpTotp(), secrets.token_bytes
     provider = _identity_provider(world)

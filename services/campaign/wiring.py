@@ -15,6 +15,7 @@ from services.campaign.standing import apply_mesh_events, reassign
 
 def service(world: World) -> Service:
     units: Units[Standings] = world.units("campaign", PostgresStandings)
+    across: Units[Standings] = world.units_across_shops("campaign", PostgresStandings)
     reading = Reading(units)
     return Service(
         name="campaign",
@@ -30,5 +31,5 @@ def service(world: World) -> Service:
                 inbox=False,  # members and programs have versions
             ),
         ),
-        loops=(Loop("reassignment after a changed ladder", 2.0, partial(reassign, units)),),
+        loops=(Loop("reassignment after a changed ladder", 2.0, partial(reassign, across)),),
     )

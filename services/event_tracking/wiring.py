@@ -16,6 +16,7 @@ from services.event_tracking.work import Workers, put_due_in_line
 
 def service(world: World) -> Service:
     units: Units[Tasks] = world.units("event_tracking", PostgresTasks)
+    across: Units[Tasks] = world.units_across_shops("event_tracking", PostgresTasks)
     queue = Queue(units, HANDLERS)
     return Service(
         name="event_tracking",
@@ -35,5 +36,5 @@ def service(world: World) -> Service:
                 inbox=False,  # the state of a task tells whether it is done
             ),
         ),
-        loops=(Loop("postponed tasks", 1.0, partial(put_due_in_line, units)),),
+        loops=(Loop("postponed tasks", 1.0, partial(put_due_in_line, across)),),
     )

@@ -15,6 +15,7 @@ from services.points.earning import apply_mesh_events, apply_shop_events, releas
 
 def service(world: World) -> Service:
     units: Units[Ledger] = world.units("points", PostgresLedger)
+    across: Units[Ledger] = world.units_across_shops("points", PostgresLedger)
     accounts = Accounts(units)
     return Service(
         name="points",
@@ -35,5 +36,5 @@ def service(world: World) -> Service:
                 (core.SETTINGS_UPDATED, referrals.REFERRAL_COMPLETED), units, apply_mesh_events
             ),
         ),
-        loops=(Loop("release of matured points", 30.0, partial(release_matured, units)),),
+        loops=(Loop("release of matured points", 30.0, partial(release_matured, across)),),
     )

@@ -22,6 +22,7 @@ from services.referrals.shops import Shops
 
 def service(world: World) -> Service:
     units: Units[ReferralBook] = world.units("referrals", PostgresReferrals)
+    across: Units[ReferralBook] = world.units_across_shops("referrals", PostgresReferrals)
     shops = Shops(world.mesh, EnvelopeKeys(load_key(world.settings.master_key_file)))
     advocates = Advocates(units, shops, partial(secrets.token_bytes, ENTROPY_BYTES))
     claims = Claims(units, shops, AesGcmSealer())
@@ -42,5 +43,5 @@ def service(world: World) -> Service:
             ),
             Consumes((core.SETTINGS_UPDATED,), units, apply_programs),
         ),
-        loops=(Loop("expiry of claims", 300.0, partial(expire_overdue, units)),),
+        loops=(Loop("expiry of claims", 300.0, partial(expire_overdue, across)),),
     )

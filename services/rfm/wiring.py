@@ -20,6 +20,7 @@ from services.rfm.scoring import (
 
 def service(world: World) -> Service:
     units: Units[Profiles] = world.units("rfm", PostgresProfiles)
+    across: Units[Profiles] = world.units_across_shops("rfm", PostgresProfiles)
     reading = Reading(units)
     return Service(
         name="rfm",
@@ -37,7 +38,7 @@ def service(world: World) -> Service:
             Consumes((core.SETTINGS_UPDATED,), units, apply_programs),
         ),
         loops=(
-            Loop("rescoring as time passes", 60.0, partial(rescore_decayed, units)),
-            Loop("rescoring after changed thresholds", 2.0, partial(rescore_changed, units)),
+            Loop("rescoring as time passes", 60.0, partial(rescore_decayed, across)),
+            Loop("rescoring after changed thresholds", 2.0, partial(rescore_changed, across)),
         ),
     )

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from adapters.nats.connection import MESSAGE_ID
 from adapters.nats.consumer import Consumer, Consumes
 from adapters.postgres.audit import PostgresAudit
+from adapters.postgres.tenancy import MIGRATION
 from adapters.runtime.host import Process
 from contracts import admin_core, campaign, event_tracking, points, shop
 from contracts.admin_core import (
@@ -162,7 +163,9 @@ async def test_the_log_only_grows(run: Run) -> None:
             "TRUNCATE audit_logs",
         ):
             with pytest.raises(DBAPIError, match="only grows"):
-                async with world_of(process).database("admin_core").transaction() as connection:
+                async with (
+                    world_of(process).database("admin_core").transaction(MIGRATION) as connection
+                ):
                     await connection.execute(text(statement))
 
 

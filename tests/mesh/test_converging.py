@@ -19,6 +19,7 @@ from sqlalchemy import text
 from adapters.nats.connection import AT as SAID_AT
 from adapters.nats.connection import MESSAGE_ID, ONLY_FOR
 from adapters.nats.consumer import Consumer
+from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.runtime.host import Process
 from contracts import shop
 from contracts.kit import Body, Event
@@ -101,7 +102,7 @@ async def at_rest(process: Process, merchant: UUID) -> None:
                 if await consumer.measure_lag():
                     return True
         for database in world_of(process).databases.values():
-            async with database.transaction() as connection:
+            async with database.transaction(ACROSS_SHOPS) as connection:
                 if (await connection.execute(text("SELECT count(*) FROM outbox"))).scalar_one():
                     return True
         return await said_of(process, merchant) != before
@@ -139,7 +140,7 @@ async def rows_of(process: Process, merchant: UUID) -> dict[str, list[str]]:
     """Every row of this shop in every database."""
     found = {}
     for name, database in world_of(process).databases.items():
-        async with database.transaction() as connection:
+        async with database.transaction(ACROSS_SHOPS) as connection:
             tables = await connection.execute(
                 text(
                     "SELECT table_name FROM information_schema.columns"

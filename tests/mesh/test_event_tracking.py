@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
+from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.runtime.host import Process
 from contracts import event_tracking
 from contracts.caller import Caller, service_caller
@@ -78,7 +79,7 @@ async def is_in(process: Process, caller: Caller, task_id: UUID, state: str) -> 
 
 
 async def events_of(process: Process, merchant: UUID) -> list[tuple[str, object, str]]:
-    async with world_of(process).database("event_tracking").transaction() as connection:
+    async with world_of(process).database("event_tracking").transaction(ACROSS_SHOPS) as connection:
         rows = await connection.execute(
             text("SELECT name, properties, actor FROM events WHERE merchant_id = :m ORDER BY name"),
             {"m": merchant},

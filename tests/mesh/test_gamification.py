@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from adapters.postgres.badges import PostgresStandings
 from adapters.postgres.database import Database
+from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.runtime.host import Process
 from adapters.runtime.settings import Settings
 from contracts import auth, core, gamification, points, shop
@@ -170,7 +171,7 @@ async def test_days_begin_at_the_shops_own_midnight(run: Run) -> None:
             await say(process, auth.MERCHANT_CREATED, install, merchant)  # late: an older truth
 
             async def known(merchant: UUID = merchant, zone: str = zone) -> bool:
-                units = world_of(process).units("gamification", PostgresStandings)
+                units = world_of(process).units_across_shops("gamification", PostgresStandings)
                 async with units() as unit:
                     return await unit.stores.zones([merchant]) == {merchant: zone}
 
@@ -237,7 +238,7 @@ async def test_points_of_one_batch_count_like_points_one_by_one(
     try:
         whole, single = uuid4(), uuid4()
         moments = [start + timedelta(days=chance.randrange(60)) for _ in range(200)]
-        async with database.transaction() as connection:
+        async with database.transaction(ACROSS_SHOPS) as connection:
             store = PostgresStandings(connection)
 
             def earned(merchant: UUID, number: int, at: datetime) -> Earned:

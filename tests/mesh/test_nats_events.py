@@ -25,6 +25,7 @@ from adapters.nats.streams import ensure_streams
 from adapters.postgres.database import MIGRATIONS, Database
 from adapters.postgres.journal import read_outbox
 from adapters.postgres.relay import Relay
+from adapters.postgres.tenancy import ACROSS_SHOPS, MIGRATION
 from adapters.postgres.units import postgres_units
 from adapters.runtime.settings import Settings
 from adapters.system import SystemClock, UuidV7
@@ -32,6 +33,7 @@ from contracts.kit import Body, Event
 from domain.errors import Unavailable
 from infra.embedded.servers import Servers
 from ports.events import Outgoing, Received
+from ports.tenancy import within
 from ports.unit import Unit, Units
 from tests.conftest import eventually
 
@@ -58,6 +60,13 @@ class Rig:
     units: Units[AsyncConnection]
     merchant: UUID
 
+    @asynccontextmanager
+    async def unit(self) -> AsyncIterator[Unit[AsyncConnection]]:
+        """A transaction of this rig's own shop, as a call of it would open one."""
+        with within((self.merchant,)):
+            async with self.units() as unit:
+                yield unit
+
     def consumer(
         self,
         handle: Callable[..., Any] | None = None,
@@ -76,7 +85,7 @@ class Rig:
         await self.publisher.publish(HEARD.subject(self.merchant), body, headers)
 
     async def written(self) -> list[int]:
-        async with self.database.transaction() as connection:
+        async with self.database.transaction(ACROSS_SHOPS) as connection:
             rows = await connection.execute(
                 text("SELECT number FROM heard WHERE merchant_id = :m ORDER BY number"),
                 {"m": self.merchant},
@@ -84,7 +93,7 @@ class Rig:
             return list(rows.scalars())
 
     async def left_in_outbox(self) -> int:
-        async with self.database.transaction() as connection:
+        async with self.database.transaction(ACROSS_SHOPS) as connection:
             found = await connection.execute(text("SELECT count(*) FROM outbox"))
             return int(found.scalar_one())
 
@@ -111,10 +120,11 @@ async def rig_on(servers: Servers) -> AsyncIterator[Rig]:
     database = Database(settings["LOYALNEST_POSTGRES_URL"], "trap")
     await database.make()
     await database.migrate()
-    async with database.transaction() as connection:
+    async with database.transaction(MIGRATION) as connection:
         await connection.execute(
             text("CREATE TABLE IF NOT EXISTS heard (merchant_id uuid, number int)")
         )
+    await database.migrate()
     relay = Relay(database, publisher, SystemClock())
     relay.start()
     units = postgres_units(database, relay, lambda connection: connection, SystemClock(), UuidV7())
@@ -200,7 +210,7 @@ async def test_what_a_crash_left_in_the_outbox_is_published_once(rig: Rig) -> No
 
     await rig.client.subscribe(ECHOED.subject(rig.merchant), cb=listen)
     # A crash between commit and publish: the row is there, nobody has been told of it.
-    async with rig.database.transaction() as connection:
+    async with rig.database.transaction(ACROSS_SHOPS) as connection:
         await connection.execute(
             text(
                 "INSERT INTO outbox (id, at, events)"
@@ -223,13 +233,13 @@ async def test_what_the_stream_did_not_take_stays_in_the_outbox_alone(rig: Rig) 
         heard.append(message.data)
 
     await rig.client.subscribe(ECHOED.subject(rig.merchant), cb=listen)
-    async with rig.units() as unit:
+    async with rig.unit() as unit:
         unit.emit(ECHOED, Said(number=1), rig.merchant)
         unit.emit(NOWHERE, Said(number=2), rig.merchant)
         unit.emit(ECHOED, Said(number=3), rig.merchant)
 
     async def left() -> list[str]:
-        async with rig.database.transaction() as connection:
+        async with rig.database.transaction(ACROSS_SHOPS) as connection:
             rows = await connection.execute(text("SELECT id, at, events FROM outbox"))
             return [
                 event.subject
@@ -239,7 +249,7 @@ async def test_what_the_stream_did_not_take_stays_in_the_outbox_alone(rig: Rig) 
 
     assert await eventually(left, lambda found: len(found) == 1) == [NOWHERE.subject(rig.merchant)]
     assert heard == [b'{"number":1}', b'{"number":3}']
-    async with rig.database.transaction() as connection:
+    async with rig.database.transaction(ACROSS_SHOPS) as connection:
         await connection.execute(text("DELETE FROM outbox"))
 
 
@@ -251,7 +261,7 @@ async def test_what_waited_in_the_outbox_survives_its_migration(
     first = MIGRATIONS / "mesh" / "0001_journal.py"
     at = datetime(2026, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
     try:
-        async with database.transaction() as connection:
+        async with database.transaction(MIGRATION) as connection:
             await connection.run_sync(_upgrade_with, first)
             await connection.execute(
                 text(
@@ -265,7 +275,7 @@ async def test_what_waited_in_the_outbox_survives_its_migration(
             )
             await connection.execute(text("INSERT INTO mesh_version VALUES ('0001')"))
         await database.migrate()
-        async with database.transaction() as connection:
+        async with database.transaction(ACROSS_SHOPS) as connection:
             row = (await connection.execute(text("SELECT id, at, events FROM outbox"))).one()
         (event,) = read_outbox(row.id, row.at, row.events).events
         assert event == Outgoing(
@@ -298,7 +308,7 @@ async def test_a_failed_transaction_says_nothing(rig: Rig) -> None:
 
 
 async def _fail(rig: Rig) -> None:
-    async with rig.units() as unit:
+    async with rig.unit() as unit:
         await unit.stores.execute(
             text("INSERT INTO heard (merchant_id, number) VALUES (:m, 1)"), {"m": rig.merchant}
         )
@@ -332,7 +342,7 @@ async def test_nothing_is_lost_when_nats_is_killed(tmp_path: Path) -> None:
             await rig.say(number)
         await own.kill("nats")
         # What is committed now can be published only later.
-        async with rig.units() as unit:
+        async with rig.unit() as unit:
             unit.emit(HEARD, Said(number=50), rig.merchant)
         with pytest.raises(Unavailable):
             await rig.publisher.publish(HEARD.subject(rig.merchant), b"{}", {MESSAGE_ID: "x"}, 0.3)

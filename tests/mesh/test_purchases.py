@@ -13,6 +13,7 @@ import msgspec
 
 from adapters.postgres.database import Database
 from adapters.postgres.purchases import PostgresBuyers
+from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.runtime.settings import Settings
 from contracts import shop
 from contracts.kit import Body, Event
@@ -100,7 +101,7 @@ async def test_profiles_are_those_of_the_pure_function_in_any_order(
             rest = list(events)
 
             async def apply(batch: list[Received[Body]], grown=grown) -> None:
-                async with database.transaction() as connection:
+                async with database.transaction(ACROSS_SHOPS) as connection:
                     for key, each in (await PostgresBuyers(connection).learn(hear(batch))).items():
                         assert each.before == grown[key]
                         assert each.cause in batch
@@ -122,12 +123,12 @@ async def test_batches_at_the_same_time_lose_nothing(environment: dict[str, str]
 
     async def apply(part: list[Received[Body]]) -> None:
         for start in range(0, len(part), 7):
-            async with database.transaction() as connection:
+            async with database.transaction(ACROSS_SHOPS) as connection:
                 await PostgresBuyers(connection).learn(hear(part[start : start + 7]))
 
     async with purchases_database(environment) as database:
         await asyncio.gather(*(apply(events[number::4]) for number in range(4)))
-        async with database.transaction() as connection:
+        async with database.transaction(ACROSS_SHOPS) as connection:
             keys = [MemberKey(merchant, member_id(merchant, each)) for each in ("c1", "c2", "c3")]
             found = await PostgresBuyers(connection).lock_buyers(keys)
         for key in keys:

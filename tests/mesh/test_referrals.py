@@ -16,6 +16,7 @@ from adapters.crypto.keyfile import load_key
 from adapters.crypto.keys import EnvelopeKeys
 from adapters.crypto.sealer import AesGcmSealer
 from adapters.postgres.referrals import PostgresReferrals
+from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.runtime.host import Process
 from contracts import auth, core, points, referrals, shop
 from contracts.caller import Audience, Caller, service_caller
@@ -122,7 +123,9 @@ class Shop:
         await self.becomes(referral.referral_id, "completed")
 
     async def sql(self, statement: str) -> list[Any]:
-        async with world_of(self.process).database("referrals").transaction() as connection:
+        async with (
+            world_of(self.process).database("referrals").transaction(ACROSS_SHOPS) as connection
+        ):
             rows = await connection.execute(text(statement), {"shop": self.id})
             return list(rows) if rows.returns_rows else []
 
@@ -295,7 +298,7 @@ async def test_a_claim_ends_with_its_time(shop_of_anna: Shop) -> None:
         "UPDATE referrals SET expires_at = now() - interval '3 days' WHERE merchant_id = :shop"
         " AND state = 'claimed'"
     )
-    await expire_overdue(world_of(anna.process).units("referrals", PostgresReferrals))
+    await expire_overdue(world_of(anna.process).units_across_shops("referrals", PostgresReferrals))
     assert (await anna.status(claimed.referral_id)).state == "expired"
 
 

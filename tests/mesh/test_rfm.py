@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from adapters.postgres.profiles import PostgresProfiles
+from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.postgres.units import postgres_units
 from adapters.runtime.host import Process
 from contracts import core, rfm, shop
@@ -164,7 +165,12 @@ async def test_time_alone_changes_a_score_once(run: Run) -> None:
                 return NOW + timedelta(days=40)
 
         later: Units[Profiles] = postgres_units(
-            world.database("rfm"), world.relays["rfm"], PostgresProfiles, Later(), world.ids
+            world.database("rfm"),
+            world.relays["rfm"],
+            PostgresProfiles,
+            Later(),
+            world.ids,
+            across_shops=True,
         )
         await rescore_decayed(later)
         await rescore_decayed(later)
@@ -204,7 +210,7 @@ async def test_every_change_of_a_score_is_in_the_history_once(run: Run) -> None:
         )
         await say(process, shop.ORDER_UPDATED, again, merchant)
         await eventually(lambda: scores(process, merchant), lambda it: it.spent == Decimal(421))
-        async with world_of(process).database("rfm").transaction() as connection:
+        async with world_of(process).database("rfm").transaction(ACROSS_SHOPS) as connection:
             rows = await connection.execute(
                 text(
                     "SELECT recency, frequency, monetary FROM rfm_score_history"

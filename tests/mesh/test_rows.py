@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from adapters.postgres.database import is_away
 from adapters.postgres.rows import as_rows
+from adapters.postgres.tenancy import ACROSS_SHOPS
 from domain.plans import Plan
 from tests.mesh.test_purchases import purchases_database
 
@@ -43,7 +44,10 @@ async def test_every_kind_of_value_arrives_exactly(environment: dict[str, str]) 
             ("12345678901234567890.123456789", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
         )
     ]
-    async with purchases_database(environment) as database, database.transaction() as connection:
+    async with (
+        purchases_database(environment) as database,
+        database.transaction(ACROSS_SHOPS) as connection,
+    ):
         found = (await connection.execute(_READ, {"rows": as_rows(rows)})).mappings().all()
     assert [dict(row) for row in found] == rows
     assert [str(row["amount"]) for row in found] == [str(row["amount"]) for row in rows]
@@ -53,6 +57,6 @@ async def test_text_that_cannot_be_stored_is_no_outage(environment: dict[str, st
     """Held as an outage its event would be tried for ever; refused, it becomes a dead letter."""
     async with purchases_database(environment) as database:
         with pytest.raises(DBAPIError) as refused:
-            async with database.transaction() as connection:
+            async with database.transaction(ACROSS_SHOPS) as connection:
                 await connection.execute(_READ, {"rows": as_rows([{"words": "a\x00b"}])})
     assert not is_away(refused.value)

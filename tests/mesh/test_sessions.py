@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from adapters.crypto.keyfile import load_key
 from adapters.postgres.sessions import PostgresSessions
+from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.runtime.host import Process
 from adapters.tokens.jwt_tokens import JwtIssuer, JwtVerifier
 from adapters.tokens.keys import load_signing_keys
@@ -68,7 +69,7 @@ class Auth:
         self.clock = Clock()
         world = replace(world_of(process), clock=self.clock)
         keys = load_signing_keys(world.settings.jwt_key_file)
-        self.units: Units[SessionBook] = world.units("auth", PostgresSessions)
+        self.units: Units[SessionBook] = world.units_across_shops("auth", PostgresSessions)
         self.verifier = JwtVerifier(keys, self.clock)
         self.sessions = Sessions(
             self.units,
@@ -238,7 +239,7 @@ async def test_tokens_are_kept_nowhere(at: Auth) -> None:
     secrets = [each.refresh_token for each in (pair, following)]
     secrets += [pair.token, following.token, pair.token.split(".")[2]]
     found = ""
-    async with world_of(at.process).database("auth").transaction() as connection:
+    async with world_of(at.process).database("auth").transaction(ACROSS_SHOPS) as connection:
         for table in ("sessions", "used_refresh_tokens", "revocations"):
             rows = await connection.execute(text(f"SELECT t::text FROM {table} t"))
             found += "".join(row[0] for row in rows)
@@ -417,7 +418,7 @@ async def test_a_closed_shop_has_no_sessions_and_a_new_beginning_keeps_its_own(a
 async def test_a_refresh_meets_a_shop_that_is_just_closed(at: Auth) -> None:
     """Before the news that ends its sessions is through."""
     pair = await at.open()
-    async with world_of(at.process).database("auth").transaction() as connection:
+    async with world_of(at.process).database("auth").transaction(ACROSS_SHOPS) as connection:
         await connection.execute(
             text("UPDATE merchants SET status = 'suspended' WHERE merchant_id = :id"),
             {"id": at.merchant.merchant_id},
@@ -436,7 +437,7 @@ async def test_what_is_over_is_forgotten_and_nothing_else(at: Auth) -> None:
     async def rows() -> dict[str, int]:
         mine = {"id": at.merchant.merchant_id}
         counts = {}
-        async with world_of(at.process).database("auth").transaction() as connection:
+        async with world_of(at.process).database("auth").transaction(ACROSS_SHOPS) as connection:
             for table, which in (
                 ("sessions", "merchant_id = :id"),
                 ("used_refresh_tokens", "session_id IN (SELECT session_id FROM sessions"

@@ -17,6 +17,7 @@ from sqlalchemy import text
 from adapters.crypto.keyfile import load_key
 from adapters.crypto.keys import EnvelopeKeys
 from adapters.crypto.sealer import AesGcmSealer
+from adapters.postgres.tenancy import MIGRATION
 from adapters.runtime.host import Process
 from adapters.shopify.context import MerchantContext
 from adapters.shopify.webhooks import WebhookTranslator
@@ -408,7 +409,7 @@ async def test_nothing_personal_lies_about(run: Run, caplog: pytest.LogCaptureFi
 
         lying_about = caplog.text
         world = world_of(one.process)
-        async with world.database("users").transaction() as connection:
+        async with world.database("users").transaction(MIGRATION) as connection:
             tables = await connection.execute(
                 text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
             )

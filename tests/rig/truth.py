@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy.engine import make_url
 
+from adapters.postgres.tenancy import ACROSS_ROLE
 from contracts import core, points
 from contracts.caller import service_caller
 from contracts.shop import member_id
@@ -80,7 +81,9 @@ async def _wallets(stack: Stack, expected: Expected, verdict: Verdict) -> None:
 async def _ledger(stack: Stack, expected: Expected, verdict: Verdict) -> None:
     """Reads the tables: no operation lists a whole shop's entries."""
     url = make_url(stack.environment()["LOYALNEST_POSTGRES_URL"]).set(database="loyalnest_points")
-    connection = await asyncpg.connect(url.render_as_string(hide_password=False))
+    connection = await asyncpg.connect(
+        url.render_as_string(hide_password=False), server_settings={"role": ACROSS_ROLE}
+    )
     try:
         known = {
             row["order_id"]

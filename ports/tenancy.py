@@ -1,0 +1,40 @@
+"""Whose data is being worked on: the shops that a call or a batch of events is about.
+
+Set where work begins (a call: its caller's shop; a batch: the shops of its events) and read where a
+transaction begins, so that no use case has to hand it on, or could forget to. What follows in the
+same task has the same shops; the next call or batch has its own.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
+from uuid import UUID
+
+_SHOPS: Final[ContextVar[frozenset[UUID]]] = ContextVar("shops")
+
+
+@contextmanager
+def within(shops: Iterable[UUID]) -> Iterator[None]:
+    """Transactions that begin in this block see and change the data of these shops, and of no
+    other."""
+    token = _SHOPS.set(frozenset(shops))
+    try:
+        yield
+    finally:
+        _SHOPS.reset(token)
+
+
+def shops_at_hand() -> frozenset[UUID]:
+    """The shops of the block that this runs in.
+
+    Raises LookupError outside of any: nobody has said whose data this is about, and there is no
+    shop that it could be by default.
+    """
+    try:
+        return _SHOPS.get()
+    except LookupError:
+        raise LookupError(
+            "no shop is at hand: this is done for a caller without one, or for nobody."
+            " What is about no single shop is wired with units_across_shops."
+        ) from None
