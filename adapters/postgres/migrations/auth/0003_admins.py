@@ -12,7 +12,7 @@ def upgrade() -> None:
     op.execute(
         """
         CREATE TABLE admin_data_key (
-            only boolean PRIMARY KEY DEFAULT true CHECK (only),
+            one boolean PRIMARY KEY DEFAULT true CHECK (one),
             wrapped_key text NOT NULL
         )
         """
