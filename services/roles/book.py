@@ -32,6 +32,7 @@ from domain import rbac
 from domain.errors import Forbidden, InvalidRequest, NotFound, Problem
 from ports.events import Received
 from ports.roles import RoleBook, RoleRow
+from ports.tenancy import within
 from ports.unit import Unit, Units
 
 BUILT_IN: Final = {role.name: role for role in rbac.DEFAULT_ROLES}
@@ -69,8 +70,10 @@ class Reading:
         return Permissions(permissions=permissions_of(request.role, roles), version=version)
 
     async def versions(self, _: Caller, request: GetVersions) -> Versions:
-        async with self._units() as unit:
-            known = await unit.stores.versions(request.merchant_ids)
+        # Asked for no shop of its own: whose versions they are stands in the request.
+        with within(request.merchant_ids):
+            async with self._units() as unit:
+                known = await unit.stores.versions(request.merchant_ids)
         return Versions(versions=tuple(known.get(each, 0) for each in request.merchant_ids))
 
 

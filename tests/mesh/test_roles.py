@@ -348,6 +348,16 @@ async def test_the_last_owner_stays(process: Process) -> None:
         assert (await assign(process, owner, last, "owner")).role == "owner"
 
 
+async def test_versions_are_told_of_many_shops_at_once(process: Process) -> None:
+    changed, untouched = uuid4(), uuid4()
+    await admit(process, changed, "boss")
+    asked = roles.GetVersions(merchant_ids=(untouched, changed))
+    # As the gateway asks, which is in no shop.
+    answer = await mesh_of(process).call(roles.GET_VERSIONS, asked, service_caller("api_gateway"))
+    assert answer.versions == (0, (await assigned(process, changed, "boss")).version)
+    assert answer.versions[1] > 0
+
+
 async def test_another_shops_staff_is_out_of_reach(process: Process) -> None:
     merchant, stranger = uuid4(), staff(uuid4(), "owner")
     await admit(process, merchant, "boss")
