@@ -21,6 +21,20 @@ def load_key(path: Path) -> bytes:
     Raises BadKeyFile if it is missing, open to other users of the machine, or not such a key.
     """
     try:
+        key = b64decode(read_private(path, KEY_BYTES * 4).strip(), validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise BadKeyFile(f"Key file {path}: expected {KEY_BYTES} bytes in base64.")
+    return key
+
+
+def read_private(path: Path, most: int) -> str:
+    """The first ``most`` bytes of a file, as text.
+
+    Raises BadKeyFile if it is missing or open to other users of the machine.
+    """
+    try:
         # Non-blocking, so that a pipe in its place is refused and not waited for.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
@@ -32,16 +46,9 @@ def load_key(path: Path) -> bytes:
             raise BadKeyFile(f"Key file {path}: not a regular file.")
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise BadKeyFile(f"Key file {path}: other users may read it; run chmod 600 on it.")
-        text = os.read(descriptor, KEY_BYTES * 4)
+        return os.read(descriptor, most).decode("ascii", errors="replace")
     finally:
         os.close(descriptor)
-    try:
-        key = b64decode(text.strip(), validate=True)
-    except binascii.Error:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise BadKeyFile(f"Key file {path}: expected {KEY_BYTES} bytes in base64.")
-    return key
 
 
 def create_key(path: Path) -> None:

@@ -35,9 +35,8 @@ class Settings:
     master_key_file: Path = _setting(
         "File with the master key that wraps each merchant's data key (32 bytes, base64)"
     )
-    jwt_key_file: Path = _setting("File with the key that signs access tokens (32 bytes, base64)")
-    jwt_previous_key_file: Path = _setting(
-        "File with the key before, still accepted while it is being replaced", Path()
+    jwt_key_file: Path = _setting(
+        "File with the keys that sign access tokens, read again when it changes (32 bytes, base64)"
     )
     shopify_client_secret: str = _setting("The Shopify app's client secret", secret=True)
     shopify_previous_client_secret: str = _setting(
@@ -67,10 +66,6 @@ class Settings:
     )
     log_level: str = _setting("debug, info, warning or error", "info")
     otlp_endpoint: str = _setting("Where to send traces (OTLP over HTTP); empty: nowhere", "")
-
-    @property
-    def previous_jwt_key_file(self) -> Path | None:
-        return None if self.jwt_previous_key_file == Path() else self.jwt_previous_key_file
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":

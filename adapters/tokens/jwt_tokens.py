@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import jwt
 import msgspec
 
-from adapters.tokens.keys import SigningKeys
+from adapters.tokens.keys import Keys, SigningKeys
 from contracts.caller import Audience
 from domain.errors import Unauthenticated
 from ports.clock import Clock
@@ -47,8 +47,8 @@ class _Payload(msgspec.Struct, frozen=True, kw_only=True):
 class JwtIssuer:
     """``ports.tokens.TokenIssuer``."""
 
-    def __init__(self, keys: SigningKeys, clock: Clock) -> None:
-        self._key = keys.current
+    def __init__(self, keys: Keys, clock: Clock) -> None:
+        self._keys = keys
         self._clock = clock
 
     def issue(
@@ -65,7 +65,9 @@ class JwtIssuer:
     ) -> Issued:
         if not subject or not _complete(audience, merchant_id, customer_id):
             raise ValueError(f"a token for {audience} needs more than that")
-        now = int(self._clock.now().timestamp())
+        instant = self._clock.now()
+        key = self._keys.known().signing(instant)
+        now = int(instant.timestamp())
         expires = now + int(LIFETIME.total_seconds())
         if until is not None:
             expires = min(expires, int(until.timestamp()))
@@ -85,27 +87,34 @@ class JwtIssuer:
         )
         token = jwt.encode(
             msgspec.to_builtins(payload),
-            self._key.secret,
+            key.secret,
             algorithm=_ALGORITHM,
-            headers={"kid": self._key.key_id},
+            headers={"kid": key.key_id},
         )
         return Issued(token, datetime.fromtimestamp(expires, UTC))
 
 
 class JwtVerifier:
     """``ports.tokens.TokenVerifier``: a token is checked in full once and then known until it
-    expires. The number of known tokens is bounded; the oldest are forgotten first."""
+    expires, its key is retired, or the keys change. The number of known tokens is bounded; the
+    oldest are forgotten first."""
 
-    def __init__(self, keys: SigningKeys, clock: Clock) -> None:
-        self._keys = keys.by_id()
+    def __init__(self, keys: Keys, clock: Clock) -> None:
+        self._keys = keys
         self._clock = clock
+        self._checked_with = keys.known()
         self._known: dict[str, tuple[float, Claims]] = {}
 
     def verify(self, token: str, audiences: Collection[Audience] = BEARERS) -> Claims:
-        now = self._clock.now().timestamp()
+        instant = self._clock.now()
+        now = instant.timestamp()
+        keys = self._keys.known()
+        if keys is not self._checked_with:
+            self._known.clear()
+            self._checked_with = keys
         known = self._known.get(token)
         if known is None:
-            known = self._checked(token, now)
+            known = self._checked(token, keys, instant)
             self._remember(token, known)
         dead_at, claims = known
         if now >= dead_at:
@@ -120,9 +129,10 @@ class JwtVerifier:
             del self._known[next(iter(self._known))]
         self._known[token] = known
 
-    def _checked(self, token: str, now: float) -> tuple[float, Claims]:
+    def _checked(self, token: str, keys: SigningKeys, instant: datetime) -> tuple[float, Claims]:
         """When the token dies, and what it says. Raises Unauthenticated."""
-        payload = self._signed_payload(token)
+        now = instant.timestamp()
+        payload, retires_at = _signed_payload(token, keys, instant)
         if payload.iss != _ISSUER or not payload.sub or not payload.jti:
             raise Unauthenticated(_MALFORMED)
         if not _complete(payload.aud, payload.merchant_id, payload.customer_id):
@@ -134,6 +144,8 @@ class JwtVerifier:
             raise Unauthenticated(_EXPIRED)
         if payload.exp - payload.iat > LIFETIME.total_seconds():
             raise Unauthenticated(_MALFORMED)
+        if retires_at is not None:
+            dead_at = min(dead_at, retires_at.timestamp())
         return dead_at, Claims(
             audience=payload.aud,
             subject=payload.sub,
@@ -147,29 +159,34 @@ class JwtVerifier:
             impersonator=payload.impersonator,
         )
 
-    def _signed_payload(self, token: str) -> _Payload:
-        if len(token) > _LONGEST:
-            raise Unauthenticated(_MALFORMED)
-        try:
-            key_id = jwt.get_unverified_header(token).get("kid")
-            key = self._keys.get(key_id) if isinstance(key_id, str) else None
-            if key is None:
-                raise Unauthenticated(_WRONG_KEY)
-            # Times are checked by our own clock above, the audience by the caller's question.
-            signed: dict[str, Any] = jwt.decode(
-                token,
-                key.secret,
-                algorithms=[_ALGORITHM],
-                options={
-                    "verify_exp": False,
-                    "verify_nbf": False,
-                    "verify_iat": False,
-                    "verify_aud": False,
-                },
-            )
-            return msgspec.convert(signed, _Payload)
-        except (jwt.InvalidTokenError, msgspec.ValidationError, ValueError):
-            raise Unauthenticated(_MALFORMED) from None
+
+def _signed_payload(
+    token: str, keys: SigningKeys, now: datetime
+) -> tuple[_Payload, datetime | None]:
+    """What is signed, and when the key that signed it is retired. Raises Unauthenticated."""
+    if len(token) > _LONGEST:
+        raise Unauthenticated(_MALFORMED)
+    try:
+        key_id = jwt.get_unverified_header(token).get("kid")
+        accepted = keys.accepted(key_id, now) if isinstance(key_id, str) else None
+        if accepted is None:
+            raise Unauthenticated(_WRONG_KEY)
+        key, retires_at = accepted
+        # Times are checked by our own clock, the audience by the caller's question.
+        signed: dict[str, Any] = jwt.decode(
+            token,
+            key.secret,
+            algorithms=[_ALGORITHM],
+            options={
+                "verify_exp": False,
+                "verify_nbf": False,
+                "verify_iat": False,
+                "verify_aud": False,
+            },
+        )
+        return msgspec.convert(signed, _Payload), retires_at
+    except (jwt.InvalidTokenError, msgspec.ValidationError, ValueError):
+        raise Unauthenticated(_MALFORMED) from None
 
 
 def _complete(audience: Audience, merchant_id: UUID | None, customer_id: UUID | None) -> bool:

@@ -54,9 +54,8 @@ printf 'requirepass %s\n' "$valkey" > "$draft/valkey_auth"
 printf '%s\n' "$client_secret" > "$draft/shopify_client_secret"
 key > "$draft/master_key"
 key > "$draft/jwt_key"
-# There is nothing before the first ones: no secret, and the same key (docs/runbook.md, Rotation).
+# There is nothing before the first one (docs/runbook.md, Rotation).
 : > "$draft/shopify_previous_client_secret"
-cp "$draft/jwt_key" "$draft/jwt_previous_key"
 
 for name in nats postgres valkey prometheus; do
     mkdir -p "$data/$name"

@@ -76,7 +76,7 @@ def service(world: World) -> Service:
     shops = Shops(world.mesh, EnvelopeKeys(master_key))
     sources = Sources(master_key, settings.trusted_proxies)
     webhooks = Webhooks(shops, is_genuine, translate, keep, world.clock)
-    keys = load_signing_keys(settings.jwt_key_file, settings.previous_jwt_key_file)
+    keys = load_signing_keys(settings.jwt_key_file)
     grants = Grants(world.mesh, development=settings.demo)
     revoked = RevokedTokens(world.mesh, world.clock)
     access = Access(JwtVerifier(keys, world.clock), revoked, grants)

@@ -73,7 +73,7 @@ def test_settings_are_read_from_the_secret_files(made: Path) -> None:
     settings = Settings.from_environment(mounted)
     assert settings.shopify_client_secret == "shh"
     assert settings.shopify_previous_client_secret == ""
-    assert load_signing_keys(settings.jwt_key_file, settings.previous_jwt_key_file)
+    assert load_signing_keys(settings.jwt_key_file).known().keys
     assert settings.nats_url.endswith("@nats:4222")
     assert settings.postgres_url.endswith("@postgres:5432")
     assert settings.valkey_url.endswith("@valkey:6379/0")

@@ -22,8 +22,8 @@ from ports.sessions import REMEMBERED, Holder, Revocation
 from services.api_gateway import revoked
 from tests.conftest import Run, eventually
 from tests.mesh.edge import Edge
-from tests.mesh.said import say, world_of
-from tests.mesh.test_sessions import Auth, register
+from tests.mesh.said import register, say, world_of
+from tests.mesh.test_sessions import Auth
 
 SESSIONS = "/v1/api/auth/sessions"
 

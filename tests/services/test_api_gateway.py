@@ -25,7 +25,7 @@ from services.api_gateway.shops import FRESH_SECONDS, STALE_SECONDS, UNKNOWN_SEC
 from services.api_gateway.webhooks import Webhooks
 from tests.services.given import StandingClock
 
-KEYS = SigningKeys(SigningKey.of(b"k" * 32))
+KEYS = SigningKeys.of(SigningKey.of(b"k" * 32))
 SHOP = uuid4()
 
 
