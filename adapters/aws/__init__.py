@@ -1,0 +1,1 @@
+"""Amazon's services, each behind a port."""
