@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from domain.errors import LoyaltyError
+from domain.limits import Rate
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -61,19 +62,26 @@ INTERNAL: Final = "internal"
 
 @dataclass(frozen=True, slots=True)
 class Http:
-    """Where the outside world finds an operation. Path parameters are fields of the request."""
+    """Where the outside world finds an operation. Path parameters are fields of the request.
+
+    ``bearer`` names the field that is filled from ``Authorization: Bearer …``, for an operation
+    that takes a token which is not one of ours, and nothing else. ``any_origin``: pages of any
+    origin may call it.
+    """
 
     method: Method
     path: str
     status: int = 200
+    bearer: str = ""
+    any_origin: bool = False
 
 
 def get(path: str) -> Http:
     return Http("GET", path)
 
 
-def post(path: str, status: int = 200) -> Http:
-    return Http("POST", path, status)
+def post(path: str, status: int = 200, *, bearer: str = "", any_origin: bool = False) -> Http:
+    return Http("POST", path, status, bearer, any_origin)
 
 
 def put(path: str) -> Http:
@@ -84,7 +92,9 @@ def put(path: str) -> Http:
 class Operation(Generic[RequestT, AnswerT]):
     """Something one service answers. ``name`` is ``<service>.v<major>.<Verb>``.
 
-    ``deadline`` is in seconds and is what a caller waits at most unless it says otherwise.
+    ``deadline`` is in seconds and is what a caller waits at most unless it says otherwise. ``rate``
+    is how often one caller may ask over HTTP, for what is dear or worth abusing; without one it is
+    what ``contracts.limits`` grants to the caller's audience.
     """
 
     name: str
@@ -96,6 +106,7 @@ class Operation(Generic[RequestT, AnswerT]):
     errors: tuple[type[LoyaltyError], ...] = ()
     idempotency: Idempotency = Idempotency.SAFE
     deadline: float = 5.0
+    rate: Rate | None = None
 
     @property
     def service(self) -> str:

@@ -100,6 +100,14 @@ class Busy(LoyaltyError):
     title = "The service is busy; please try again."
 
 
+class RateLimitExceeded(LoyaltyError):
+    """More was asked than is allowed for now; the transport says when to come again."""
+
+    code = "RATE_LIMIT_EXCEEDED"
+    kind = Kind.LIMITED
+    title = "Too many requests; please wait a moment."
+
+
 class DuplicateRequest(LoyaltyError):
     """An idempotency key came back with another input."""
 

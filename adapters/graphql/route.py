@@ -5,11 +5,12 @@ from typing import Any, Final
 
 import msgspec
 from graphql import GraphQLError
-from litestar import Response
-from litestar.handlers import HTTPRouteHandler
+from litestar.handlers import BaseRouteHandler
 
 from adapters.graphql.schema import Asking, Schema
-from adapters.http.operations import AnyRequest, CallerOf, RawMesh, observed
+from adapters.http.asgi import JSON
+from adapters.http.gate import Asked, Gate, route
+from adapters.http.operations import RawMesh
 from contracts.caller import Audience
 from contracts.http import STATUS
 from domain.errors import InternalError, InvalidRequest, LoyaltyError, Problem, Unauthenticated
@@ -39,34 +40,34 @@ _decode: Final = msgspec.json.Decoder(_Query).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def graphql_route(
-    schema: Schema, mesh: RawMesh, caller_of: CallerOf, max_bytes: int
-) -> HTTPRouteHandler:
-    async def handle(request: AnyRequest) -> Response[bytes]:
-        caller = await caller_of(request.headers.get("authorization", ""))
+def graphql_route(schema: Schema, mesh: RawMesh, gate: Gate) -> BaseRouteHandler:
+    return route(PATH, {"POST": _Queries(schema, mesh, gate)}, gate)
+
+
+class _Queries:
+    is_open = True  # what is in a query is checked field by field, and members may ask, too
+
+    def __init__(self, schema: Schema, mesh: RawMesh, gate: Gate) -> None:
+        self._schema = schema
+        self._mesh = mesh
+        self._gate = gate
+
+    async def answer(self, asked: Asked) -> tuple[int, bytes]:
+        caller = await self._gate.admit(asked, "graphql", None, is_open=self.is_open)
         if caller.audience is Audience.ANYONE:
             raise Unauthenticated
-        asked = _read(await request.body())
-        result = await schema.execute(
-            asked.query,
-            variable_values=asked.variables,
-            context_value=Asking(caller, mesh),
-            operation_name=asked.operation_name,
+        query = _read(await self._gate.json_body(asked))
+        result = await self._schema.execute(
+            query.query,
+            variable_values=query.variables,
+            context_value=Asking(caller, self._mesh),
+            operation_name=query.operation_name,
         )
         answer: dict[str, Any] = {"data": result.data}
         if result.errors:
             answer["errors"] = [_refusal(error) for error in result.errors]
-        return Response(
-            _encode(answer), media_type="application/json", headers={"Cache-Control": "no-store"}
-        )
-
-    return HTTPRouteHandler(
-        path=PATH,
-        http_method="POST",
-        status_code=200,
-        name="graphql",
-        request_max_body_size=max_bytes,
-    )(observed(PATH, handle))
+        asked.more.extend((JSON, (b"cache-control", b"no-store")))
+        return 200, _encode(answer)
 
 
 def _read(body: bytes) -> _Query:

@@ -1,30 +1,30 @@
-"""Every operation with an HTTP binding, mounted from the registry: token, permission, call."""
+"""Every operation with an HTTP binding, mounted from the registry: gate, permission, call."""
 
-import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol
 
 import msgspec
-from litestar import Request, Response
-from litestar.handlers import HTTPRouteHandler
+from litestar import Request
+from litestar.handlers import BaseRouteHandler
 
-from adapters.http.problems import problem_response
-from adapters.telemetry.metrics import HTTP_REQUESTS, HTTP_SECONDS
-from adapters.telemetry.tracing import current_trace_id, server_span
+from adapters.http.asgi import JSON
+from adapters.http.gate import Asked, Gate, route
+from adapters.http.source import source_of
 from adapters.validation import convert_request
 from contracts.caller import Caller
 from contracts.frontend import File
 from contracts.http import IDEMPOTENCY_KEY
-from contracts.kit import PUBLIC, Operation
-from contracts.kit import Request as Asked
+from contracts.kit import AUTHENTICATED, PUBLIC, Http, Operation
+from contracts.kit import Request as Content
 from contracts.permissions import check_permission
-from domain.errors import InvalidRequest, LoyaltyError
-
-AnyRequest = Request[Any, Any, Any]
+from domain.errors import InvalidRequest
+from domain.rbac import CUSTOMER, DEFAULT_ROLES, allows
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode_file: Final = msgspec.json.Decoder(File).decode
-_NO_STORE: Final = {"Cache-Control": "no-store"}
+_KEY: Final = IDEMPOTENCY_KEY.lower().encode()
+_NO_STORE: Final = (JSON, (b"cache-control", b"no-store"))
+_MEMBERS_MAY: Final = next(role.grants for role in DEFAULT_ROLES if role.name == CUSTOMER)
 
 
 class RawMesh(Protocol):
@@ -35,90 +35,103 @@ class RawMesh(Protocol):
     ) -> bytes: ...
 
 
-CallerOf = Callable[[str], Awaitable[Caller]]
-"""``Authorization`` header → caller."""
-SourceOf = Callable[[AnyRequest], str]
-"""Where a request comes from (``adapters.http.source``)."""
-
-
 def mount(
-    operation: Operation[Asked, msgspec.Struct],
-    mesh: RawMesh,
-    caller_of: CallerOf,
-    source_of: SourceOf,
-    max_bytes: int,
-) -> HTTPRouteHandler:
-    """The route of one operation."""
-    http = operation.http
-    if http is None:
-        raise ValueError(f"{operation.name} has no HTTP binding")
-    answer = _file_answer if operation.response is File else _json_answer
-    reads_body = http.method != "GET"
-    is_public = operation.permission == PUBLIC
+    operations: Iterable[Operation[Content, msgspec.Struct]], mesh: RawMesh, gate: Gate
+) -> list[BaseRouteHandler]:
+    """The routes of all operations that have an HTTP binding."""
+    paths: dict[str, dict[str, Bound]] = {}
+    for operation in operations:
+        if (http := operation.http) is not None:
+            paths.setdefault(http.path, {})[http.method] = Bound(operation, http, mesh, gate)
+    return [route(path, methods, gate) for path, methods in paths.items()]
 
-    async def handle(request: AnyRequest) -> Response[bytes]:
-        caller = await caller_of(request.headers.get("authorization", ""))
-        check_permission(operation, caller)
-        if is_public:
-            caller = msgspec.structs.replace(caller, source=source_of(request))
-        if reads_body:
-            payload = await _body(request)
-        else:
-            values = _texts(request.query_params.multi_items()) | request.path_params
-            payload = _encode(convert_request(operation.request, values))
-        result = await mesh.call_raw(
+
+class Bound:
+    """One operation at its method and path."""
+
+    def __init__(
+        self, operation: Operation[Content, msgspec.Struct], http: Http, mesh: RawMesh, gate: Gate
+    ) -> None:
+        self.is_open = (
+            http.any_origin
+            or operation.response is File
+            or operation.permission == AUTHENTICATED
+            or allows(_MEMBERS_MAY, operation.permission)
+        )
+        self._operation = operation
+        self._http = http
+        self._mesh = mesh
+        self._gate = gate
+
+    async def answer(self, asked: Asked) -> tuple[int, bytes]:
+        operation = self._operation
+        caller = await self._gate.admit(
+            asked,
             operation.name,
-            payload,
+            operation.rate,
+            is_open=self.is_open,
+            takes_ours=not self._http.bearer,
+        )
+        check_permission(operation, caller)
+        if operation.permission == PUBLIC:
+            caller = msgspec.structs.replace(caller, source=source_of(asked.scope).mark)
+        result = await self._mesh.call_raw(
+            operation.name,
+            self._query(asked) if self._http.method == "GET" else await self._body(asked),
             caller,
-            idempotency_key=request.headers.get(IDEMPOTENCY_KEY.lower(), ""),
+            idempotency_key=asked.header(_KEY),
             deadline=operation.deadline,
         )
-        return answer(result, http.status, request)
+        if operation.response is File:
+            return await self._file(result, asked)
+        asked.more.extend(_NO_STORE)
+        return self._http.status, result
 
-    return HTTPRouteHandler(
-        path=http.path,
-        http_method=http.method,
-        status_code=http.status,
-        name=operation.name,
-        request_max_body_size=max_bytes,
-    )(observed(http.path, handle))
+    def _query(self, asked: Asked) -> bytes:
+        values: dict[str, object] = {}
+        if self._operation.response is not File:  # a page's address may tell its scripts more
+            request = Request[Any, Any, Any](asked.scope)
+            values = _texts(request.query_params.multi_items())
+        return _encode(
+            convert_request(self._operation.request, values | asked.scope["path_params"])
+        )
 
+    async def _body(self, asked: Asked) -> bytes:
+        """The body, with what the path says put in. The service checks what is in it."""
+        if self._http.bearer:
+            scheme, _, token = asked.header(b"authorization").partition(" ")
+            return _encode({self._http.bearer: token if scheme.lower() == "bearer" else ""})
+        raw = await self._gate.json_body(asked)
+        in_path: Mapping[str, object] = asked.scope["path_params"]
+        if not in_path:
+            return raw
+        try:
+            values = msgspec.json.decode(raw or b"{}", type=dict[str, msgspec.Raw])
+        except msgspec.MsgspecError as error:
+            raise InvalidRequest("The body is not a JSON object.") from error
+        return _encode(
+            values | {name: msgspec.Raw(_encode(value)) for name, value in in_path.items()}
+        )
 
-def observed(
-    route: str, handle: Callable[[AnyRequest], Awaitable[Response[bytes]]]
-) -> Callable[[AnyRequest], Awaitable[Response[bytes]]]:
-    """Trace, count and time a route; refusals become problem documents here, so that they are
-    counted with the status they are answered with."""
-
-    seconds = HTTP_SECONDS.labels(route)
-
-    async def wrapped(request: AnyRequest) -> Response[bytes]:
-        started = time.perf_counter()
-        with server_span(f"HTTP {route}", request.headers):
-            try:
-                response = await handle(request)
-            except LoyaltyError as error:
-                response = problem_response(error)
-            if trace_id := current_trace_id():
-                response.headers["X-Trace-Id"] = trace_id
-        HTTP_REQUESTS.labels(route, str(response.status_code)).inc()
-        seconds.observe(time.perf_counter() - started)
-        return response
-
-    return wrapped
-
-
-async def _body(request: AnyRequest) -> bytes:
-    """The body, with what the path says put in. The service checks what is in it."""
-    raw = await request.body()
-    if not request.path_params:
-        return raw
-    try:
-        values = msgspec.json.decode(raw or b"{}", type=dict[str, msgspec.Raw])
-    except msgspec.MsgspecError as error:
-        raise InvalidRequest("The body is not a JSON object.") from error
-    named = {name: msgspec.Raw(_encode(value)) for name, value in request.path_params.items()}
-    return _encode(values | named)
+    async def _file(self, result: bytes, asked: Asked) -> tuple[int, bytes]:
+        file = _decode_file(result)
+        request = Request[Any, Any, Any](asked.scope)
+        framed_by = await self._gate.origins.frame_ancestors(request.query_params.get("shop", ""))
+        policy = (
+            "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:;"
+            f" frame-ancestors {framed_by}; base-uri 'none'; form-action 'self'"
+        )
+        asked.more.extend(
+            (
+                (b"content-type", file.media_type.encode()),
+                (b"etag", file.etag.encode()),
+                (b"cache-control", b"no-cache"),
+                (b"content-security-policy", policy.encode()),
+            )
+        )
+        if asked.header(b"if-none-match") == file.etag:
+            return 304, b""
+        return self._http.status, file.content
 
 
 def _texts(items: Iterable[tuple[str, str]]) -> dict[str, object]:
@@ -133,24 +146,3 @@ def _texts(items: Iterable[tuple[str, str]]) -> dict[str, object]:
         else:
             values[name] = [known, value]
     return values
-
-
-def _json_answer(result: bytes, status: int, _: AnyRequest) -> Response[bytes]:
-    return Response(result, status_code=status, media_type="application/json", headers=_NO_STORE)
-
-
-def _file_answer(result: bytes, status: int, request: AnyRequest) -> Response[bytes]:
-    file = _decode_file(result)
-    headers: Mapping[str, str] = {
-        "ETag": file.etag,
-        "Cache-Control": "no-cache",
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "same-origin",
-        "Content-Security-Policy": (
-            "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:;"
-            " frame-ancestors 'self'; base-uri 'none'; form-action 'self'"
-        ),
-    }
-    if request.headers.get("if-none-match") == file.etag:
-        return Response(b"", status_code=304, headers=headers)
-    return Response(file.content, status_code=status, media_type=file.media_type, headers=headers)

@@ -1,15 +1,24 @@
 """The one place where errors become HTTP answers: problem documents (RFC 9457)."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
+from litestar.types import Send
 
-from contracts.http import PROBLEM_JSON, STATUS, ProblemDocument
-from domain.errors import InternalError, Kind, LoyaltyError
+from adapters.http.asgi import PROBLEM, Header, answer
+from contracts.http import (
+    PROBLEM_JSON,
+    BodyTooSlow,
+    MethodNotAllowed,
+    ProblemDocument,
+    WithHeaders,
+    status_of,
+)
+from domain.errors import InternalError, InvalidRequest, Kind, LoyaltyError, NotFound, TooLarge
 
 log = logging.getLogger(__name__)
 
@@ -19,15 +28,21 @@ _encode: Final = msgspec.json.Encoder().encode
 def problem_response(
     error: LoyaltyError, headers: Mapping[str, str] | None = None
 ) -> Response[bytes]:
-    status = STATUS[error.kind]
-    headers = dict(headers or {})
-    if error.kind is Kind.UNAUTHENTICATED:
-        headers["WWW-Authenticate"] = "Bearer"
-    if error.kind is Kind.UNAVAILABLE:
-        headers["Retry-After"] = "2"
+    status = status_of(error)
     return Response(
-        problem_body(error, status), status_code=status, media_type=PROBLEM_JSON, headers=headers
+        problem_body(error, status),
+        status_code=status,
+        media_type=PROBLEM_JSON,
+        headers=_headers(error) | dict(headers or {}),
     )
+
+
+async def refuse(send: Send, error: LoyaltyError, headers: Iterable[Header] = ()) -> int:
+    """The same in plain ASGI; returns the status."""
+    status = status_of(error)
+    own = [(name.lower().encode(), value.encode()) for name, value in _headers(error).items()]
+    await answer(send, status, [PROBLEM, *own, *headers], problem_body(error, status))
+    return status
 
 
 def problem_body(error: LoyaltyError, status: int) -> bytes:
@@ -43,36 +58,38 @@ def problem_body(error: LoyaltyError, status: int) -> bytes:
     )
 
 
+def _headers(error: LoyaltyError) -> dict[str, str]:
+    more = dict(error.headers) if isinstance(error, WithHeaders) else {}
+    if error.kind is Kind.UNAUTHENTICATED:
+        return {"WWW-Authenticate": "Bearer"} | more
+    if error.kind is Kind.UNAVAILABLE:
+        return {"Retry-After": "2"}
+    if isinstance(error, TooLarge | BodyTooSlow):
+        return {"Connection": "close"}  # nobody wants to hear the rest
+    return more
+
+
 def on_loyalty_error(_: Request[Any, Any, Any], error: LoyaltyError) -> Response[bytes]:
     return problem_response(error)
 
 
 def on_http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """What Litestar itself refuses: unknown paths, wrong methods, bodies that are too large."""
-    status = error.status_code
-    code, title = _BY_STATUS.get(status, ("INVALID_REQUEST", "The request is not valid."))
-    document = ProblemDocument(
-        type=f"urn:loyalnest:error:{code}", title=title, status=status, detail=title, code=code
-    )
-    return Response(
-        _encode(document),
-        status_code=status,
-        media_type=PROBLEM_JSON,
-        headers=dict(error.headers or {}),
-    )
+    refusal = _BY_STATUS.get(error.status_code, InvalidRequest)
+    return problem_response(refusal(), error.headers)
 
 
 def on_failure(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """A fault of ours: the log has it, the answer says nothing about it."""
-    log.error("%s failed", request.route_handler, exc_info=error)
+    log.error("%s failed", request.scope.get("path_template", "a request"), exc_info=error)
     return problem_response(InternalError())
 
 
-_BY_STATUS: Final = {
-    404: ("NOT_FOUND", "There is nothing here by that name."),
-    405: ("METHOD_NOT_ALLOWED", "This path does not take that method."),
-    413: ("TOO_LARGE", "The body is larger than this path takes."),
-    500: (InternalError.code, InternalError.title),
+_BY_STATUS: Final[Mapping[int, type[LoyaltyError]]] = {
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: TooLarge,
+    500: InternalError,
 }
 
 HANDLERS: Final[dict[int | type[Exception], Any]] = {

@@ -6,17 +6,19 @@ response object costs more here than everything that is done with them.
 
 import logging
 import time
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from litestar.handlers import ASGIRouteHandler
 from litestar.handlers import asgi as asgi_handler
 from litestar.types import Receive, Scope, Send
 
-from adapters.http.problems import problem_body
+from adapters.http.asgi import JSON, Header, answer, read_body
+from adapters.http.problems import refuse
 from adapters.telemetry.metrics import HTTP_REQUESTS, HTTP_SECONDS, WEBHOOKS
 from adapters.telemetry.tracing import current_trace_id, server_span
-from contracts.http import PROBLEM_JSON, STATUS
-from domain.errors import InternalError, InvalidRequest, Kind, LoyaltyError, TooLarge
+from contracts.http import MethodNotAllowed
+from domain.errors import InternalError, LoyaltyError
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +29,7 @@ _SECONDS: Final = HTTP_SECONDS.labels(_ROUTE)
 _OK: Final = HTTP_REQUESTS.labels(_ROUTE, "200")
 _ACCEPTED: Final = b'{"status":"accepted"}'
 _REPEATED: Final = b'{"status":"repeated"}'
-_JSON: Final = (b"content-type", b"application/json")
+_ALLOW: Final[Header] = (b"allow", b"POST")
 
 
 class Accept(Protocol):
@@ -43,11 +45,6 @@ class Accept(Protocol):
     ) -> bool: ...
 
 
-class MethodNotAllowed(InvalidRequest):
-    code = "METHOD_NOT_ALLOWED"
-    title = "This path does not take that method."
-
-
 def webhook_route(accept: Accept, topics: frozenset[str], max_bytes: int) -> ASGIRouteHandler:
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -57,13 +54,13 @@ def webhook_route(accept: Accept, topics: frozenset[str], max_bytes: int) -> ASG
         trace = {"traceparent": headers.get(b"traceparent", "")}
         with server_span(f"HTTP {_ROUTE}", trace):
             trace_id = current_trace_id()
-            if scope.get("method") != "POST":
-                await _refuse(send, MethodNotAllowed(), 405, trace_id)
-                return
+            more = [(b"x-trace-id", trace_id.encode())] if trace_id else []
             try:
+                _check_method(scope, more)
+                length = headers.get(b"content-length", "").encode()
                 stored = await accept(
                     topic,
-                    await _body(receive, headers.get(b"content-length", ""), max_bytes),
+                    await read_body(receive, length, max_bytes),
                     signature=headers.get(b"x-shopify-hmac-sha256", ""),
                     domain=headers.get(b"x-shopify-shop-domain", "").lower(),
                     webhook_id=headers.get(b"x-shopify-webhook-id", ""),
@@ -71,55 +68,26 @@ def webhook_route(accept: Accept, topics: frozenset[str], max_bytes: int) -> ASG
                 )
             except LoyaltyError as error:
                 WEBHOOKS.labels(label, error.code).inc()
-                await _refuse(send, error, STATUS[error.kind], trace_id)
+                await _refuse(send, error, more)
             except Exception:
                 log.exception("a webhook of topic %s failed", label)
                 WEBHOOKS.labels(label, InternalError.code).inc()
-                await _refuse(send, InternalError(), 500, trace_id)
+                await _refuse(send, InternalError(), more)
             else:
                 WEBHOOKS.labels(label, "accepted" if stored else "repeated").inc()
                 _OK.inc()
-                await _answer(send, 200, _JSON, _ACCEPTED if stored else _REPEATED, trace_id)
+                await answer(send, 200, [JSON, *more], _ACCEPTED if stored else _REPEATED)
         _SECONDS.observe(time.perf_counter() - started)
 
     return asgi_handler(list(PATHS), is_mount=True, copy_scope=False)(handle)
 
 
-async def _body(receive: Receive, length: str, most: int) -> bytes:
-    """The whole body. Raises TooLarge as soon as it is known to be."""
-    if length.isdigit() and int(length) > most:
-        raise TooLarge
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":  # the sender has gone away
-            raise InvalidRequest("The body is incomplete.")
-        parts.append(message["body"])
-        size += len(parts[-1])
-        if size > most:
-            raise TooLarge
-        if not message["more_body"]:
-            return parts[0] if len(parts) == 1 else b"".join(parts)
+def _check_method(scope: Scope, more: list[Header]) -> None:
+    if scope.get("method") != "POST":
+        more.append(_ALLOW)
+        raise MethodNotAllowed
 
 
-async def _refuse(send: Send, error: LoyaltyError, status: int, trace_id: str) -> None:
+async def _refuse(send: Send, error: LoyaltyError, headers: Sequence[Header]) -> None:
+    status = await refuse(send, error, headers)
     HTTP_REQUESTS.labels(_ROUTE, str(status)).inc()
-    kind = (b"content-type", PROBLEM_JSON.encode())
-    more = [(b"retry-after", b"2")] if error.kind is Kind.UNAVAILABLE else []
-    await _answer(send, status, kind, problem_body(error, status), trace_id, *more)
-
-
-async def _answer(
-    send: Send,
-    status: int,
-    kind: tuple[bytes, bytes],
-    body: bytes,
-    trace_id: str,
-    *more: tuple[bytes, bytes],
-) -> None:
-    headers = [kind, (b"content-length", str(len(body)).encode()), *more]
-    if trace_id:
-        headers.append((b"x-trace-id", trace_id.encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})

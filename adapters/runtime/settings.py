@@ -3,11 +3,22 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 PREFIX: Final = "LOYALNEST_"
+LOOPBACK: Final = "127.0.0.0/8, ::1"
+
+Network = IPv4Network | IPv6Network
+
+_AT_LEAST_ONE: Final = (
+    "body_seconds",
+    "rate_limit_percent",
+    "address_per_second",
+    "address_at_once",
+)
 
 
 class BadSettings(Exception):
@@ -51,13 +62,27 @@ class Settings:
     )
     http_host: str = _setting("Address the gateway listens on", "127.0.0.1")
     http_port: int = _setting("Port the gateway listens on", 8080)
-    trusted_proxies: int = _setting(
-        "Web servers in front of the gateway that add to X-Forwarded-For", 0
+    trusted_proxies: str = _setting(
+        "Networks of the web servers in front of the gateway, whose X-Forwarded-For is believed", ""
+    )
+    admin_allowed_ips: str = _setting(
+        "Networks from which /admin/* is there at all; empty: from this machine only", ""
     )
     ops_host: str = _setting("Address for health, readiness and metrics", "127.0.0.1")
     ops_port: int = _setting("Port for health, readiness and metrics", 8081)
     webhook_max_bytes: int = _setting("Largest webhook accepted, in bytes", 1_048_576)
     body_max_bytes: int = _setting("Largest other request accepted, in bytes", 262_144)
+    body_seconds: int = _setting("How long the body of a request may take to arrive", 10)
+    rate_limit_percent: int = _setting("All declared rate limits are taken times this", 100)
+    address_per_second: int = _setting(
+        "Most requests of one address a second, whatever they ask for, webhooks included", 5000
+    )
+    address_at_once: int = _setting(
+        "Most requests and WebSockets of one address under way at the same time", 256
+    )
+    hsts_seconds: int = _setting(
+        "Tell browsers to come by HTTPS only, for so long (Strict-Transport-Security); 0: do not", 0
+    )
     stream_replicas: int = _setting("Copies JetStream keeps of every event (1, 3 or 5)", 1)
     database_pool: int = _setting("Most connections a service keeps to its database", 6)
     demo: bool = _setting(
@@ -66,6 +91,14 @@ class Settings:
     )
     log_level: str = _setting("debug, info, warning or error", "info")
     otlp_endpoint: str = _setting("Where to send traces (OTLP over HTTP); empty: nowhere", "")
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        return _networks(self.trusted_proxies)
+
+    @property
+    def staff_networks(self) -> tuple[Network, ...]:
+        return _networks(self.admin_allowed_ips or LOOPBACK)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -89,11 +122,23 @@ class Settings:
             raise BadSettings(
                 "LOYALNEST_OIDC_ISSUER needs LOYALNEST_OIDC_CLIENT_ID and _CLIENT_SECRET."
             )
-        if settings.trusted_proxies < 0:
-            raise BadSettings("LOYALNEST_TRUSTED_PROXIES is 0 or more.")
+        for name in ("trusted_proxies", "admin_allowed_ips"):
+            try:
+                _networks(getattr(settings, name))
+            except ValueError as error:
+                name = PREFIX + name.upper()
+                raise BadSettings(f"{name} is a list of networks such as 10.0.0.0/8.") from error
+        for name in _AT_LEAST_ONE:
+            if getattr(settings, name) < 1:
+                raise BadSettings(f"{PREFIX}{name.upper()} is 1 or more.")
         if settings.stream_replicas not in (1, 3, 5):
             raise BadSettings("LOYALNEST_STREAM_REPLICAS is 1, 3 or 5.")
         return settings
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    """Networks, or single addresses, with commas between them. Raises ValueError."""
+    return tuple(ip_network(each.strip()) for each in text.split(",") if each.strip())
 
 
 def _from_file(name: str, environment: Mapping[str, str]) -> str | None:

@@ -1,8 +1,9 @@
 """``ports.limits.Limits`` in Valkey: one number for each bucket, the moment at which it is full.
 
 A script does what ``domain.limits.draw`` says, atomically and by Valkey's own clock, for all
-buckets of a request in one round trip. Requests that come while one round trip is on its way go together
-in the next: the client costs more than the script does, and under load it is paid once for many.
+buckets of a request in one round trip. Requests that come while one round trip is on its way go
+together in the next: the client costs more than the script does, and under load it is paid once for
+many.
 
 A Valkey that fails, or does not answer within ``PATIENCE_SECONDS``, is left alone until ``probe``
 finds it well again: the request that noticed has waited, no other does.

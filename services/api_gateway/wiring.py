@@ -13,11 +13,15 @@ from adapters.crypto.keys import EnvelopeKeys
 from adapters.crypto.sealer import AesGcmSealer
 from adapters.graphql.route import graphql_route
 from adapters.graphql.schema import make_schema
+from adapters.http.edge import Edge
+from adapters.http.gate import Gate
 from adapters.http.operations import mount
+from adapters.http.origins import Origins
 from adapters.http.problems import HANDLERS
 from adapters.http.source import Sources
 from adapters.http.stream import stream_route
 from adapters.http.webhooks import webhook_route
+from adapters.memory.limits import MemoryLimits
 from adapters.nats.connection import AT, MESSAGE_ID
 from adapters.nats.live import LiveEvents, hear, watch
 from adapters.runtime.service import Loop, Service
@@ -28,14 +32,17 @@ from adapters.shopify.webhooks import WebhookTranslator
 from adapters.telemetry.tracing import producer_span
 from adapters.tokens.jwt_tokens import JwtVerifier
 from adapters.tokens.keys import load_signing_keys
+from adapters.valkey.limits import PROBE_SECONDS, ValkeyLimits
 from contracts.auth import MERCHANT_CHANGED, MERCHANT_CREATED
 from contracts.kit import Body
 from contracts.registry import REGISTRY
 from contracts.roles import ROLE_ASSIGNED, ROLE_DELETED, ROLE_UNASSIGNED, ROLE_UPDATED
 from contracts.sessions import AUTH_REVOKED
 from domain.errors import Unavailable
+from domain.limits import Rate
 from ports.sealing import MerchantKey
 from services.api_gateway.access import Access
+from services.api_gateway.limiting import Limiting
 from services.api_gateway.permissions import CHECK_SECONDS, Grants
 from services.api_gateway.revoked import CHECK_SECONDS as REVOKED_SECONDS
 from services.api_gateway.revoked import RevokedTokens
@@ -74,7 +81,6 @@ def service(world: World) -> Service:
 
     master_key = load_key(settings.master_key_file)
     shops = Shops(world.mesh, EnvelopeKeys(master_key))
-    sources = Sources(master_key, settings.trusted_proxies)
     webhooks = Webhooks(shops, is_genuine, translate, keep, world.clock)
     keys = load_signing_keys(settings.jwt_key_file)
     grants = Grants(world.mesh, development=settings.demo)
@@ -111,6 +117,9 @@ def service(world: World) -> Service:
             {"status": "ready" if fine else "not ready"}, status_code=200 if fine else 503
         )
 
+    limits = ValkeyLimits(world.valkey)
+    limiting = Limiting(limits, MemoryLimits(), settings.rate_limit_percent)
+    gate = Gate(access.caller, limiting.charge, Origins(shops.active), settings.body_max_bytes)
     app = Litestar(
         [
             health,
@@ -118,26 +127,31 @@ def service(world: World) -> Service:
             webhook_route(
                 webhooks.accept, frozenset(REGISTRY.webhooks), settings.webhook_max_bytes
             ),
-            graphql_route(
-                make_schema(REGISTRY), world.mesh, access.caller, settings.body_max_bytes
-            ),
+            graphql_route(make_schema(REGISTRY), world.mesh, gate),
             stream_route(access.of_token, LiveEvents(world.client)),
-            *(
-                mount(operation, world.mesh, access.caller, sources.of, settings.body_max_bytes)
-                for operation in REGISTRY.operations.values()
-                if operation.http is not None
-            ),
+            *mount(REGISTRY.operations.values(), world.mesh, gate),
         ],
         exception_handlers=HANDLERS,
         openapi_config=None,
         logging_config=None,
     )
+    edge = Edge(
+        app,
+        Sources(master_key, settings.proxies),
+        staff=settings.staff_networks,
+        flood=Rate(settings.address_per_second, 1),
+        at_once=settings.address_at_once,
+        body_seconds=settings.body_seconds,
+        hsts_seconds=settings.hsts_seconds,
+        new_id=lambda: str(world.ids.new()),
+    )
     return Service(
         name="api_gateway",
-        http=app,
+        http=edge,
         loops=(
             Loop("permissions", CHECK_SECONDS, grants.check),
             Loop("revoked tokens", REVOKED_SECONDS, revoked.learn),
+            Loop("rate limits", PROBE_SECONDS, limits.probe),
         ),
         on_start=(hear_of_roles, hear_of_revocations, hear_of_shops),
     )

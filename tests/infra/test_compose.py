@@ -67,7 +67,9 @@ def test_a_service_gets_settings_that_exist_and_all_it_needs(name: str) -> None:
 
 def test_settings_are_read_from_the_secret_files(made: Path) -> None:
     mounted = {
-        each: value.replace("/run/secrets", str(made / "state" / "secrets"))
+        each: re.sub(
+            r"\${\w+:-(.*?)}", r"\1", value.replace("/run/secrets", str(made / "state" / "secrets"))
+        )
         for each, value in CONTAINERS["points"]["environment"].items()
     }
     settings = Settings.from_environment(mounted)

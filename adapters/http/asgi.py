@@ -1,0 +1,49 @@
+"""Plain ASGI for the busiest paths: building a request and a response object would cost more there
+than everything that is done with them."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from litestar.types import Receive, Scope, Send
+
+from contracts.http import PROBLEM_JSON
+from domain.errors import InvalidRequest, TooLarge
+
+Header = tuple[bytes, bytes]
+
+JSON: Final[Header] = (b"content-type", b"application/json")
+PROBLEM: Final[Header] = (b"content-type", PROBLEM_JSON.encode())
+
+
+def headers_of(scope: Scope) -> dict[bytes, bytes]:
+    """The headers by name, in small letters; of one that comes twice the last."""
+    return dict(scope["headers"])
+
+
+async def read_body(receive: Receive, length: bytes, most: int) -> bytes:
+    """The whole body; ``length`` is what the header says. Raises TooLarge as soon as it is known
+    to be, InvalidRequest when the sender goes away."""
+    if length.isdigit() and int(length) > most:
+        raise TooLarge
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise InvalidRequest("The body is incomplete.")
+        parts.append(message["body"])
+        size += len(parts[-1])
+        if size > most:
+            raise TooLarge
+        if not message["more_body"]:
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def answer(send: Send, status: int, headers: Sequence[Header], body: bytes) -> None:
+    start: Any = {
+        "type": "http.response.start",
+        "status": status,
+        "headers": [*headers, (b"content-length", b"%d" % len(body))],
+    }
+    await send(start)
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,26 @@
+"""How often the outside world may ask: what holds for every operation that declares no rate."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from contracts.caller import Audience
+from domain.limits import Rate
+
+RATES: Final[Mapping[Audience, Rate]] = MappingProxyType(
+    {
+        Audience.MERCHANT: Rate(1200, 60),
+        Audience.CUSTOMER: Rate(120, 60),
+        Audience.ADMIN: Rate(600, 60),
+        Audience.ANYONE: Rate(600, 60),
+    }
+)
+"""For each operation: of all staff of one shop together, of one member, of one of LoyalNest's own
+staff, of one address without a token."""
+
+MEMBERS_OF_A_SHOP: Final = Rate(30_000, 60)
+"""For each operation, all members of one shop together: what a busy shop needs on its busiest day,
+and what keeps it from taking the others' share."""
+
+ADDRESS: Final = Rate(6_000, 60)
+"""All operations together, of one address: an office, or a shop's own server."""
