@@ -91,6 +91,23 @@ class CustomerRecord(Body, frozen=True, kw_only=True):
     language: str = ""
 
 
+class CustomerGone(Body, frozen=True, kw_only=True):
+    """A customer whom the shop has deleted; Shopify uses no id twice, so nobody comes back."""
+
+    customer_id: UUID
+    shopify_customer_id: str
+
+
+class CustomersMerged(Body, frozen=True, kw_only=True):
+    """Shopify merged two customers into the kept one, or tried to: only if ``completed``."""
+
+    kept_customer_id: UUID
+    kept_shopify_customer_id: str
+    merged_customer_id: UUID
+    merged_shopify_customer_id: str
+    completed: bool = False
+
+
 class Product(Body, frozen=True, kw_only=True):
     """A product of the shop's catalogue; prices are the span over its variants."""
 
@@ -156,6 +173,12 @@ CUSTOMER_CREATED = Event(
 CUSTOMER_UPDATED = Event(
     "customers.update", CustomerRecord, _GATEWAY, "A customer account changed.", prefix="shop"
 )
+CUSTOMER_DELETED = Event(
+    "customers.delete", CustomerGone, _GATEWAY, "A customer account was deleted.", prefix="shop"
+)
+CUSTOMERS_MERGED = Event(
+    "customers.merge", CustomersMerged, _GATEWAY, "Two customers became one.", prefix="shop"
+)
 PRODUCT_CREATED = Event(
     "products.create", Product, _GATEWAY, "A product was added to the catalogue.", prefix="shop"
 )
@@ -195,6 +218,8 @@ _ALL = (
     REFUND_CREATED,
     CUSTOMER_CREATED,
     CUSTOMER_UPDATED,
+    CUSTOMER_DELETED,
+    CUSTOMERS_MERGED,
     PRODUCT_CREATED,
     PRODUCT_UPDATED,
     PRODUCT_DELETED,

@@ -75,10 +75,12 @@ GET_USER: Final = Operation(
 
 
 class ListUsers(Request, frozen=True, kw_only=True):
-    """``email`` finds exactly; ``kind`` is "customer" or "staff"; ``limit`` is 1 to 250."""
+    """``email`` finds exactly; ``search`` finds by a name that may be misspelt or unfinished (100
+    characters at most); ``kind`` is "customer" or "staff"; ``limit`` is 1 to 250."""
 
     kind: str = "customer"
     email: str = ""
+    search: str = ""
     cursor: str | None = None
     limit: int = 50
 
@@ -92,8 +94,38 @@ LIST_USERS: Final = Operation(
     ListUsers,
     Users,
     permission="customers:read",
-    summary="The people of the shop, newest first; with an e-mail address only those who have it.",
+    summary="The people of the shop, newest first; with an e-mail address only those who have it, "
+    "with a search those whose names are most like it first.",
     http=get("/v1/api/users"),
+    errors=(InvalidRequest, NotFound),
+)
+
+
+class ListDuplicates(Request, frozen=True, kw_only=True):
+    """``limit`` is 1 to 250 addresses."""
+
+    cursor: str | None = None
+    limit: int = 50
+
+
+class Duplicate(Response, frozen=True, kw_only=True):
+    """An e-mail address that several customers have: how many, and the newest ten of them."""
+
+    count: int
+    users: tuple[User, ...]
+
+
+class Duplicates(Page, frozen=True, kw_only=True):
+    duplicates: tuple[Duplicate, ...]
+
+
+LIST_DUPLICATES: Final = Operation(
+    "users.v1.ListDuplicates",
+    ListDuplicates,
+    Duplicates,
+    permission="customers:read",
+    summary="Customers who share an e-mail address, and may be one person.",
+    http=get("/v1/api/users/duplicates"),
     errors=(InvalidRequest, NotFound),
 )
 
@@ -173,6 +205,31 @@ UPDATE_USER: Final = Operation(
 )
 
 
+class MergeUsers(Request, frozen=True, kw_only=True):
+    """Two customers who are one person; ``merged_id`` is the one who goes."""
+
+    kept_id: UUID
+    merged_id: UUID
+
+
+class MergedUsers(Response, frozen=True, kw_only=True):
+    kept_id: UUID
+    merged_id: UUID
+
+
+MERGE_USERS: Final = Operation(
+    "users.v1.MergeUsers",
+    MergeUsers,
+    MergedUsers,
+    permission="customers:write",
+    summary="Make one of two customers: the kept one gets the points of the other, and what is "
+    "earned under the other's id from now on. It cannot be undone.",
+    http=post("/v1/api/users/merge"),
+    errors=(NotFound, InvalidRequest, DuplicateRequest),
+    idempotency=Idempotency.KEY,
+)
+
+
 class UserChanged(Body, frozen=True, kw_only=True):
     """A person, without personal data."""
 
@@ -183,10 +240,44 @@ class UserChanged(Body, frozen=True, kw_only=True):
     occurred_at: Instant
 
 
+class UserDeleted(Body, frozen=True, kw_only=True):
+    """A customer whom the shop has deleted. Late news of them changes nothing any more."""
+
+    user_id: UUID
+    kind: str
+    occurred_at: Instant
+
+
+class CustomerMerged(Body, frozen=True, kw_only=True):
+    """``kept_id`` stands for ``merged_id`` from now on. Where several were merged into one who is
+    merged in turn, there is an event for each of them.
+
+    Of two events that name the same customer, as either, the one with the higher ``version`` says
+    what is: ``merged_id`` is gone, ``kept_id`` stands for themselves.
+    """
+
+    kept_id: UUID
+    merged_id: UUID
+    version: int
+    occurred_at: Instant
+
+
 USER_CREATED: Final = Event("user.created", UserChanged, _USERS, "A person was added.")
 USER_UPDATED: Final = Event("user.updated", UserChanged, _USERS, "A person changed.")
+USER_DELETED: Final = Event("user.deleted", UserDeleted, _USERS, "The shop deleted a customer.")
+CUSTOMER_MERGED: Final = Event(
+    "customer.merged", CustomerMerged, _USERS, "A customer was merged into another."
+)
 
 CONTRACTS: Final = Contracts(
-    operations=(GET_USER, LIST_USERS, GET_USERS, CREATE_USER, UPDATE_USER),
-    events=(USER_CREATED, USER_UPDATED),
+    operations=(
+        GET_USER,
+        LIST_USERS,
+        LIST_DUPLICATES,
+        GET_USERS,
+        CREATE_USER,
+        UPDATE_USER,
+        MERGE_USERS,
+    ),
+    events=(USER_CREATED, USER_UPDATED, USER_DELETED, CUSTOMER_MERGED),
 )

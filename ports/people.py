@@ -1,7 +1,7 @@
 """The people of shops, as users keeps them: sealed, found by id or by blind index."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
@@ -48,7 +48,8 @@ class Sighting:
 @dataclass(frozen=True, slots=True)
 class Person:
     """A row of the book. ``sealed_contact`` and ``sealed_birthday`` are empty where nothing is
-    known; ``role`` is for staff."""
+    known; ``role`` is for staff; ``name_index`` is ``BlindSearch.stored`` of the name, None
+    while it was not worked out."""
 
     key: PersonKey
     kind: str
@@ -60,6 +61,20 @@ class Person:
     role: str
     created_at: datetime
     updated_at: datetime
+    name_index: Sequence[int] | None = None
+
+    def completed_by(self, other: "Person") -> "Person":
+        """This one with what they lack and ``other`` has. A contact is taken as a whole, or there
+        would be the name of one with the address of the other."""
+        source = self if self.sealed_contact else other
+        return replace(
+            self,
+            email_index=source.email_index,
+            sealed_contact=source.sealed_contact,
+            name_index=source.name_index,
+            sealed_birthday=self.sealed_birthday or other.sealed_birthday,
+            language=self.language or other.language,
+        )
 
 
 class Place(NamedTuple):
@@ -70,7 +85,11 @@ class Place(NamedTuple):
 
 
 class People(Protocol):
-    """Works inside one transaction. Knows nothing of what is sealed."""
+    """Works inside one transaction. Knows nothing of what is sealed.
+
+    Who was deleted or merged into another is gone: nothing below finds them, and no sighting brings
+    them back. Their ids stay.
+    """
 
     async def learn(self, sightings: Iterable[Sighting]) -> Mapping[PersonKey, bool]:
         """Believe these sightings, at most one of each person, where they outdo what is known.

@@ -23,6 +23,8 @@ def _outdoes(new: str) -> str:
     """
 
 
+# No name is known without a contact, and none is worked out here, where nothing can be opened.
+_UNNAMED: Final = "CASE WHEN {} = '' THEN CAST('{{}}' AS integer[]) END"
 # Most orders are of people who are known, so what would change nothing is left out before the
 # insert: a conflict alone would lock and dirty the row. Asked again at the conflict, for somebody
 # else may have come in between. Sorted, so that two batches never wait for each other in a circle.
@@ -30,36 +32,43 @@ _LEARN: Final = text(
     f"""
     INSERT INTO users AS u (
         merchant_id, user_id, kind, shopify_customer_id, email_index, sealed_contact,
-        sealed_birthday, language, role, from_order, created_at, updated_at
+        sealed_birthday, language, role, from_order, created_at, updated_at, name_index
     )
     SELECT k.merchant_id, k.user_id, 'customer', k.shopify_customer_id, k.email_index,
-        k.sealed_contact, '', k.language, '', k.from_order, k.created_at, k.updated_at
+        k.sealed_contact, '', k.language, '', k.from_order, k.created_at, k.updated_at,
+        {_UNNAMED.format("k.sealed_contact")}
     FROM json_to_recordset(CAST(:rows AS json)) AS k (
         merchant_id uuid, user_id uuid, shopify_customer_id text, email_index text,
         sealed_contact text, language text, from_order boolean, created_at timestamptz,
         updated_at timestamptz
     )
     LEFT JOIN users u ON u.merchant_id = k.merchant_id AND u.user_id = k.user_id
-    WHERE u.user_id IS NULL OR {_outdoes("k")}
+    WHERE u.user_id IS NULL OR (u.gone_at IS NULL AND {_outdoes("k")})
     ORDER BY k.merchant_id, k.user_id
     ON CONFLICT (merchant_id, user_id) DO UPDATE SET
         email_index = excluded.email_index, sealed_contact = excluded.sealed_contact,
         language = excluded.language, from_order = excluded.from_order,
-        created_at = excluded.created_at, updated_at = excluded.updated_at
-    WHERE {_outdoes("excluded")}
+        created_at = excluded.created_at, updated_at = excluded.updated_at,
+        name_index = excluded.name_index
+    WHERE u.gone_at IS NULL AND {_outdoes("excluded")}
     RETURNING u.merchant_id, u.user_id, u.xmax = 0 AS is_new
     """
 )
 _FIND: Final = text(
     """
     SELECT * FROM users
-    WHERE merchant_id = :merchant_id AND user_id = ANY(CAST(:ids AS uuid[]))
+    WHERE merchant_id = :merchant_id AND user_id = ANY(CAST(:ids AS uuid[])) AND gone_at IS NULL
     """
 )
 _LOCK: Final = text(
-    "SELECT * FROM users WHERE merchant_id = :merchant_id AND user_id = :user_id FOR UPDATE"
+    """
+    SELECT * FROM users
+    WHERE merchant_id = :merchant_id AND user_id = :user_id AND gone_at IS NULL FOR UPDATE
+    """
 )
-_OF_KIND: Final = "SELECT * FROM users WHERE merchant_id = :merchant_id AND kind = :kind"
+_OF_KIND: Final = (
+    "SELECT * FROM users WHERE merchant_id = :merchant_id AND kind = :kind AND gone_at IS NULL"
+)
 _WITH_EMAIL: Final = " AND email_index = :email_index AND email_index <> ''"
 _AFTER: Final = " AND (created_at, user_id) < (:created_at, :user_id)"
 _PAGE_END: Final = " ORDER BY created_at DESC, user_id DESC LIMIT :most"
@@ -77,11 +86,12 @@ _ADD: Final = text(
     """
     INSERT INTO users (
         merchant_id, user_id, kind, shopify_customer_id, email_index, sealed_contact,
-        sealed_birthday, language, role, from_order, created_at, updated_at
+        sealed_birthday, language, role, from_order, created_at, updated_at, name_index
     )
     VALUES (
         :merchant_id, :user_id, :kind, :shopify_customer_id, :email_index, :sealed_contact,
-        :sealed_birthday, :language, :role, false, :created_at, :updated_at
+        :sealed_birthday, :language, :role, false, :created_at, :updated_at,
+        CAST(:name_index AS integer[])
     )
     ON CONFLICT (merchant_id, user_id) DO NOTHING
     """
@@ -90,7 +100,7 @@ _CHANGE: Final = text(
     """
     UPDATE users SET email_index = :email_index, sealed_contact = :sealed_contact,
         sealed_birthday = :sealed_birthday, language = :language, role = :role,
-        from_order = false, updated_at = :updated_at
+        from_order = false, updated_at = :updated_at, name_index = CAST(:name_index AS integer[])
     WHERE merchant_id = :merchant_id AND user_id = :user_id
     """
 )
@@ -124,7 +134,7 @@ class PostgresPeople:
         rows = await self._connection.execute(
             _FIND, {"merchant_id": merchant_id, "ids": list(user_ids)}
         )
-        return [_person(row) for row in rows]
+        return [person_in(row) for row in rows]
 
     async def page(
         self, merchant_id: UUID, kind: str, email_index: str, after: Place | None, limit: int
@@ -138,11 +148,11 @@ class PostgresPeople:
             query += _AFTER
             values |= after._asdict()
         rows = await self._connection.execute(text(query + _PAGE_END), values)
-        return [_person(row) for row in rows]
+        return [person_in(row) for row in rows]
 
     async def lock(self, key: PersonKey) -> Person | None:
         row = (await self._connection.execute(_LOCK, key._asdict())).one_or_none()
-        return None if row is None else _person(row)
+        return None if row is None else person_in(row)
 
     async def email_taken(self, merchant_id: UUID, kind: str, email_index: str) -> bool:
         # There may be no row to lock yet, so the name of the address is locked instead.
@@ -154,7 +164,7 @@ class PostgresPeople:
         return bool(found.scalar_one())
 
     async def add(self, person: Person) -> bool:
-        values = _values(person) | {
+        values = values_of(person) | {
             "kind": person.kind,
             "shopify_customer_id": person.shopify_customer_id,
             "created_at": person.created_at,
@@ -162,10 +172,10 @@ class PostgresPeople:
         return (await self._connection.execute(_ADD, values)).rowcount == 1
 
     async def change(self, person: Person) -> None:
-        await self._connection.execute(_CHANGE, _values(person))
+        await self._connection.execute(_CHANGE, values_of(person))
 
 
-def _values(person: Person) -> dict[str, object]:
+def values_of(person: Person) -> dict[str, object]:
     """What can change of a person, and the key."""
     return person.key._asdict() | {
         "email_index": person.email_index,
@@ -174,10 +184,11 @@ def _values(person: Person) -> dict[str, object]:
         "language": person.language,
         "role": person.role,
         "updated_at": person.updated_at,
+        "name_index": None if person.name_index is None else list(person.name_index),
     }
 
 
-def _person(row: Row[Any]) -> Person:
+def person_in(row: Row[Any]) -> Person:
     return Person(
         key=PersonKey(row.merchant_id, row.user_id),
         kind=row.kind,
@@ -189,4 +200,5 @@ def _person(row: Row[Any]) -> Person:
         role=row.role,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        name_index=row.name_index,
     )

@@ -126,6 +126,19 @@ class CustomerPayload(CustomerOfOrder, frozen=True, kw_only=True):
     locale: str | None = None
 
 
+class CustomerDeletion(msgspec.Struct, frozen=True, kw_only=True):
+    id: Id
+
+
+class CustomerMerging(msgspec.Struct, frozen=True, kw_only=True):
+    """``status`` is requested, in_progress, completed or failed. What ``errors`` would say names
+    people, and is not read."""
+
+    admin_graphql_api_customer_kept_id: str
+    admin_graphql_api_customer_deleted_id: str
+    status: str
+
+
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
     price: str | None = None
 

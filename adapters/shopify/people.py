@@ -1,14 +1,31 @@
 """Customers: ids for everybody, the contact for the shop's key only."""
 
+import re
+from typing import Final
+
 import msgspec
 
 from adapters.shopify.context import Sealing
-from adapters.shopify.payloads import CustomerOfOrder, CustomerPayload, OrderPayload
+from adapters.shopify.errors import MalformedPayload
+from adapters.shopify.payloads import (
+    CustomerDeletion,
+    CustomerMerging,
+    CustomerOfOrder,
+    CustomerPayload,
+    OrderPayload,
+)
 from adapters.shopify.values import text, utc
 from contracts.contact import Contact
-from contracts.shop import CustomerRecord, OrderCustomer, member_id
+from contracts.shop import (
+    CustomerGone,
+    CustomerRecord,
+    CustomersMerged,
+    OrderCustomer,
+    member_id,
+)
 from ports.sealing import CONTACT
 
+_GID: Final = re.compile(r"gid://shopify/Customer/([1-9][0-9]{0,18})")
 _encode_contact = msgspec.json.Encoder().encode
 
 
@@ -42,6 +59,34 @@ def customer_record(customer: CustomerPayload, to: Sealing) -> CustomerRecord:
         sealed_contact=contact,
         language=text(customer.locale),
     )
+
+
+def customer_gone(deletion: CustomerDeletion, to: Sealing) -> CustomerGone:
+    shopify_id = str(deletion.id)
+    return CustomerGone(
+        customer_id=member_id(to.merchant.merchant_id, shopify_id), shopify_customer_id=shopify_id
+    )
+
+
+def customers_merged(merging: CustomerMerging, to: Sealing) -> CustomersMerged:
+    kept = _id_in(merging.admin_graphql_api_customer_kept_id, "kept")
+    merged = _id_in(merging.admin_graphql_api_customer_deleted_id, "deleted")
+    merchant_id = to.merchant.merchant_id
+    return CustomersMerged(
+        kept_customer_id=member_id(merchant_id, kept),
+        kept_shopify_customer_id=kept,
+        merged_customer_id=member_id(merchant_id, merged),
+        merged_shopify_customer_id=merged,
+        completed=merging.status.lower() == "completed",
+    )
+
+
+def _id_in(gid: str, which: str) -> str:
+    found = _GID.fullmatch(gid)
+    if found is None:
+        pointer = f"/admin_graphql_api_customer_{which}_id"
+        raise MalformedPayload(pointer, "Expected an id such as gid://shopify/Customer/1.")
+    return found[1]
 
 
 def _sealed(

@@ -13,6 +13,8 @@ from adapters.shopify import orders, people, privacy, products, scopes
 from adapters.shopify.context import MerchantContext, Sealing
 from adapters.shopify.errors import MalformedPayload
 from adapters.shopify.payloads import (
+    CustomerDeletion,
+    CustomerMerging,
     CustomerPayload,
     CustomerRedaction,
     DataRequestPayload,
@@ -100,6 +102,8 @@ _BY_TOPIC: Final[dict[str, Translation]] = {
     "refunds/create": _from(RefundPayload, orders.refund),
     "customers/create": _CUSTOMER,
     "customers/update": _CUSTOMER,
+    "customers/delete": _from(CustomerDeletion, people.customer_gone),
+    "customers/merge": _from(CustomerMerging, people.customers_merged),
     "products/create": _PRODUCT,
     "products/update": _PRODUCT,
     "products/delete": _from(ProductDeletion, products.product_gone),

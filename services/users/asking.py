@@ -3,27 +3,24 @@
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
 from uuid import UUID
 
 from contracts.caller import Caller
-from contracts.paging import BAD_CURSOR, MOST, limit_problems
-from contracts.users import KINDS, GetUser, ListUsers, User, Users, UsersOf
+from contracts.paging import BAD_CURSOR, MOST
+from contracts.users import GetUser, ListUsers, User, Users, UsersOf
 from domain.errors import InvalidRequest, NotFound, Problem
 from ports.people import People, Person, Place
-from ports.sealing import Sealer
 from ports.unit import Units
-from services.users.envelope import Envelope
-from services.users.keys import ShopKeys
-
-_BAD_KIND: Final = Problem("/kind", f"Expected one of {', '.join(KINDS)}.")
+from services.users.checks import listing_problems
+from services.users.envelope import Envelopes
+from services.users.finding import Finding
 
 
 class Asking:
-    def __init__(self, units: Units[People], keys: ShopKeys, sealer: Sealer) -> None:
+    def __init__(self, units: Units[People], envelopes: Envelopes, finding: Finding) -> None:
         self._units = units
-        self._keys = keys
-        self._sealer = sealer
+        self._envelopes = envelopes
+        self._finding = finding
 
     async def user(self, caller: Caller, request: GetUser) -> User:
         async with self._units() as unit:
@@ -41,11 +38,13 @@ class Asking:
         return Users(users=await self._opened(caller.tenant, found))
 
     async def page(self, caller: Caller, request: ListUsers) -> Users:
+        if request.search:
+            return await self._finding.by_name(caller, request)
         after = _checked(request)
         tenant = caller.tenant
         index = ""
         if request.email:
-            index = Envelope(self._sealer, await self._keys.of(tenant)).index(request.email)
+            index = (await self._envelopes.of(tenant)).index(request.email)
             if not index:
                 return Users(users=())  # nothing but blanks
         async with self._units() as unit:
@@ -59,16 +58,14 @@ class Asking:
     async def _opened(self, merchant_id: UUID, people: Sequence[Person]) -> tuple[User, ...]:
         if not people:
             return ()  # and a shop without people needs no key
-        envelope = Envelope(self._sealer, await self._keys.of(merchant_id))
+        envelope = await self._envelopes.of(merchant_id)
         return tuple(map(envelope.show, people))
 
 
 def _checked(request: ListUsers) -> Place | None:
     """Where the page begins. Raises InvalidRequest with all that is wrong."""
-    problems = limit_problems(request.limit)
+    problems = listing_problems(request)
     after = None
-    if request.kind not in KINDS:
-        problems.append(_BAD_KIND)
     if request.cursor is not None:
         after = _place(request.cursor)
         if after is None:

@@ -24,20 +24,17 @@ from domain.errors import Forbidden, InvalidRequest, NotFound, Problem
 from domain.rbac import allows, check_grant
 from ports.mesh import Mesh
 from ports.people import People, Person, PersonKey
-from ports.sealing import Sealer
 from ports.unit import Unit, Units
 from services.users.checks import creation_problems, update_problems
-from services.users.envelope import Envelope, Private, shown
-from services.users.keys import ShopKeys
+from services.users.envelope import Envelopes, Private, shown
 
 _MANAGES_STAFF: Final = "roles:write"
 
 
 class Changing:
-    def __init__(self, units: Units[People], keys: ShopKeys, sealer: Sealer, mesh: Mesh) -> None:
+    def __init__(self, units: Units[People], envelopes: Envelopes, mesh: Mesh) -> None:
         self._units = units
-        self._keys = keys
-        self._sealer = sealer
+        self._envelopes = envelopes
         self._mesh = mesh
 
     async def create(self, unit: Unit[People], caller: Caller, request: CreateUser) -> CreatedUser:
@@ -49,7 +46,7 @@ class Changing:
         if request.kind == STAFF:
             await self._check_may_employ(caller, request.role)
         private = Private(_contact(request), request.birthday)
-        sealed = Envelope(self._sealer, await self._keys.of(tenant)).close(private)
+        sealed = (await self._envelopes.of(tenant)).close(private)
         if await unit.stores.email_taken(tenant, request.kind, sealed.email_index):
             raise UserExists
         now = unit.now()
@@ -65,6 +62,7 @@ class Changing:
             role=request.role,
             created_at=now,
             updated_at=now,
+            name_index=sealed.name_index,
         )
         if not await unit.stores.add(person):
             raise UserExists
@@ -73,7 +71,7 @@ class Changing:
 
     async def update(self, caller: Caller, request: UpdateUser) -> User:
         # Before the transaction: auth may have to be asked, and nobody should wait for that.
-        envelope = Envelope(self._sealer, await self._keys.of(caller.tenant))
+        envelope = await self._envelopes.of(caller.tenant)
         async with self._units() as unit:
             unit.actor = caller.name
             problems = update_problems(request, unit.now().date())
@@ -102,6 +100,7 @@ class Changing:
                 sealed_birthday=sealed.birthday,
                 language=language,
                 updated_at=max(unit.now(), known.updated_at),
+                name_index=sealed.name_index,
             )
             await unit.stores.change(person)
             unit.emit(USER_UPDATED, _said(person), key.merchant_id)

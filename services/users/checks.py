@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Final
 
-from contracts.users import CUSTOMER, KINDS, STAFF, CreateUser, UpdateUser
+from contracts.paging import limit_problems
+from contracts.users import CUSTOMER, KINDS, STAFF, CreateUser, ListUsers, UpdateUser
 from domain.errors import Problem
 
 _EMAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
@@ -13,6 +14,8 @@ _PHONE: Final = re.compile(r"(\+?[0-9][0-9 ().-]{2,30})?")
 _LANGUAGE: Final = re.compile(r"([A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,4})?")
 _SHOPIFY_ID: Final = re.compile(r"[1-9][0-9]{0,18}")
 _OLDEST: Final = date(1900, 1, 1)
+_MOST_SEARCH: Final = 100
+_BAD_KIND: Final = Problem("/kind", f"Expected one of {', '.join(KINDS)}.")
 
 
 def _is_email(text: str) -> bool:
@@ -36,7 +39,7 @@ def creation_problems(request: CreateUser, today: date) -> list[Problem]:
     """Everything that is wrong with a new person."""
     problems = _common_problems(request, today)
     if request.kind not in KINDS:
-        problems.append(Problem("/kind", f"Expected one of {', '.join(KINDS)}."))
+        problems.append(_BAD_KIND)
     if request.shopify_customer_id:
         if request.kind == STAFF:
             problems.append(Problem("/shopify_customer_id", "Staff has none."))
@@ -46,6 +49,18 @@ def creation_problems(request: CreateUser, today: date) -> list[Problem]:
         problems.append(Problem("/role", "Staff needs a role."))
     if request.kind == CUSTOMER and request.role:
         problems.append(Problem("/role", "Customers have none."))
+    return problems
+
+
+def listing_problems(request: ListUsers) -> list[Problem]:
+    """Everything that is wrong with what is asked for, but for the cursor."""
+    problems = limit_problems(request.limit)
+    if request.kind not in KINDS:
+        problems.append(_BAD_KIND)
+    if len(request.search) > _MOST_SEARCH:
+        problems.append(Problem("/search", f"At most {_MOST_SEARCH} characters."))
+    if request.search and request.email:
+        problems.append(Problem("/search", "Search by name or by e-mail address, not both."))
     return problems
 
 

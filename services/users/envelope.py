@@ -1,16 +1,21 @@
-"""Opening and closing what is personal of a person: the contact and the birthday."""
+"""Opening and closing what is personal of a person, and making them findable while closed."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
+from uuid import UUID
 
 import msgspec
 
 from contracts.contact import Contact
 from contracts.users import User
+from domain.names import name_parts
+from ports.blind_search import BlindSearch
 from ports.people import Person
 from ports.sealing import CONTACT, CannotOpen, MerchantKey, Sealer
+from services.users.keys import ShopKeys
 
 log = logging.getLogger(__name__)
 
@@ -37,17 +42,28 @@ class SealedPrivate:
     email_index: str
     contact: str
     birthday: str
+    name_index: Sequence[int]
 
 
 class Envelope:
     """Opens and closes for one shop."""
 
-    def __init__(self, sealer: Sealer, key: MerchantKey) -> None:
+    def __init__(self, sealer: Sealer, search: BlindSearch, key: MerchantKey) -> None:
         self._sealer = sealer
+        self._search = search
         self._key = key
 
     def index(self, email: str) -> str:
         return self._sealer.blind_index(self._key, email)
+
+    def name_index(self, contact: Contact) -> Sequence[int]:
+        """What finds this name later; nothing for no name."""
+        parts = name_parts(contact.first_name, contact.last_name)
+        return self._search.stored(self._key, parts)
+
+    def sought(self, name: str) -> Sequence[int]:
+        """What to look for to find a name like this one; nothing for nothing to go by."""
+        return self._search.asked(self._key, name_parts(name))
 
     def close(self, private: Private) -> SealedPrivate:
         contact, birthday = private.contact, private.birthday
@@ -56,6 +72,7 @@ class Envelope:
             email_index=self.index(contact.email),
             contact="" if contact == _NOBODY else seal(key, _encode_contact(contact), CONTACT),
             birthday="" if birthday is None else seal(key, str(birthday).encode(), _BIRTHDAY),
+            name_index=self.name_index(contact),
         )
 
     def open(self, person: Person) -> Private:
@@ -79,6 +96,20 @@ class Envelope:
             log.error("user %s cannot be opened with the key of the shop", person.key.user_id)  # noqa: TRY400
             private = Private()
         return shown(person, private)
+
+
+class Envelopes:
+    """The envelope of each shop."""
+
+    def __init__(self, keys: ShopKeys, sealer: Sealer, search: BlindSearch) -> None:
+        self._keys = keys
+        self._sealer = sealer
+        self._search = search
+
+    async def of(self, merchant_id: UUID) -> Envelope:
+        """Asks auth for a key that is not at hand: not from inside a transaction. Raises NotFound
+        for a shop that auth does not know, Unavailable or DeadlineExceeded without an answer."""
+        return Envelope(self._sealer, self._search, await self._keys.of(merchant_id))
 
 
 def shown(person: Person, private: Private) -> User:

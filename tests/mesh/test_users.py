@@ -4,137 +4,32 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from uuid import UUID, uuid4
+from datetime import UTC, date, datetime
+from uuid import uuid4
 
 import msgspec
 import pytest
 from sqlalchemy import text
 
-from adapters.crypto.keyfile import load_key
+from adapters.crypto.blind_search import HmacSearch
 from adapters.crypto.keys import EnvelopeKeys
 from adapters.crypto.sealer import AesGcmSealer
 from adapters.postgres.tenancy import MIGRATION
-from adapters.runtime.host import Process
 from adapters.shopify.context import MerchantContext
 from adapters.shopify.webhooks import WebhookTranslator
 from contracts import shop, users
-from contracts.caller import Audience, Caller, service_caller
+from contracts.caller import service_caller
 from contracts.contact import Contact
-from contracts.kit import Body, Event
-from contracts.shop import CustomerRecord, Order, OrderCustomer, member_id
+from contracts.shop import member_id
 from contracts.users import UserExists
 from domain.errors import DuplicateRequest, Forbidden, InvalidRequest, NotFound
-from domain.rbac import DEFAULT_ROLES, CannotGrant
+from domain.rbac import CannotGrant
 from ports.people import Person, PersonKey
-from ports.sealing import CONTACT, MerchantKey
+from ports.sealing import CONTACT
 from services.users.envelope import Envelope
 from tests.conftest import Run, eventually
-from tests.mesh.said import AT, mesh_of, order, register, say, times_said, world_of
-
-HOUR = timedelta(hours=1)
-GRANTS = {role.name: tuple(sorted(role.grants)) for role in DEFAULT_ROLES}
-
-
-@dataclass(frozen=True, slots=True)
-class Shop:
-    """A shop, as its edge and its staff use it."""
-
-    process: Process
-    key: MerchantKey
-
-    @property
-    def id(self) -> UUID:
-        return self.key.merchant_id
-
-    def staff(self, role: str = "owner") -> Caller:
-        return Caller(
-            audience=Audience.MERCHANT,
-            actor="somebody",
-            merchant_id=self.id,
-            role=role,
-            permissions=GRANTS[role],
-        )
-
-    def sealed(self, email: str) -> dict[str, str]:
-        """A contact as the edge puts it into records and orders; nothing of it for no e-mail."""
-        if not email:
-            return {}
-        sealer = AesGcmSealer()
-        contact = msgspec.json.encode(Contact(email=email, first_name="Zoë"))
-        return {
-            "email_index": sealer.blind_index(self.key, email),
-            "sealed_contact": sealer.seal(self.key, contact, CONTACT),
-        }
-
-    def record(self, customer: str, email: str, hour: int, language: str = "en") -> CustomerRecord:
-        return CustomerRecord(
-            customer_id=member_id(self.id, customer),
-            shopify_customer_id=customer,
-            created_at=AT - HOUR,
-            updated_at=AT + hour * HOUR,
-            language=language,
-            **self.sealed(email),
-        )
-
-    def order(self, customer: str, email: str, hour: int) -> Order:
-        who = OrderCustomer(
-            customer_id=member_id(self.id, customer),
-            shopify_customer_id=customer,
-            **self.sealed(email),
-        )
-        at = AT + hour * HOUR
-        base = order(self.id, order_id=f"o{hour}", created_at=at, updated_at=at)
-        return msgspec.structs.replace(base, customer=who)
-
-    async def says(self, event: Event[Body], body: Body) -> None:
-        await say(self.process, event, body, self.id)
-
-    async def user(self, customer: str) -> users.User:
-        request = users.GetUser(user_id=member_id(self.id, customer))
-        return await mesh_of(self.process).call(users.GET_USER, request, self.staff())
-
-    async def knows(self, customer: str) -> users.User:
-        return await eventually(lambda: self.user(customer), ignore=[NotFound])
-
-    async def applied(self) -> None:
-        """Wait until users has applied what was said so far: something said later shows."""
-        marker = str(uuid4())
-        await self.says(shop.CUSTOMER_CREATED, self.record(marker, "", 0))
-        await self.knows(marker)
-
-    async def listed(self, **asked: object) -> users.Users:
-        request = msgspec.convert(asked, users.ListUsers)
-        return await mesh_of(self.process).call(users.LIST_USERS, request, self.staff())
-
-    async def create(
-        self, email: str, caller: Caller | None = None, key: str = "", **more: object
-    ) -> users.CreatedUser:
-        request = msgspec.structs.replace(users.CreateUser(email=email), **more)
-        return await mesh_of(self.process).call(
-            users.CREATE_USER, request, caller or self.staff(), idempotency_key=key or str(uuid4())
-        )
-
-    async def update(
-        self, user_id: UUID, caller: Caller | None = None, **changes: object
-    ) -> users.User:
-        request = msgspec.structs.replace(users.UpdateUser(user_id=user_id), **changes)
-        return await mesh_of(self.process).call(users.UPDATE_USER, request, caller or self.staff())
-
-
-async def open_shop(process: Process) -> Shop:
-    merchant = await register(process)
-    keys = EnvelopeKeys(load_key(world_of(process).settings.master_key_file))
-    return Shop(process, keys.unwrap(merchant.wrapped_key, merchant.merchant_id))
-
-
-@asynccontextmanager
-async def running(run: Run, *more: str) -> AsyncIterator[Shop]:
-    async with run("auth", "users", *more) as process:
-        yield await open_shop(process)
+from tests.mesh.people import GRANTS, HOUR, open_shop, running
+from tests.mesh.said import AT, mesh_of, order, say, times_said, world_of
 
 
 async def test_a_customer_as_the_edge_seals_them_can_be_read(run: Run) -> None:
@@ -447,7 +342,7 @@ def test_opening_a_page_of_people_is_quick() -> None:
         )
         for number in range(250)
     ]
-    envelope = Envelope(sealer, key)
+    envelope = Envelope(sealer, HmacSearch(), key)
     best = min(_seconds_to_show(envelope, people) for _ in range(10))
     assert best < 0.010
 

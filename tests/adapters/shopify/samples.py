@@ -108,6 +108,21 @@ PRIVACY: dict[str, dict[str, Any]] = {
     "shop/redact": {"shop_id": 954889, "shop_domain": "demo-store.myshopify.com"},
 }
 
+MERGE: dict[str, Any] = {
+    "admin_graphql_api_customer_kept_id": "gid://shopify/Customer/1",
+    "admin_graphql_api_customer_deleted_id": "gid://shopify/Customer/2",
+    "admin_graphql_api_job_id": None,
+    "status": "failed",
+    "errors": [
+        {
+            "customer_ids": [1],
+            "field": "merge_in_progress",
+            "message": "John Doe is currently being merged.",
+        }
+    ],
+}
+"""As Shopify documents it; of a merge that came about ``status`` is ``completed``."""
+
 SAMPLES: dict[str, bytes] = {
     **dict.fromkeys(("orders/create", "orders/paid", "orders/updated", "orders/cancelled"), ORDER),
     "refunds/create": json.dumps(REFUND).encode(),
@@ -115,6 +130,14 @@ SAMPLES: dict[str, bytes] = {
     "customers/update": json.dumps(CUSTOMER).encode(),
     "products/create": json.dumps(PRODUCT).encode(),
     "products/update": json.dumps(PRODUCT).encode(),
+    "customers/delete": json.dumps(
+        {
+            "id": 706405506930370084,
+            "tax_exemptions": [],
+            "admin_graphql_api_id": "gid://shopify/Customer/706405506930370084",
+        }
+    ).encode(),
+    "customers/merge": json.dumps(MERGE).encode(),
     "products/delete": b'{"id":632910392}',
     "app/scopes_update": b'{"id":1,"shop_id":954889,"previous":["read_orders"],'
     b'"current":["write_customers","read_orders"],"updated_at":"2026-11-21T04:00:00-05:00"}',

@@ -19,6 +19,7 @@ from ports.sealing import CONTACT, PRIVACY_REQUEST
 from tests.adapters.shopify.samples import (
     CUSTOMER,
     MERCHANT,
+    MERGE,
     ORDER,
     PRIVACY,
     PRODUCT,
@@ -77,6 +78,43 @@ def test_the_documented_order():
     assert found.customer.email_index == SEALER.blind_index(SHOP.key, "JON@example.com")
     contact = SEALER.open(SHOP.key, found.customer.sealed_contact, CONTACT)
     assert msgspec.json.decode(contact, type=Contact) == Contact(email="jon@example.com")
+
+
+def test_a_deleted_customer_is_named_by_ids():
+    found = translate("customers/delete", SAMPLES["customers/delete"])
+    assert found.shopify_customer_id == "706405506930370084"
+    assert found.customer_id == member_id(MERCHANT, "706405506930370084")
+
+
+def test_only_a_completed_merge_is_one():
+    failed = translate("customers/merge", MERGE)
+    assert not failed.completed
+    found = translate("customers/merge", MERGE | {"status": "completed", "errors": []})
+    assert found.completed
+    assert (found.kept_shopify_customer_id, found.merged_shopify_customer_id) == ("1", "2")
+    assert found.kept_customer_id == member_id(MERCHANT, "1")
+    assert found.merged_customer_id == member_id(MERCHANT, "2")
+    for status in ("requested", "in_progress", "", "Completed?"):
+        assert not translate("customers/merge", MERGE | {"status": status}).completed
+
+
+@pytest.mark.parametrize(
+    "gid",
+    [
+        "",
+        "1",
+        "gid://shopify/Order/1",
+        "gid://shopify/Customer/",
+        "gid://shopify/Customer/0",
+        "gid://shopify/Customer/1?x",
+        "gid://shopify/Customer/1\n",
+        "gid://shopify/Customer/" + "9" * 20,
+    ],
+)
+def test_a_merge_names_customers(gid: str):
+    for which in ("kept", "deleted"):
+        field = f"admin_graphql_api_customer_{which}_id"
+        assert refused("customers/merge", MERGE | {field: gid}) == f"/{field}"
 
 
 def test_a_guest_leaves_nothing_behind():
@@ -328,6 +366,7 @@ def test_a_missing_id_is_named(topic: str):
         "customers/data_request": "customer",
         "customers/redact": "customer",
         "app/scopes_update": "current",
+        "customers/merge": "admin_graphql_api_customer_kept_id",
     }
     field = "shop_id" if topic == "shop/redact" else wanted.get(topic, "id")
     payload = json.loads(SAMPLES[topic])

@@ -19,6 +19,18 @@ class Account(Part, frozen=True, kw_only=True):
     language: str = ""
 
 
+class Deleted(Part, frozen=True, kw_only=True):
+    customer_id: UUID
+    shopify_customer_id: str
+
+
+class MadeOne(Part, frozen=True, kw_only=True):
+    kept_customer_id: UUID
+    merged_customer_id: UUID
+    merged_shopify_customer_id: str
+    completed: bool = False
+
+
 class Buyer(Part, frozen=True, kw_only=True):
     customer_id: UUID
     shopify_customer_id: str
@@ -41,6 +53,8 @@ PACT = Pact(
     reads=(
         Reads(shop.ORDER_EVENTS, Seen),
         Reads((shop.CUSTOMER_CREATED, shop.CUSTOMER_UPDATED), Account),
+        Reads((shop.CUSTOMER_DELETED,), Deleted),
+        Reads((shop.CUSTOMERS_MERGED,), MadeOne),
     ),
     calls=(
         Calls(

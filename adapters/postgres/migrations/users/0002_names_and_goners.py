@@ -13,7 +13,6 @@ _STATEMENTS = (
     # Of who is gone the row stays, so that late news cannot bring them back.
     "ALTER TABLE users ADD COLUMN gone_at timestamptz",
     "ALTER TABLE users ADD COLUMN merged_into uuid",
-    "ALTER TABLE users ADD COLUMN merge_version bigint NOT NULL DEFAULT 0",
     """
     CREATE INDEX users_merged ON users (merchant_id, merged_into)
     WHERE merged_into IS NOT NULL
