@@ -1,7 +1,7 @@
 """Sessions: opened by a log-in of any kind, gone on with by refresh tokens, ended at once."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -35,7 +35,10 @@ _NO_MORE: Final = "This refresh token does not hold, or no longer; log in again.
 
 class Sessions:
     def __init__(
-        self, units: Units[SessionBook], issuer: TokenIssuer, refresh_tokens: RefreshTokens
+        self,
+        units: Units[SessionBook],
+        issuer: TokenIssuer,
+        refresh_tokens: Callable[[], Awaitable[RefreshTokens]],
     ) -> None:
         self._units = units
         self._issuer = issuer
@@ -48,7 +51,8 @@ class Sessions:
         ``device`` says where it was made, in words that its owner will recognise in the list of
         their sessions ("Firefox on Linux"). Raises NotFound when the shop is not active.
         """
-        token = self._refresh_tokens.new()
+        refresh_tokens = await self._refresh_tokens()
+        token = refresh_tokens.new()
         async with self._units() as unit:
             if not await _may_go_on(unit, holder):
                 raise NotFound("No shop of this name uses LoyalNest.")
@@ -63,7 +67,7 @@ class Sessions:
                 expires_at=_expiry(now, ends_at),
                 ends_at=ends_at,
             )
-            await unit.stores.add(session, self._refresh_tokens.hash(token))
+            await unit.stores.add(session, refresh_tokens.hash(token))
         return self._pair(session, token)
 
     async def refresh(self, _: Caller, request: RefreshSession) -> TokenPair:
@@ -72,8 +76,9 @@ class Sessions:
         token = request.refresh_token
         if len(token) > _MOST_TOKEN:
             raise Unauthenticated(_NO_MORE)
+        refresh_tokens = await self._refresh_tokens()
         async with self._units() as unit:
-            pair = await self._next(unit, token)
+            pair = await self._next(unit, refresh_tokens, token)
         if pair is None:  # only now: what was ended has to be committed
             raise Unauthenticated(_NO_MORE)
         return pair
@@ -129,25 +134,27 @@ class Sessions:
                 unit.emit(AUTH_REVOKED, body, NO_SHOP)
         return ended
 
-    async def _next(self, unit: Unit[SessionBook], token: str) -> TokenPair | None:
+    async def _next(
+        self, unit: Unit[SessionBook], refresh_tokens: RefreshTokens, token: str
+    ) -> TokenPair | None:
         """The next pair; None for a token that does not hold."""
         now = unit.now()
-        shown = await unit.stores.of_token(self._refresh_tokens.hash(token))
+        shown = await unit.stores.of_token(refresh_tokens.hash(token))
         if shown is None or shown.session.revoked_at is not None or now >= shown.session.expires_at:
             return None
         session = shown.session
         if shown.newest:
             if not await _may_go_on(unit, session.holder):
                 return None
-            salt = self._refresh_tokens.salt()
-            successor = self._refresh_tokens.successor(token, salt)
+            salt = refresh_tokens.salt()
+            successor = refresh_tokens.successor(token, salt)
             session = replace(session, refreshed_at=now, expires_at=_expiry(now, session.ends_at))
-            await unit.stores.rotate(session, salt, self._refresh_tokens.hash(successor))
+            await unit.stores.rotate(session, salt, refresh_tokens.hash(successor))
             return self._pair(session, successor)
         if shown.salt is not None and now - session.refreshed_at <= GRACE:
             if not await _may_go_on(unit, session.holder):
                 return None
-            return self._pair(session, self._refresh_tokens.successor(token, shown.salt))
+            return self._pair(session, refresh_tokens.successor(token, shown.salt))
         ended = await unit.stores.revoke([session.session_id], now, Why.REUSED)
         await _tell(unit, ended, Why.REUSED)
         return None

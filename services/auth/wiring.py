@@ -35,7 +35,6 @@ from domain.admins.guessing import FORGOTTEN_AFTER
 from domain.admins.staff import DEVICE_LASTS
 from ports.admin_log_ins import AdminStores
 from ports.merchants import Merchants
-from ports.sealing import MerchantKeys
 from ports.sessions import SessionBook
 from ports.unit import Units
 from services.auth.colleagues import Colleagues
@@ -71,7 +70,13 @@ def service(world: World) -> Service:
     envelopes = EnvelopeKeys(master_key)
     shops = Shops(units, envelopes)
     keys = load_signing_keys(settings.jwt_key_file)
-    sessions = Sessions(session_units, JwtIssuer(keys, world.clock), HmacRefreshTokens(master_key))
+    staff_units: Units[AdminStores] = world.units_across_shops("auth", admin_stores)
+    vaults = Vaults(staff_units, envelopes, AesGcmSealer())
+
+    async def refresh_tokens() -> HmacRefreshTokens:
+        return HmacRefreshTokens((await vaults.open()).key.secret)
+
+    sessions = Sessions(session_units, JwtIssuer(keys, world.clock), refresh_tokens)
     revoking = Revoking(session_units, units, sessions)
     tokens = Tokens(
         units,
@@ -82,7 +87,7 @@ def service(world: World) -> Service:
         development=settings.demo,
     )
 
-    staff_endpoints, staff_loops, staff_stops = _staff(world, envelopes, sessions)
+    staff_endpoints, staff_loops, staff_stops = _staff(world, staff_units, vaults, sessions)
     copying = Copying(session_units, ValkeyRevocations(world.valkey))
 
     async def forget_ended_sessions() -> None:
@@ -128,11 +133,9 @@ def service(world: World) -> Service:
 
 
 def _staff(
-    world: World, keys: MerchantKeys, sessions: Sessions
+    world: World, units: Units[AdminStores], vaults: Vaults, sessions: Sessions
 ) -> tuple[tuple[Endpoint, ...], tuple[Loop, ...], tuple[Callable[[], Awaitable[None]], ...]]:
     """LoyalNest's own staff: what it is answered, what is repeated, what is closed at the end."""
-    units: Units[AdminStores] = world.units_across_shops("auth", admin_stores)
-    vaults = Vaults(units, keys, AesGcmSealer())
     passwords, totp, random = Argon2Passwords(), PyotpTotp(), secrets.token_bytes
     provider = _identity_provider(world)
     first = FirstFactor(units, vaults, passwords, random)

@@ -10,13 +10,11 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from adapters.crypto.keyfile import load_key
 from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.runtime.host import Process
-from adapters.tokens.jwt_tokens import JwtIssuer, JwtVerifier
+from adapters.tokens.jwt_tokens import JwtVerifier
 from adapters.tokens.keys import load_signing_keys
-from adapters.tokens.refresh import HmacRefreshTokens
 from contracts import auth, shop
 from contracts.caller import ANYONE, NO_SHOP, Audience, Caller, service_caller
 from contracts.kit import Nothing, Operation
@@ -40,8 +38,8 @@ from domain.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
 from ports.sessions import GRACE, REFRESH_LIFETIME, REMEMBERED, Holder, SessionBook
 from ports.tokens import LIFETIME, Claims
 from ports.unit import Units
-from services.auth.sessions import Sessions
 from tests.conftest import Run, eventually
+from tests.mesh.opened import sessions_of
 from tests.mesh.said import heard, mesh_of, register, say, world_of
 
 TEST = service_caller("test")
@@ -71,11 +69,7 @@ class Auth:
         keys = load_signing_keys(world.settings.jwt_key_file)
         self.units: Units[SessionBook] = world.units_across_shops("auth", PostgresSessions)
         self.verifier = JwtVerifier(keys, self.clock)
-        self.sessions = Sessions(
-            self.units,
-            JwtIssuer(keys, self.clock),
-            HmacRefreshTokens(load_key(world.settings.master_key_file)),
-        )
+        self.sessions = sessions_of(world)
 
     def holder(self, subject: str = "staff-1", **more: Any) -> Holder:
         shop_id = self.merchant.merchant_id
