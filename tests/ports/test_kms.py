@@ -1,12 +1,14 @@
 """Where master keys are: one suite over files and AWS KMS, and what is special about each."""
 
 import asyncio
+import itertools
 import logging
 import os
 import time
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,13 +22,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.aws.kms import ATTEMPTS, AwsKeyManagement
-from adapters.crypto.keyfile import BadKeyFile
+from adapters.crypto.keyfile import BadKeyFile, create_key
 from adapters.crypto.keys import EnvelopeKeys
 from adapters.crypto.local_kms import SCHEME, LocalKeyManagement, local_key_management
 from adapters.crypto.moving import Moving
+from adapters.system import SystemClock
+from adapters.tokens.keys import KeyRing, SigningKey, SigningKeys, read_keys, write_keys
 from domain.errors import Unavailable
 from ports.key_management import DATA, INDEX, KeyContext, KeyManagement
 from ports.sealing import CannotOpen
+from tests.services.given import StandingClock
 from tests.stand_ins.kms import ACCESS_KEY, REGION, SECRET_KEY, Key, StandInKms
 
 ONE, OTHER = KeyContext(UUID(int=1)), KeyContext(UUID(int=2))
@@ -61,6 +66,12 @@ def at_aws(kms: StandInKms, key: Key | str, *previous: Key | str, **more: Any) -
     return AwsKeyManagement(ids[0], ids[1:], region=REGION, endpoint=kms.url, **more)
 
 
+def in_files(*masters: bytes) -> LocalKeyManagement:
+    """The last one wraps."""
+    ring = SigningKeys.of(*map(SigningKey.of, masters))
+    return LocalKeyManagement(ring, SystemClock())
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A place for master keys before and after its master key was replaced, and without the one
@@ -75,7 +86,7 @@ class Place:
 def place(request: pytest.FixtureRequest, kms: StandInKms) -> Place:
     if request.param == "files":
         old, new = os.urandom(32), os.urandom(32)
-        return Place(LocalKeyManagement(old), LocalKeyManagement(new, old), LocalKeyManagement(new))
+        return Place(in_files(old), in_files(old, new), in_files(new))
     first, second = kms.new_key(), kms.new_key()
     return Place(at_aws(kms, first), at_aws(kms, second, first), at_aws(kms, second))
 
@@ -140,7 +151,7 @@ async def test_an_altered_or_foreign_text_does_not_unwrap(place: Place) -> None:
 
 
 async def test_keys_move_from_files_to_aws_and_back(kms: StandInKms) -> None:
-    files, aws = LocalKeyManagement(b"m" * 32), at_aws(kms, kms.new_key())
+    files, aws = in_files(b"m" * 32), at_aws(kms, kms.new_key())
     moving = Moving(aws, files, SCHEME)
     old = await files.wrap(PLAIN, ONE)
     assert await moving.unwrap(old, ONE) == PLAIN
@@ -158,7 +169,7 @@ async def test_keys_move_from_files_to_aws_and_back(kms: StandInKms) -> None:
 )
 def test_any_key_of_anybody_survives_files(key: bytes, merchant: UUID, use: str) -> None:
     async def there_and_back() -> None:
-        files = LocalKeyManagement(b"m" * 32)
+        files = in_files(b"m" * 32)
         context = KeyContext(merchant, use)
         assert await files.unwrap(await files.wrap(key, context), context) == key
 
@@ -168,22 +179,43 @@ def test_any_key_of_anybody_survives_files(key: bytes, merchant: UUID, use: str)
 async def test_what_was_wrapped_before_there_was_a_ring_still_unwraps() -> None:
     wrapped = EnvelopeKeys(b"m" * 32).wrap_new(ONE.merchant_id)
     key = EnvelopeKeys(b"m" * 32).unwrap(wrapped, ONE.merchant_id)
-    assert await LocalKeyManagement(b"n" * 32, b"m" * 32).unwrap(wrapped, ONE) == key.secret
+    assert await in_files(b"m" * 32, b"n" * 32).unwrap(wrapped, ONE) == key.secret
 
 
-def test_every_file_of_the_ring_has_to_be_private(tmp_path: Path) -> None:
-    files = [tmp_path / name for name in ("current", "before", "long-before")]
-    for file in files:
-        file.write_bytes(b64encode(os.urandom(32)))
-        file.chmod(0o600)
-    local_key_management(files[0], files[1:])
-    for file in files:
-        for mode in (0o640, 0o604, 0o660, 0o601, 0o777):
-            file.chmod(mode)
-            with pytest.raises(BadKeyFile, match=f"{file.name}.*chmod 600"):
-                local_key_management(files[0], files[1:])
-        file.chmod(0o400)
-        local_key_management(files[0], files[1:])
+def test_the_file_has_to_be_private(tmp_path: Path) -> None:
+    file = tmp_path / "master.key"
+    create_key(file)
+    for mode in (0o640, 0o604, 0o660, 0o601, 0o777):
+        file.chmod(mode)
+        with pytest.raises(BadKeyFile, match=r"master\.key.*chmod 600"):
+            local_key_management(file, SystemClock())
+    file.chmod(0o400)
+    local_key_management(file, SystemClock())
+    with pytest.raises(BadKeyFile, match="No such file"):
+        local_key_management(tmp_path / "absent", SystemClock())
+
+
+async def test_a_new_master_key_opens_everywhere_before_it_wraps_and_needs_no_restart(
+    tmp_path: Path,
+) -> None:
+    path, clock, seconds = tmp_path / "master.key", StandingClock(), itertools.count()
+    create_key(path)
+    here, there = (
+        LocalKeyManagement(KeyRing(path, lambda: float(next(seconds))), clock) for _ in range(2)
+    )
+    old = await here.wrap(PLAIN, ONE)
+    new = SigningKey.of(os.urandom(32), clock.now() + timedelta(minutes=1))
+    write_keys(path, SigningKeys.of(*read_keys(path).keys, new))
+    assert (await here.current()).prefix == old[: len((await here.current()).prefix)]
+    assert await there.unwrap(await in_files(new.secret).wrap(PLAIN, ONE), ONE) == PLAIN
+    clock.advance(minutes=1)
+    wrapped = await here.rewrap(old, ONE)
+    assert wrapped.startswith(f"{SCHEME}{new.key_id}.")
+    assert await there.unwrap(wrapped, ONE) == await there.unwrap(old, ONE) == PLAIN
+    write_keys(path, SigningKeys.of(new))
+    with pytest.raises(CannotOpen):
+        await there.unwrap(old, ONE)
+    assert await there.unwrap(wrapped, ONE) == PLAIN
 
 
 async def test_throttling_and_faults_of_kms_are_tried_again(kms: StandInKms) -> None:
