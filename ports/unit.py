@@ -25,10 +25,11 @@ class Journal(Protocol):
         ...
 
     async def claim_key(
-        self, merchant_id: UUID, operation: str, key: str, input_hash: bytes
+        self, merchant_id: UUID, operation: str, key: str, request: bytes
     ) -> bytes | None:
-        """Take an idempotency key. None: it is new, go on, then ``keep_answer``. Otherwise the
-        answer that was given before.
+        """Take an idempotency key for ``request``, of which nothing is kept by which it could be
+        guessed. None: it is new, go on, then ``keep_answer``. Otherwise the answer that was given
+        before.
 
         Waits for a transaction that holds the same key. Raises DuplicateRequest when the key was
         used with another input.

@@ -30,19 +30,19 @@ class MemoryJournal:
         return fresh
 
     async def claim_key(
-        self, merchant_id: UUID, operation: str, key: str, input_hash: bytes
+        self, merchant_id: UUID, operation: str, key: str, request: bytes
     ) -> bytes | None:
         known = self.answers.get((merchant_id, operation, key))
         if known is None:
-            self.answers[merchant_id, operation, key] = (input_hash, b"")
+            self.answers[merchant_id, operation, key] = (request, b"")
             return None
-        if known[0] != input_hash:
+        if known[0] != request:
             raise DuplicateRequest
         return known[1]
 
     async def keep_answer(self, merchant_id: UUID, operation: str, key: str, answer: bytes) -> None:
-        input_hash, _ = self.answers[merchant_id, operation, key]
-        self.answers[merchant_id, operation, key] = (input_hash, answer)
+        request, _ = self.answers[merchant_id, operation, key]
+        self.answers[merchant_id, operation, key] = (request, answer)
 
 
 class MemoryUnits(Generic[StoresT]):

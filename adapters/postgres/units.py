@@ -1,6 +1,6 @@
 """``ports.unit.Units`` on PostgreSQL: a transaction with its stores, journal and outbox."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 
@@ -27,10 +27,12 @@ def postgres_units(
     clock: Clock,
     ids: Ids,
     *,
+    input_keys: Sequence[bytes],
     across_shops: bool = False,
 ) -> Units[StoresT]:
     """``stores`` builds the service's stores on the connection of a transaction. It sees the shops
-    at hand (``ports.tenancy``), or with ``across_shops`` all of them.
+    at hand (``ports.tenancy``), or with ``across_shops`` all of them. ``input_keys`` hide what
+    idempotency keys were used for: the first makes, all recognise.
 
     Opening one raises LookupError when no shop is at hand.
     """
@@ -39,7 +41,7 @@ def postgres_units(
     async def open_unit() -> AsyncIterator[Unit[StoresT]]:
         scope = ACROSS_SHOPS if across_shops else of_shops(shops_at_hand())
         async with database.transaction(scope) as connection:
-            journal = PostgresJournal(connection, clock.now())
+            journal = PostgresJournal(connection, clock.now(), input_keys)
             unit = Unit(stores(connection), journal, clock, ids)
             yield unit
             if not unit.outgoing:

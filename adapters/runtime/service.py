@@ -1,6 +1,5 @@
 """What the wiring of a service returns: everything a process needs to run it."""
 
-import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -78,15 +77,16 @@ def commands(
         if not 0 < len(key) <= _MOST_KEY:
             problem = Problem("/Idempotency-Key", f"1 to {_MOST_KEY} characters are needed.")
             raise InvalidRequest("This operation needs an Idempotency-Key header.", [problem])
-        input_hash = hashlib.sha256(_encode(request)).digest()
+        # A member's keys are their own: what another got is nothing that they may see.
+        own_key = f"{caller.customer_id or ''}/{key}"
         async with units() as unit:
             unit.actor = caller.name
             tenant = caller.tenant
-            stored = await unit.journal.claim_key(tenant, operation.name, key, input_hash)
+            stored = await unit.journal.claim_key(tenant, operation.name, own_key, _encode(request))
             if stored is not None:
                 return decode(stored)
             answer = await handle(unit, caller, request)
-            await unit.journal.keep_answer(tenant, operation.name, key, _encode(answer))
+            await unit.journal.keep_answer(tenant, operation.name, own_key, _encode(answer))
             return answer
 
     return Endpoint(operation, call)

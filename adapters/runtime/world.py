@@ -8,6 +8,7 @@ from nats.js import JetStreamContext
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.crypto.derive import derived
 from adapters.nats.client import NatsMesh
 from adapters.nats.connection import QuickClient
 from adapters.nats.publisher import Publisher
@@ -67,5 +68,19 @@ class World:
         database = self.database(service)
         relay = self.relays[service]
         return postgres_units(
-            database, relay, stores, self.clock, self.ids, across_shops=across_shops
+            database,
+            relay,
+            stores,
+            self.clock,
+            self.ids,
+            input_keys=[derived(each, "idempotency input") for each in self.app_secrets],
+            across_shops=across_shops,
         )
+
+    @property
+    def app_secrets(self) -> list[bytes]:
+        """Shopify's secret for the app and, after a rotation, the one before: what every process
+        has, and what lasts."""
+        settings = self.settings
+        known = (settings.shopify_client_secret, settings.shopify_previous_client_secret)
+        return [secret.encode() for secret in known if secret]

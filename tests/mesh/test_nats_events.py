@@ -127,7 +127,9 @@ async def rig_on(servers: Servers) -> AsyncIterator[Rig]:
     await database.migrate()
     relay = Relay(database, publisher, SystemClock())
     relay.start()
-    units = postgres_units(database, relay, lambda connection: connection, SystemClock(), UuidV7())
+    units = postgres_units(
+        database, relay, lambda connection: connection, SystemClock(), UuidV7(), input_keys=[b"k"]
+    )
     yield Rig(client, js, publisher, database, relay, units, uuid4())
     await relay.stop()
     await database.close()

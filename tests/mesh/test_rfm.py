@@ -170,6 +170,7 @@ async def test_time_alone_changes_a_score_once(run: Run) -> None:
             PostgresProfiles,
             Later(),
             world.ids,
+            input_keys=[b"k"],
             across_shops=True,
         )
         await rescore_decayed(later)

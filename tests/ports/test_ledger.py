@@ -44,7 +44,9 @@ async def units(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterat
     await database.make()
     await database.migrate()
     relay = Relay(database, publisher, SystemClock())
-    yield postgres_units(database, relay, PostgresLedger, SystemClock(), IDS, across_shops=True)
+    yield postgres_units(
+        database, relay, PostgresLedger, SystemClock(), IDS, input_keys=[b"k"], across_shops=True
+    )
     await database.close()
     await client.close()
 
