@@ -17,6 +17,7 @@ from contracts import (
     points,
     referrals,
     roles,
+    sessions,
     users,
 )
 from contracts.caller import Audience
@@ -107,6 +108,16 @@ def _invitation(event: Received[admins.AdminInvited]) -> _Said:
     return f"invitation:{event.body.invitation_id}", f"{what}, {event.body.role}"
 
 
+def _revoked(event: Received[sessions.AuthRevoked]) -> _Said:
+    body = event.body
+    several = f"{len(body.session_ids)} sessions, {len(body.token_ids)} tokens: {body.reason}"
+    if body.subject:
+        return f"holder:{body.subject}", several
+    if body.token_ids:
+        return f"token:{body.token_ids[0]}", several
+    return f"merchant:{event.merchant_id}", several
+
+
 _Say = Callable[[Received[Any]], _Said]
 _RECORDED: Final[Mapping[Event[Body], _Say]] = {
     auth.MERCHANT_CREATED: _merchant,
@@ -115,6 +126,7 @@ _RECORDED: Final[Mapping[Event[Body], _Say]] = {
     impersonations.IMPERSONATION_ENDED: _impersonation,
     admins.ADMIN_CHANGED: _admin,
     admins.ADMIN_INVITED: _invitation,
+    sessions.AUTH_REVOKED: _revoked,
     users.USER_CREATED: _user,
     roles.ROLE_CREATED: _role,
     roles.ROLE_UPDATED: _role,

@@ -30,6 +30,7 @@ from contracts.campaign import TierAssigned
 from contracts.event_tracking import CreateTask, CreateTasks
 from contracts.kit import Body, Event
 from contracts.points import PointsMoved
+from contracts.sessions import AUTH_REVOKED, AuthRevoked
 from contracts.shop import PrivacyRequest
 from domain.errors import InvalidRequest, NotFound
 from ports.audit import Audit
@@ -116,6 +117,32 @@ async def test_what_a_person_did_is_recorded_under_their_id(run: Run) -> None:
         await mesh_of(process).call(points.ADJUST, gift, person, idempotency_key="k")
         (record,) = await eventually(lambda: log_of(process, service_caller("test", merchant)))
         assert (record.action, record.actor) == ("points.adjusted", "staff:staff-7")
+
+
+async def test_a_record_names_both_where_one_acts_as_another(run: Run) -> None:
+    merchant = uuid4()
+    person = Caller(
+        audience=Audience.MERCHANT, actor="visit-7", merchant_id=merchant, impersonator="admin:9",
+        permissions=("points:*",),
+    )  # fmt: skip
+    async with run("admin_core", "points") as process:
+        gift = points.Adjust(customer_id=uuid4(), points=5, reason="sorry")
+        await mesh_of(process).call(points.ADJUST, gift, person, idempotency_key="k")
+        (record,) = await eventually(lambda: log_of(process, service_caller("test", merchant)))
+        assert record.actor == "staff:visit-7 via admin:9"
+
+
+async def test_an_ended_session_leaves_a_record_of_who_ended_it_and_why(run: Run) -> None:
+    merchant = uuid4()
+    ended = AuthRevoked(
+        session_ids=(uuid4(), uuid4()), expires_at=AT_NOON, reason="reused", subject="staff-7"
+    )
+    async with run("admin_core") as process:
+        await say(process, AUTH_REVOKED, ended, merchant)
+        (record,) = await eventually(lambda: log_of(process, service_caller("test", merchant)))
+        assert (record.action, record.subject) == ("auth.revoked", "holder:staff-7")
+        assert record.details == "2 sessions, 0 tokens: reused"
+        assert record.actor == "service:auth"
 
 
 async def test_the_log_is_searched_and_paged(run: Run) -> None:

@@ -15,6 +15,7 @@ from contracts import (
     points,
     referrals,
     roles,
+    sessions,
     shop,
     users,
 )
@@ -74,6 +75,13 @@ class Referral(Part, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class Ended(Part, frozen=True, kw_only=True):
+    session_ids: tuple[UUID, ...] = ()
+    token_ids: tuple[str, ...] = ()
+    reason: str
+    subject: str = ""
+
+
 class Tier(Part, frozen=True, kw_only=True):
     customer_id: UUID
     tier: str
@@ -121,6 +129,7 @@ PACT = Pact(
         Reads((impersonations.IMPERSONATION_STARTED, impersonations.IMPERSONATION_ENDED), Visit),
         Reads((admins.ADMIN_CHANGED,), Colleague),
         Reads((admins.ADMIN_INVITED,), Invited),
+        Reads((sessions.AUTH_REVOKED,), Ended),
         Reads((users.USER_CREATED,), Person),
         Reads((roles.ROLE_CREATED, roles.ROLE_UPDATED), Role),
         Reads((points.EARNED, points.ADJUSTED, points.REFUNDED), Moved),
