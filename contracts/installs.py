@@ -1,7 +1,9 @@
 """Getting in from Shopify: installing the app, and log-ins with what Shopify vouches for."""
 
+from types import MappingProxyType
 from typing import Final
 
+from contracts.http import WithHeaders
 from contracts.kit import (
     INTERNAL,
     PUBLIC,
@@ -15,9 +17,6 @@ from contracts.kit import (
 )
 from contracts.sessions import TokenPair
 from domain.errors import InvalidRequest, Kind, LoyaltyError, NotFound
-
-RETRY_SESSION: Final = "X-Shopify-Retry-Invalid-Session-Request"
-"""The header by which App Bridge learns to try again with a new session token."""
 
 _SHOPIFY_SECONDS: Final = 15.0
 """Deadline of what asks Shopify while somebody waits."""
@@ -57,10 +56,13 @@ class AccessLost(LoyaltyError):
     title = "Access to the shop is lost until somebody of its staff opens the app again."
 
 
-class InvalidSessionToken(LoyaltyError):
+class InvalidSessionToken(WithHeaders):
+    """By the header App Bridge learns to try again, with a new token."""
+
     code = "INVALID_SESSION_TOKEN"
     kind = Kind.UNAUTHENTICATED
     title = "A valid session token of Shopify is needed."
+    headers = MappingProxyType({"X-Shopify-Retry-Invalid-Session-Request": "1"})
 
 
 class BeginInstall(Request, frozen=True, kw_only=True):
@@ -148,8 +150,8 @@ GET_SHOPIFY_ACCESS: Final = Operation(
 
 
 class LogIn(Request, frozen=True, kw_only=True):
-    """A log-in from inside the shop's admin. The session token comes from App Bridge; it counts for
-    one log-in, and for a minute."""
+    """A log-in from inside the shop's admin. The session token comes from App Bridge, which puts
+    it there by itself: ``Authorization: Bearer …``. It counts for one log-in, and for a minute."""
 
     session_token: str
 
@@ -162,15 +164,16 @@ LOG_IN: Final = Operation(
     summary="Log in one of a shop's staff with a session token of Shopify. A shop that does not "
     "use LoyalNest yet is taken in by it. The first of the staff is its owner, others are viewers "
     "until they are given a role.",
-    http=post("/v1/api/auth/login"),
-    errors=(InvalidSessionToken, MissingScopes, ShopifyRefused, ShopifyUnavailable),
+    http=post("/v1/api/auth/login", bearer="session_token"),
+    errors=(InvalidSessionToken, NotFound, MissingScopes, ShopifyUnavailable),
     deadline=_SHOPIFY_SECONDS,
 )
 
 
 class LogInCustomer(Request, frozen=True, kw_only=True):
     """A log-in of a customer from an extension at the checkout or in the customer's account.
-    ``session_token`` is what the extension's session-token API gives; it lives five minutes."""
+    What the extension's session-token API gives is sent as ``Authorization: Bearer …``; it lives
+    five minutes."""
 
     session_token: str
 
@@ -189,7 +192,7 @@ LOG_IN_CUSTOMER: Final = Operation(
     CustomerToken,
     permission=PUBLIC,
     summary="A token for the customer whom an extension of the shop is shown to.",
-    http=post("/v1/api/auth/customer"),
+    http=post("/v1/api/auth/customer", bearer="session_token", any_origin=True),
     errors=(InvalidSessionToken, NotFound),
 )
 

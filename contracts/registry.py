@@ -36,6 +36,7 @@ MODULES: Final = (
     "frontend",
     "gamification",
     "impersonations",
+    "installs",
     "points",
     "products",
     "referrals",
@@ -92,6 +93,10 @@ def _check_operation(operation: Operation[Request, msgspec.Struct]) -> None:
     fields = set(operation.request.__struct_fields__)
     if missing := set(_PATH_PARAMETER.findall(operation.http.path)) - fields:
         raise BadContract(f"{name} has no field for {sorted(missing)} of its path")
+    if operation.http.bearer and (
+        fields != {operation.http.bearer} or operation.permission != PUBLIC
+    ):
+        raise BadContract(f"{name} takes a token of others: it is public and takes nothing else")
     if "merchant_id" in fields and operation.permission not in ADMIN:
         raise BadContract(f"{name} takes a merchant id from outside; it comes from the token")
 

@@ -49,6 +49,10 @@ class Merchants(Protocol):
         """Store what has become of a shop that was locked before."""
         ...
 
+    async def seen(self, merchant_id: UUID, at: datetime) -> None:
+        """The app was known to be installed at this time."""
+        ...
+
     async def uninstall(self, at: Mapping[UUID, datetime], now: datetime) -> Sequence[MerchantRow]:
         """Mark these shops as uninstalled, unless the app was seen installed at or after the time
         given. Answers those that it changed."""

@@ -23,11 +23,13 @@ class GrantRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StaffProof:
-    """A session token that holds: ``user_id`` (Shopify's) of this shop's staff looks at the app."""
+    """A session token that holds: ``user_id`` (Shopify's) of this shop's staff looked at the app,
+    and so had it, at ``issued_at``."""
 
     shop_domain: str
     user_id: str
     token_id: str
+    issued_at: datetime
     expires_at: datetime
 
 

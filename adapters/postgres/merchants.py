@@ -34,6 +34,9 @@ _KEEP: Final = text(
     WHERE merchant_id = :merchant_id
     """
 )
+_SEEN: Final = text(
+    "UPDATE merchants SET seen_at = :at WHERE merchant_id = :merchant_id AND seen_at < :at"
+)
 # Locked in one order everywhere, so that no two batches deadlock.
 _UNINSTALL: Final = text(
     """
@@ -74,6 +77,9 @@ class PostgresMerchants:
 
     async def keep(self, merchant: MerchantRow) -> None:
         await self._connection.execute(_KEEP, asdict(merchant))
+
+    async def seen(self, merchant_id: UUID, at: datetime) -> None:
+        await self._connection.execute(_SEEN, {"merchant_id": merchant_id, "at": at})
 
     async def uninstall(self, at: Mapping[UUID, datetime], now: datetime) -> Sequence[MerchantRow]:
         rows = await self._connection.execute(

@@ -35,6 +35,8 @@ WITHOUT_SHOP: Final[Mapping[str, Mapping[str, str]]] = {
     "auth": {
         "used_refresh_tokens": "found by a hash nobody can guess; its session has a shop",
         "revocations": "ids of sessions and tokens, for gateways, which serve every shop",
+        "install_states": "browsers on their way to Shopify, of shops that are not known yet",
+        "spent_tokens": "digests of tokens that count once, whosever they were",
         "admin_data_key": _STAFF,
         "admin_users": _STAFF,
         "admin_recovery_codes": _STAFF,

@@ -49,9 +49,18 @@ class Settings:
     jwt_key_file: Path = _setting(
         "File with the keys that sign access tokens, read again when it changes (32 bytes, base64)"
     )
+    shopify_client_id: str = _setting("The Shopify app's client id")
     shopify_client_secret: str = _setting("The Shopify app's client secret", secret=True)
     shopify_previous_client_secret: str = _setting(
-        "The client secret before, accepted for webhooks after a rotation", "", secret=True
+        "The client secret before, accepted for what Shopify signs after a rotation",
+        "",
+        secret=True,
+    )
+    shopify_api_base: str = _setting(
+        "Where the admin of a shop is reached; {shop} stands for its domain", "https://{shop}"
+    )
+    public_url: str = _setting(
+        "Where browsers reach the gateway: https://host, without a path; empty: on this machine", ""
     )
     oidc_issuer: str = _setting(
         "Identity provider that admins can log in with: its issuer; empty: none", ""
@@ -93,6 +102,11 @@ class Settings:
     otlp_endpoint: str = _setting("Where to send traces (OTLP over HTTP); empty: nowhere", "")
 
     @property
+    def public_origin(self) -> str:
+        """Where browsers reach the gateway, without a slash at the end."""
+        return self.public_url.rstrip("/") or f"http://127.0.0.1:{self.http_port}"
+
+    @property
     def proxies(self) -> tuple[Network, ...]:
         return _networks(self.trusted_proxies)
 
@@ -116,24 +130,31 @@ class Settings:
                 continue
             values[each.name] = _read(name, raw, each.type)
         settings = cls(**values)
-        if settings.log_level not in ("debug", "info", "warning", "error"):
-            raise BadSettings("LOYALNEST_LOG_LEVEL is debug, info, warning or error.")
-        if settings.oidc_issuer and not (settings.oidc_client_id and settings.oidc_client_secret):
-            raise BadSettings(
-                "LOYALNEST_OIDC_ISSUER needs LOYALNEST_OIDC_CLIENT_ID and _CLIENT_SECRET."
-            )
-        for name in ("trusted_proxies", "admin_allowed_ips"):
-            try:
-                _networks(getattr(settings, name))
-            except ValueError as error:
-                name = PREFIX + name.upper()
-                raise BadSettings(f"{name} is a list of networks such as 10.0.0.0/8.") from error
-        for name in _AT_LEAST_ONE:
-            if getattr(settings, name) < 1:
-                raise BadSettings(f"{PREFIX}{name.upper()} is 1 or more.")
-        if settings.stream_replicas not in (1, 3, 5):
-            raise BadSettings("LOYALNEST_STREAM_REPLICAS is 1, 3 or 5.")
+        _check(settings)
         return settings
+
+
+def _check(settings: Settings) -> None:
+    """Raises BadSettings for the first setting whose value is not one it can have."""
+    if settings.log_level not in ("debug", "info", "warning", "error"):
+        raise BadSettings("LOYALNEST_LOG_LEVEL is debug, info, warning or error.")
+    if settings.oidc_issuer and not (settings.oidc_client_id and settings.oidc_client_secret):
+        raise BadSettings(
+            "LOYALNEST_OIDC_ISSUER needs LOYALNEST_OIDC_CLIENT_ID and _CLIENT_SECRET."
+        )
+    for name in ("trusted_proxies", "admin_allowed_ips"):
+        try:
+            _networks(getattr(settings, name))
+        except ValueError as error:
+            name = PREFIX + name.upper()
+            raise BadSettings(f"{name} is a list of networks such as 10.0.0.0/8.") from error
+    for name in _AT_LEAST_ONE:
+        if getattr(settings, name) < 1:
+            raise BadSettings(f"{PREFIX}{name.upper()} is 1 or more.")
+    if settings.stream_replicas not in (1, 3, 5):
+        raise BadSettings("LOYALNEST_STREAM_REPLICAS is 1, 3 or 5.")
+    if "{shop}" not in settings.shopify_api_base:
+        raise BadSettings("LOYALNEST_SHOPIFY_API_BASE has {shop} in it, for the shop's domain.")
 
 
 def _networks(text: str) -> tuple[Network, ...]:

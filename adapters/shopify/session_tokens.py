@@ -89,6 +89,7 @@ class ShopifySessionTokens:
             shop_domain=shop,
             user_id=claims.sub,
             token_id=claims.jti,
+            issued_at=datetime.fromtimestamp(claims.iat, UTC),
             expires_at=datetime.fromtimestamp(claims.exp + LEEWAY, UTC),
         )
 

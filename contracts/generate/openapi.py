@@ -85,7 +85,13 @@ def openapi(registry: Registry, schemas: Schemas) -> Schema:
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
                     "description": "An access token; it lives 15 minutes.",
-                }
+                },
+                "shopify": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "A token that Shopify gave to a browser.",
+                },
             },
         },
     }
@@ -98,7 +104,8 @@ def _http(operation: AnyOperation) -> Http:
 
 
 def _has_body(operation: AnyOperation) -> bool:
-    return _http(operation).method != "GET"
+    http = _http(operation)
+    return http.method != "GET" and not http.bearer
 
 
 def _tags(operations: Iterable[AnyOperation]) -> list[Schema]:
@@ -117,6 +124,8 @@ def _operation(operation: AnyOperation, schemas: Schemas, responses: dict[str, S
         entry["description"] = description
     if not public:
         entry["security"] = [{"bearer": [operation.permission]}]
+    elif _http(operation).bearer:
+        entry["security"] = [{"shopify": []}]
     entry["x-permission"] = operation.permission
     entry["x-idempotency"] = operation.idempotency.value
     if parameters := _parameters(operation, schemas):
@@ -146,6 +155,8 @@ def _parameters(operation: AnyOperation, schemas: Schemas) -> list[Schema]:
     parameters: list[Schema] = []
     for name, schema in struct["properties"].items():
         if name not in in_path and _has_body(operation):
+            continue
+        if name == _http(operation).bearer:
             continue
         parameters.append(
             {

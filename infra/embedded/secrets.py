@@ -7,7 +7,9 @@ from pathlib import Path
 
 from infra.embedded.home import Home, write_private
 
+CLIENT_ID = "LOYALNEST_SHOPIFY_CLIENT_ID"
 CLIENT_SECRET = "LOYALNEST_SHOPIFY_CLIENT_SECRET"  # noqa: S105 - the name of a setting
+DEMO_CLIENT_ID = "loyalnest-demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,7 @@ class Secrets:
     postgres_password: str
     postgres_owner_password: str
     valkey_password: str
+    shopify_client_id: str
     shopify_client_secret: str
     master_key_file: Path
     jwt_key_file: Path
@@ -31,6 +34,7 @@ def load(home: Home) -> Secrets:
         postgres_password=_text(folder / "postgres"),
         postgres_owner_password=_text(folder / "postgres-owner"),
         valkey_password=_text(folder / "valkey"),
+        shopify_client_id=os.environ.get(CLIENT_ID) or DEMO_CLIENT_ID,
         shopify_client_secret=(
             os.environ.get(CLIENT_SECRET) or _text(folder / "shopify-client-secret")
         ),

@@ -124,6 +124,7 @@ class Servers:
             "LOYALNEST_OPS_PORT": str(self.ports["ops"]),
             "LOYALNEST_MASTER_KEY_FILE": str(self._secrets.master_key_file),
             "LOYALNEST_JWT_KEY_FILE": str(self._secrets.jwt_key_file),
+            "LOYALNEST_SHOPIFY_CLIENT_ID": self._secrets.shopify_client_id,
             "LOYALNEST_SHOPIFY_CLIENT_SECRET": self._secrets.shopify_client_secret,
         }
         for server in self:

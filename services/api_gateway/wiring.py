@@ -15,9 +15,11 @@ from adapters.graphql.route import graphql_route
 from adapters.graphql.schema import make_schema
 from adapters.http.edge import Edge
 from adapters.http.gate import Gate
+from adapters.http.install import install_routes
 from adapters.http.operations import mount
 from adapters.http.origins import Origins
 from adapters.http.problems import HANDLERS
+from adapters.http.proxy import proxy_route
 from adapters.http.source import Sources
 from adapters.http.stream import stream_route
 from adapters.http.webhooks import webhook_route
@@ -26,6 +28,7 @@ from adapters.nats.connection import AT, MESSAGE_ID
 from adapters.nats.live import LiveEvents, hear, watch
 from adapters.runtime.service import Loop, Service
 from adapters.runtime.world import World
+from adapters.shopify.app_proxy import AppProxy
 from adapters.shopify.context import MerchantContext
 from adapters.shopify.signatures import is_webhook_signature
 from adapters.shopify.webhooks import WebhookTranslator
@@ -129,6 +132,8 @@ def service(world: World) -> Service:
             ),
             graphql_route(make_schema(REGISTRY), world.mesh, gate),
             stream_route(access.of_token, LiveEvents(world.client)),
+            *install_routes(world.mesh, gate, secure=settings.public_origin.startswith("https:")),
+            proxy_route(AppProxy(secrets, world.clock).visitor, shops.active, world.mesh, gate),
             *mount(REGISTRY.operations.values(), world.mesh, gate),
         ],
         exception_handlers=HANDLERS,
@@ -137,7 +142,7 @@ def service(world: World) -> Service:
     )
     edge = Edge(
         app,
-        Sources(master_key, settings.proxies),
+        Sources(world.app_secrets[0], settings.proxies),
         staff=settings.staff_networks,
         flood=Rate(settings.address_per_second, 1),
         at_once=settings.address_at_once,

@@ -19,11 +19,11 @@ from contracts.sessions import (
     Why,
 )
 from domain.errors import InvalidRequest, NotFound, Problem
+from domain.shop_domain import normalised
 from ports.merchants import Merchants
 from ports.sessions import Holder, Session, SessionBook
 from ports.tokens import BEARERS
 from ports.unit import Units
-from services.auth.domains import normalised
 from services.auth.sessions import Sessions
 
 _TOKEN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")

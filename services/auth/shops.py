@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,13 +17,17 @@ from contracts.auth import (
     ValidateMerchant,
 )
 from contracts.caller import Caller
+from contracts.shop import ScopesChanged, Uninstalled
 from domain.errors import InvalidRequest, NotFound, Problem
 from domain.money import is_currency
+from domain.shop_domain import normalised
 from ports.events import Received
+from ports.installs import InstallStores, ScopeChange
 from ports.merchants import MerchantRow, Merchants, Status
 from ports.sealing import MerchantKeys
 from ports.unit import Unit, Units
-from services.auth.domains import normalised
+
+MerchantsT = TypeVar("MerchantsT", bound=Merchants)
 
 
 class Shops:
@@ -41,60 +46,83 @@ class Shops:
                 raise InvalidRequest(problems=[Problem("/shop_domain", detail)])
         if found is None:
             raise NotFound("No shop of this name uses LoyalNest.")
-        return _answer(found)
+        return answer(found)
 
     async def register(
         self, unit: Unit[Merchants], _: Caller, request: RegisterMerchant
     ) -> Merchant:
         """Take in a shop. Of two that do it at once, one makes the shop and both get it."""
-        _check(request)
-        now = unit.now()
-        merchant_id = unit.new_id()
-        new = MerchantRow(
-            merchant_id=merchant_id,
-            shop_domain=normalised(request.shop_domain),
-            status=Status.ACTIVE,
-            currency=request.currency,
-            time_zone=request.time_zone,
-            wrapped_key=self._keys.wrap_new(merchant_id),
+        return answer(await take_in(unit, self._keys, request, seen_at=unit.now()))
+
+
+async def take_in(
+    unit: Unit[MerchantsT], keys: MerchantKeys, request: RegisterMerchant, *, seen_at: datetime
+) -> MerchantRow:
+    """Take in a shop that was seen to have the app at ``seen_at``. One that is known is the same
+    shop as before, and active again if it had removed the app."""
+    _check(request)
+    now = unit.now()
+    merchant_id = unit.new_id()
+    new = MerchantRow(
+        merchant_id=merchant_id,
+        shop_domain=normalised(request.shop_domain),
+        status=Status.ACTIVE,
+        currency=request.currency,
+        time_zone=request.time_zone,
+        wrapped_key=keys.wrap_new(merchant_id),
+        installed_at=now,
+        seen_at=seen_at,
+        changed_at=now,
+    )
+    if await unit.stores.add(new):
+        created = MerchantCreated(
+            shop_domain=new.shop_domain,
+            currency=new.currency,
+            time_zone=new.time_zone,
             installed_at=now,
-            seen_at=now,
-            changed_at=now,
         )
-        if await unit.stores.add(new):
-            created = MerchantCreated(
-                shop_domain=new.shop_domain,
-                currency=new.currency,
-                time_zone=new.time_zone,
-                installed_at=now,
-            )
-            unit.emit(MERCHANT_CREATED, created, merchant_id)
-            return _answer(new)
-        # Only an installed app registers. Remembering when keeps an uninstall webhook that is
-        # still under way from ending what began after it, even if it has not been seen yet.
-        known = await unit.stores.lock(new.shop_domain)
-        kept = replace(known, seen_at=max(now, known.seen_at))
-        if known.status is Status.UNINSTALLED:
-            kept = replace(kept, status=Status.ACTIVE, installed_at=now, changed_at=now)
-            _emit_changed(unit, kept)
-        await unit.stores.keep(kept)
-        return _answer(kept)
+        unit.emit(MERCHANT_CREATED, created, merchant_id)
+        return new
+    # Remembering when keeps an uninstall webhook that is still under way from ending what began
+    # after it, even if it has not been seen yet.
+    known = await unit.stores.lock(new.shop_domain)
+    kept = replace(known, seen_at=max(seen_at, known.seen_at))
+    if known.status is Status.UNINSTALLED:
+        kept = replace(kept, status=Status.ACTIVE, installed_at=now, changed_at=now)
+        _emit_changed(unit, kept)
+    await unit.stores.keep(kept)
+    return kept
 
 
-async def apply_uninstalls(unit: Unit[Merchants], events: Sequence[Received[Any]]) -> None:
-    """Mark shops as uninstalled that have removed the app and not installed it again since."""
-    latest: dict[UUID, Received[Any]] = {}
+async def apply_uninstalls(unit: Unit[InstallStores], events: Sequence[Received[Any]]) -> None:
+    """Shops that have removed the app, and not installed it again since, are marked so, and their
+    access to Shopify is deleted. Their sessions end by the event that says so."""
+    latest: dict[UUID, tuple[datetime, Received[Any]]] = {}
     for event in events:
+        body: Uninstalled = event.body
+        at = body.removed_at or event.at
         known = latest.get(event.merchant_id)
-        if known is None or known.at < event.at:
-            latest[event.merchant_id] = event
-    gone = await unit.stores.uninstall({key: each.at for key, each in latest.items()}, unit.now())
+        if known is None or known[0] < at:
+            latest[event.merchant_id] = (at, event)
+    gone = await unit.stores.uninstall({key: at for key, (at, _) in latest.items()}, unit.now())
+    await unit.stores.drop_pairs(merchant.merchant_id for merchant in gone)
     for merchant in gone:
-        _emit_changed(unit, merchant, latest[merchant.merchant_id])
+        _emit_changed(unit, merchant, latest[merchant.merchant_id][1])
+
+
+async def apply_scopes(unit: Unit[InstallStores], events: Sequence[Received[Any]]) -> None:
+    """Remember what shops grant now; the newest word of each counts."""
+    newest: dict[UUID, ScopeChange] = {}
+    for event in events:
+        body: ScopesChanged = event.body
+        known = newest.get(event.merchant_id)
+        if known is None or known.changed_at < body.changed_at:
+            newest[event.merchant_id] = ScopeChange(body.granted, body.changed_at)
+    await unit.stores.change_scopes(newest)
 
 
 def _emit_changed(
-    unit: Unit[Merchants], merchant: MerchantRow, cause: Received[Any] | None = None
+    unit: Unit[MerchantsT], merchant: MerchantRow, cause: Received[Any] | None = None
 ) -> None:
     body = MerchantChanged(shop_domain=merchant.shop_domain, status=merchant.status)
     unit.emit(MERCHANT_CHANGED, body, merchant.merchant_id, cause=cause)
@@ -123,7 +151,7 @@ def _is_time_zone(name: str) -> bool:
     return True
 
 
-def _answer(merchant: MerchantRow) -> Merchant:
+def answer(merchant: MerchantRow) -> Merchant:
     return Merchant(
         merchant_id=merchant.merchant_id,
         shop_domain=merchant.shop_domain,

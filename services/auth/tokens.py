@@ -9,12 +9,12 @@ from contracts.roles import GET_PERMISSIONS, PermissionsOf
 from contracts.shop import member_id
 from domain.errors import Forbidden, InvalidRequest, NotFound, Problem, Unauthenticated
 from domain.rbac import CUSTOMER, DEFAULT_ROLES
+from domain.shop_domain import normalised
 from ports.merchants import Merchants, Status
 from ports.mesh import Mesh
 from ports.sessions import Holder, SessionBook
 from ports.tokens import TokenVerifier
 from ports.unit import Units
-from services.auth.domains import normalised
 from services.auth.sessions import Sessions
 
 DEMO_SHOP: Final = "demo-store.myshopify.com"

@@ -9,19 +9,25 @@ from adapters.crypto.keys import EnvelopeKeys
 from adapters.crypto.passwords import Argon2Passwords
 from adapters.crypto.sealer import AesGcmSealer
 from adapters.crypto.totp import PyotpTotp
+from adapters.http.install import CALLBACK
 from adapters.nats.consumer import Consumes
 from adapters.nats.server import Endpoint
 from adapters.oidc.provider import Client, OidcProvider
 from adapters.postgres.admin_log_ins import admin_stores
+from adapters.postgres.installs import PostgresInstalls
+from adapters.postgres.locks import AdvisoryLocks
 from adapters.postgres.merchants import PostgresMerchants
 from adapters.postgres.sessions import PostgresSessions
 from adapters.runtime.service import Loop, Service, answers, commands
 from adapters.runtime.world import World
+from adapters.shopify.oauth import ShopifyOAuth
+from adapters.shopify.reach import Reach
+from adapters.shopify.session_tokens import ShopifySessionTokens
 from adapters.tokens.jwt_tokens import JwtIssuer, JwtVerifier
 from adapters.tokens.keys import load_signing_keys
 from adapters.tokens.refresh import HmacRefreshTokens
 from adapters.valkey.revocations import ValkeyRevocations
-from contracts import admins, auth, impersonations, shop
+from contracts import admins, auth, impersonations, installs, shop
 from contracts.caller import service_caller
 from contracts.sessions import (
     LIST_REVOKED,
@@ -34,21 +40,25 @@ from contracts.sessions import (
 from domain.admins.guessing import FORGOTTEN_AFTER
 from domain.admins.staff import DEVICE_LASTS
 from ports.admin_log_ins import AdminStores
+from ports.installs import InstallStores
 from ports.merchants import Merchants
 from ports.sessions import SessionBook
 from ports.unit import Units
+from services.auth.access import Access, PairSealer
 from services.auth.colleagues import Colleagues
 from services.auth.copying import COPY_SECONDS, Copying
 from services.auth.first_factor import FirstFactor
 from services.auth.impersonating import Impersonating
+from services.auth.installs import Installing
 from services.auth.invitations import Inviting
+from services.auth.log_in import LogIns
 from services.auth.oidc import OidcLogIn
 from services.auth.own_account import OwnAccount
 from services.auth.rescue import Rescue
 from services.auth.revoking import Revoking
 from services.auth.second_factor import SecondFactor
 from services.auth.sessions import Sessions, end_in_closed_shops
-from services.auth.shops import Shops, apply_uninstalls
+from services.auth.shops import Shops, apply_scopes, apply_uninstalls
 from services.auth.signing_out import SigningOut
 from services.auth.tokens import DEMO_SHOP, Tokens
 from services.auth.vault import Vaults
@@ -58,6 +68,7 @@ OVERDUE_SECONDS: Final = 2.0
 FINISH_SECONDS: Final = 30.0
 TIDY_SECONDS: Final = 600.0
 
+STATE_BYTES: Final = 32
 RETURN_PATH: Final = "/admin/oidc"
 """The page that an identity provider sends browsers back to."""
 
@@ -65,6 +76,7 @@ RETURN_PATH: Final = "/admin/oidc"
 def service(world: World) -> Service:
     settings = world.settings
     units: Units[Merchants] = world.units_across_shops("auth", PostgresMerchants)
+    install_units: Units[InstallStores] = world.units_across_shops("auth", PostgresInstalls)
     session_units: Units[SessionBook] = world.units_across_shops("auth", PostgresSessions)
     master_key = load_key(settings.master_key_file)
     envelopes = EnvelopeKeys(master_key)
@@ -88,6 +100,9 @@ def service(world: World) -> Service:
     )
 
     staff_endpoints, staff_loops, staff_stops = _staff(world, staff_units, vaults, sessions)
+    from_shopify, forget_errands, close_shopify = _from_shopify(
+        world, install_units, envelopes, sessions
+    )
     copying = Copying(session_units, ValkeyRevocations(world.valkey))
 
     async def forget_ended_sessions() -> None:
@@ -116,20 +131,63 @@ def service(world: World) -> Service:
             answers(REVOKE_SESSION, revoking.revoke_own),
             answers(REVOKE, revoking.revoke),
             answers(LIST_REVOKED, revoking.list_revoked),
+            *from_shopify,
             *staff_endpoints,
         ),
         consumes=(
-            Consumes((shop.APP_UNINSTALLED,), units, apply_uninstalls),
+            Consumes((shop.APP_UNINSTALLED,), install_units, apply_uninstalls),
+            Consumes(
+                (shop.SCOPES_CHANGED,), install_units, apply_scopes, name="auth-scopes", inbox=False
+            ),
             Consumes((auth.MERCHANT_CHANGED,), session_units, end_in_closed_shops, inbox=False),
         ),
         loops=(
             Loop("copy of what is revoked", COPY_SECONDS, copying.run),
             Loop("sessions that are over", FORGET_SECONDS, forget_ended_sessions),
+            Loop("errands that are over", FORGET_SECONDS, forget_errands),
             *staff_loops,
         ),
         on_start=(register_demo_shop,) if settings.demo else (),
-        on_stop=staff_stops,
+        on_stop=(*staff_stops, close_shopify),
     )
+
+
+def _from_shopify(
+    world: World, units: Units[InstallStores], keys: EnvelopeKeys, sessions: Sessions
+) -> tuple[tuple[Endpoint, ...], Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]:
+    """Getting in from Shopify: what is answered, what is repeated, what is closed at the end."""
+    settings = world.settings
+    app = (
+        settings.shopify_client_id,
+        settings.shopify_client_secret,
+        settings.shopify_previous_client_secret,
+    )
+    shopify = ShopifyOAuth(*app, Reach(settings.shopify_api_base), world.clock)
+    pairs = PairSealer(keys, AesGcmSealer())
+    locks = AdvisoryLocks(world.database("auth"))
+    access = Access(units, shopify, pairs, locks, world.clock)
+    installing = Installing(
+        units,
+        shopify,
+        pairs,
+        keys,
+        locks,
+        world.clock,
+        callback_url=settings.public_origin + CALLBACK,
+        new_state=lambda: secrets.token_urlsafe(STATE_BYTES),
+    )
+    log_ins = LogIns(
+        units, ShopifySessionTokens(*app, world.clock), installing, sessions, world.mesh
+    )
+    endpoints = (
+        answers(installs.BEGIN_INSTALL, installing.begin),
+        answers(installs.COMPLETE_INSTALL, installing.complete),
+        answers(installs.GET_SHOPIFY_ACCESS, access.get),
+        answers(installs.LOG_IN, log_ins.staff),
+        answers(installs.LOG_IN_CUSTOMER, log_ins.customer),
+        answers(installs.ADMIT_CUSTOMER, log_ins.admit),
+    )
+    return endpoints, installing.forget_over, shopify.close
 
 
 def _staff(

@@ -47,6 +47,7 @@ def _world(folder: Path) -> World:
             "LOYALNEST_VALKEY_URL": "redis://127.0.0.1:1/0",
             "LOYALNEST_MASTER_KEY_FILE": str(key),
             "LOYALNEST_JWT_KEY_FILE": str(key),
+            "LOYALNEST_SHOPIFY_CLIENT_ID": "client",
             "LOYALNEST_SHOPIFY_CLIENT_SECRET": "secret",
         }
     )

@@ -19,7 +19,14 @@ SETTINGS = ("HOME", "HTTP_PORT", "OPS_PORT", "NATS_PORT", "POSTGRES_PORT", "VALK
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch):
-    for name in (*SETTINGS, "NATS_SYNC", "SHOPIFY_CLIENT_SECRET", "NATS_URL", "DEMO"):
+    for name in (
+        *SETTINGS,
+        "NATS_SYNC",
+        "SHOPIFY_CLIENT_ID",
+        "SHOPIFY_CLIENT_SECRET",
+        "NATS_URL",
+        "DEMO",
+    ):
         monkeypatch.delenv(f"LOYALNEST_{name}", raising=False)
 
 

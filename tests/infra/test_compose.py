@@ -192,7 +192,7 @@ def test_only_the_gateway_and_prometheus_are_reachable_on_loopback() -> None:
     for name, each in CONTAINERS.items():
         assert set(each["networks"]) <= {"mesh", "outside"}
         assert "mesh" in each["networks"]
-        assert ("outside" in each["networks"]) == (name in {*published, "otel"})
+        assert ("outside" in each["networks"]) == (name in {*published, "otel", "auth"})
 
 
 def test_ports_are_the_ones_that_somebody_listens_on() -> None:

@@ -1,6 +1,7 @@
-"""What auth relies on: that a removal of the app is told, what becomes of a shop, its roles."""
+"""What auth relies on: what becomes of a shop and what it grants, and the roles of its staff."""
 
 from contracts import auth, roles, shop
+from contracts.kit import Instant
 from domain.errors import NotFound
 from tests.contracts.pacts import Calls, Pact, Part, Reads
 
@@ -9,8 +10,30 @@ class ShopStatus(Part, frozen=True, kw_only=True):
     status: str
 
 
+class Removal(Part, frozen=True, kw_only=True):
+    """When the app was removed, which orders removals and installations."""
+
+    removed_at: Instant | None = None
+
+
+class Scopes(Part, frozen=True, kw_only=True):
+    granted: tuple[str, ...]
+    changed_at: Instant
+
+
+class RoleOf(Part, frozen=True, kw_only=True):
+    role: str
+
+
 PACT = Pact(
     "auth",
-    reads=(Reads((shop.APP_UNINSTALLED,), Part), Reads((auth.MERCHANT_CHANGED,), ShopStatus)),
-    calls=(Calls(roles.GET_PERMISSIONS, {"role": "owner"}, Part, (NotFound,)),),
+    reads=(
+        Reads((shop.APP_UNINSTALLED,), Removal),
+        Reads((shop.SCOPES_CHANGED,), Scopes),
+        Reads((auth.MERCHANT_CHANGED,), ShopStatus),
+    ),
+    calls=(
+        Calls(roles.GET_PERMISSIONS, {"role": "owner"}, Part, (NotFound,)),
+        Calls(roles.ADMIT_STAFF, {"subject": "staff:548380009"}, RoleOf),
+    ),
 )
