@@ -61,7 +61,7 @@ class Sessions:
             session = Session(
                 session_id=unit.new_id(),
                 holder=holder,
-                device=device[:_MOST_DEVICE],
+                device="".join(filter(str.isprintable, device))[:_MOST_DEVICE],
                 opened_at=now,
                 refreshed_at=now,
                 expires_at=_expiry(now, ends_at),

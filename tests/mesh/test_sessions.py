@@ -280,6 +280,9 @@ async def test_ones_own_sessions_are_listed_and_can_be_ended(at: Auth) -> None:
     assert [each.session_id for each in infos] == ids[::-1]
     assert [each.current for each in infos] == [False] * 4 + [True]
     assert {each.device for each in infos} == {"Firefox on Linux"}
+    odd = await at.sessions.open(at.holder("odd"), device="\0\n" + "ü" * 500)
+    (mine,) = (await at.call(LIST_SESSIONS, ListSessions(), at.caller(odd))).sessions
+    assert mine.device == "ü" * 120
 
     one = RevokeSession(session_id=ids[3] or NO_SHOP)
     assert (await at.call(REVOKE_SESSION, one, ann)).sessions == 1
