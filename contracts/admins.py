@@ -29,9 +29,12 @@ from domain.admins.errors import (
     SecretShown,
 )
 from domain.errors import Busy, Forbidden, InvalidRequest, NotFound, Unavailable
+from domain.limits import Rate
 from domain.rbac import FULL
 
 _AUTH: Final = "auth"
+_LOG_INS: Final = Rate(60, 60)
+"""Of one address: more than an office needs, and little of the work that passwords are."""
 
 
 # --- logging in --------------------------------------------------------------------------------
@@ -66,6 +69,7 @@ LOG_IN_ADMIN: Final = Operation(
     http=post("/admin/v1/auth/login"),
     errors=(LogInRefused, Busy),
     deadline=10.0,
+    rate=_LOG_INS,
 )
 
 
@@ -122,6 +126,7 @@ ANSWER_CHALLENGE: Final = Operation(
     summary="The second of two factors. Five wrong answers end the challenge.",
     http=post("/admin/v1/auth/mfa"),
     errors=(LogInRefused,),
+    rate=_LOG_INS,
 )
 
 
@@ -146,6 +151,7 @@ BEGIN_OIDC: Final = Operation(
     http=post("/admin/v1/auth/oidc/begin"),
     errors=(NotFound, Unavailable),
     deadline=15.0,
+    rate=_LOG_INS,
 )
 
 
@@ -167,6 +173,7 @@ FINISH_OIDC: Final = Operation(
     http=post("/admin/v1/auth/oidc/finish"),
     errors=(LogInRefused, NotFound, Unavailable),
     deadline=15.0,
+    rate=_LOG_INS,
 )
 
 
@@ -342,6 +349,7 @@ ACCEPT_INVITATION: Final = Operation(
     http=post("/admin/v1/invitations/accept"),
     errors=(InvalidRequest, InvitationSpent, Busy),
     deadline=10.0,
+    rate=_LOG_INS,
 )
 
 

@@ -1,6 +1,7 @@
 """LoyalNest's staff acts as a shop's staff: for half an hour, with a reason, for all to see."""
 
 import contextlib
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -41,12 +42,19 @@ from services.auth.sessions import Sessions
 from services.auth.who import admin_id
 
 _AT_ONCE: Final = 100
+_OPENING: Final = timedelta(seconds=1)
+"""The session begins a moment later, and must not end later."""
 _NONE: Final = "There is no such impersonation that goes on."
 
 
 class Impersonating:
-    def __init__(self, units: Units[AdminStores], sessions: Sessions) -> None:
+    """``of_shop`` opens transactions that see the caller's shop only."""
+
+    def __init__(
+        self, units: Units[AdminStores], of_shop: Units[AdminStores], sessions: Sessions
+    ) -> None:
         self._units = units
+        self._of_shop = of_shop
         self._sessions = sessions
 
     async def start(self, caller: Caller, request: StartImpersonation) -> ImpersonationStarted:
@@ -92,7 +100,7 @@ class Impersonating:
     async def _session(self, caller: Caller, begun: Impersonation) -> TokenPair:
         """Raises NotFound when the shop was closed, or the impersonation ended, in the meantime."""
         async with self._units() as unit:
-            left = begun.ends_at - unit.now()
+            left = begun.ends_at - unit.now() - _OPENING
         holder = Holder(
             Audience.MERCHANT,
             subject(begun.impersonation_id),
@@ -105,7 +113,7 @@ class Impersonating:
             session = await self._sessions.open(holder)
         except LoyaltyError:
             with contextlib.suppress(LoyaltyError):
-                await self._end(caller, begun.impersonation_id, None, EndedBy.STAFF)
+                await self._end(self._units, caller, begun.impersonation_id, None, EndedBy.STAFF)
             raise
         # Whoever ended it while the session was opened may not have seen it: then it ends here.
         async with self._units() as unit:
@@ -117,19 +125,21 @@ class Impersonating:
         return session
 
     async def page(self, _: Caller, request: ListImpersonations) -> ImpersonationsPage:
-        page, cursor = await self._page(request.merchant_id, request.limit, request.cursor)
+        page, cursor = await _page(self._units, request.merchant_id, request.limit, request.cursor)
         return ImpersonationsPage(impersonations=tuple(map(_info, page)), next_cursor=cursor)
 
     async def visits(self, caller: Caller, request: ListVisits) -> Visits:
-        page, cursor = await self._page(caller.tenant, request.limit, request.cursor)
+        page, cursor = await _page(self._of_shop, caller.tenant, request.limit, request.cursor)
         return Visits(visits=tuple(map(_visit, page)), next_cursor=cursor)
 
     async def end(self, caller: Caller, request: ImpersonationNamed) -> ImpersonationInfo:
-        return _info(await self._end(caller, request.impersonation_id, None, EndedBy.STAFF))
+        ended = await self._end(self._units, caller, request.impersonation_id, None, EndedBy.STAFF)
+        return _info(ended)
 
     async def end_visit(self, caller: Caller, request: ImpersonationNamed) -> Visit:
         by = EndedBy.STAFF if caller.impersonator else EndedBy.SHOP
-        return _visit(await self._end(caller, request.impersonation_id, caller.tenant, by))
+        which = request.impersonation_id
+        return _visit(await self._end(self._of_shop, caller, which, caller.tenant, by))
 
     async def end_overdue(self) -> None:
         """Put on record that the time of some is over; their tokens are over by themselves."""
@@ -141,10 +151,15 @@ class Impersonating:
                 say_ended(unit, each)
 
     async def _end(
-        self, caller: Caller, impersonation_id: UUID, merchant_id: UUID | None, by: EndedBy
+        self,
+        units: Units[AdminStores],
+        caller: Caller,
+        impersonation_id: UUID,
+        merchant_id: UUID | None,
+        by: EndedBy,
     ) -> Impersonation:
         """Raises NotFound when there is none that goes on, in this shop if it says which."""
-        async with self._units() as unit:
+        async with units() as unit:
             unit.actor = caller.name
             ended = await unit.stores.impersonations.end(
                 impersonation_id, merchant_id, by, unit.now()
@@ -160,17 +175,18 @@ class Impersonating:
             Audience.MERCHANT, subject(impersonation_id), by=caller.name
         )
 
-    async def _page(
-        self, merchant_id: UUID | None, limit: int, cursor: str | None
-    ) -> tuple[list[Impersonation], str | None]:
-        problems = limit_problems(limit)
-        after = cursor_of(cursor, problems)
-        if problems:
-            raise InvalidRequest(problems=problems)
-        async with self._units() as unit:
-            found = await unit.stores.impersonations.page(merchant_id, after, limit + 1)
-        page = list(found[:limit])
-        return page, str(page[-1].impersonation_id) if len(found) > len(page) else None
+
+async def _page(
+    units: Units[AdminStores], merchant_id: UUID | None, limit: int, cursor: str | None
+) -> tuple[list[Impersonation], str | None]:
+    problems = limit_problems(limit)
+    after = cursor_of(cursor, problems)
+    if problems:
+        raise InvalidRequest(problems=problems)
+    async with units() as unit:
+        found = await unit.stores.impersonations.page(merchant_id, after, limit + 1)
+    page = list(found[:limit])
+    return page, str(page[-1].impersonation_id) if len(found) > len(page) else None
 
 
 def say_ended(unit: Unit[AdminStores], ended: Impersonation) -> None:

@@ -60,11 +60,11 @@ class SecondFactor:
             challenge = await unit.stores.log_ins.lock_challenge(token, unit.now())
             if challenge is None or challenge.step is not Step.ENROL:
                 raise LogInRefused
-            if challenge.sealed_secret:
-                raise SecretShown
             admin = await unit.stores.admins.by_id(challenge.admin_id)
             if admin is None or not _holds(challenge, admin):
                 raise LogInRefused
+            if challenge.sealed_secret:
+                raise SecretShown
             secret = self._totp.new_secret()
             sealed = vault.seal_secret(admin.admin_id, secret)
             await unit.stores.log_ins.keep(replace(challenge, sealed_secret=sealed))

@@ -203,7 +203,7 @@ def _staff(
     inviting = Inviting(units, vaults, passwords, random)
     colleagues = Colleagues(units, vaults, sessions)
     rescue = Rescue(units, vaults, passwords, totp, sessions, random)
-    impersonating = Impersonating(units, sessions)
+    impersonating = Impersonating(units, world.units("auth", admin_stores), sessions)
 
     async def tidy() -> None:
         async with units() as unit:
