@@ -1,6 +1,7 @@
 """Sealing personal data for one merchant: past the edge only that shop's key can open it."""
 
 import unicodedata
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 from uuid import UUID
@@ -19,16 +20,34 @@ class CannotOpen(Exception):
         super().__init__("This sealed text cannot be opened with this key and purpose.")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class MerchantKey:
-    """The data key of one merchant, unwrapped: 32 bytes that never leave the process.
+    """The keys of one merchant, unwrapped: 32 bytes each that never leave the process.
 
-    Compared by identity, so that it is cheap to find what was derived from it.
+    ``secret`` seals, and what it has sealed names ``key_id``. ``older`` are those before it, by
+    their ids: they open what is not sealed anew yet. ``index_secret`` makes blind indexes, which
+    therefore stay the same when the others change.
+
+    Compared by identity, so that it is cheap to find what was derived from it, and that too goes
+    when this goes.
     """
 
     merchant_id: UUID
     key_id: str
     secret: bytes = field(repr=False)
+    index_secret: bytes = field(repr=False)
+    older: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+    def knows(self, sealed: str) -> bool:
+        """Whether the key that ``sealed`` names is among these; nothing sealed needs none."""
+        key_id = key_id_of(sealed)
+        return not sealed or key_id == self.key_id or key_id in self.older
+
+
+def key_id_of(sealed: str) -> str:
+    """The id of the key that a sealed text (``v1.<key id>.…``) names; empty for other texts."""
+    parts = sealed.split(".", 2)
+    return parts[1] if len(parts) == 3 else ""
 
 
 class MerchantKeys(Protocol):
@@ -42,6 +61,18 @@ class MerchantKeys(Protocol):
         """The data key in ``wrapped``. While it is cached, the same text answers the same object.
 
         Raises CannotOpen for another merchant's key, another master key, or an altered text.
+        """
+        ...
+
+
+class ShopKeys(Protocol):
+    """The keys of all shops, unwrapped when they are needed for the first time."""
+
+    async def of(self, merchant_id: UUID, sealed: Iterable[str] = ()) -> MerchantKey:
+        """The keys of a shop; with texts that are to be opened, new enough to know their keys.
+
+        Raises NotFound for a shop that auth does not know, KeysDestroyed for one that was erased,
+        and Unavailable when auth or the key service is away and the keys are not known here.
         """
         ...
 

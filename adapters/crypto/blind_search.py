@@ -1,10 +1,10 @@
-"""``ports.blind_search.BlindSearch`` with HMAC-SHA256, cut short, under a merchant's data key."""
+"""``ports.blind_search.BlindSearch`` with HMAC-SHA256, cut short, under a merchant's index key."""
 
 import hmac
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from random import SystemRandom
 from typing import Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 from adapters.crypto.derive import derived
 from ports.sealing import MerchantKey
@@ -17,45 +17,61 @@ the others they make a number that PostgreSQL keeps in four bytes."""
 _ROUND: Final = 8
 _FEWEST_DRAWN: Final = 4
 _FEWEST: Final = 16
-_CACHED_KEYS: Final = 10_000
-_CACHED_NUMBERS: Final = 50_000
-_draw: Final = SystemRandom().getrandbits
+_getrandbits: Final = SystemRandom().getrandbits
+_MOST_NUMBERS: Final = 10_000
+"""Remembered of one shop; the parts of its names are fewer."""
 
 
 class _Key(NamedTuple):
     secret: bytes
     shop: int
     """What every number of the shop begins with."""
+    numbers: dict[str, int]
 
 
 def _key(key: MerchantKey) -> _Key:
-    shop = int.from_bytes(derived(key.secret, "name index of the shop", 4), "big")
-    return _Key(derived(key.secret, "name index"), shop >> (32 - _SHOP_BITS) << _BITS)
+    shop = int.from_bytes(derived(key.index_secret, "name index of the shop", 4), "big")
+    return _Key(derived(key.index_secret, "name index"), shop >> (32 - _SHOP_BITS) << _BITS, {})
 
 
-def _number(secret: bytes, shop: int, part: str) -> int:
+def _number(key: _Key, part: str) -> int:
     # Lone surrogates are no text, but must not stop a customer either.
-    digest = hmac.digest(secret, part.encode("utf-8", "surrogatepass"), "sha256")
-    return shop | int.from_bytes(digest[:4], "big") >> (32 - _BITS)
+    digest = hmac.digest(key.secret, part.encode("utf-8", "surrogatepass"), "sha256")
+    return key.shop | int.from_bytes(digest[:4], "big") >> (32 - _BITS)
 
 
 class HmacSearch:
-    def __init__(self, draw: Callable[[int], int] = _draw) -> None:
+    def __init__(self, draw: Callable[[int], int] = _getrandbits) -> None:
         """``draw`` makes so many random bits."""
         self._draw = draw
-        self._key = lru_cache(_CACHED_KEYS)(_key)
-        self._number = lru_cache(_CACHED_NUMBERS)(_number)
+        # Weak, so that what was derived from a merchant's keys is not kept longer than they are.
+        self._keys: WeakKeyDictionary[MerchantKey, _Key] = WeakKeyDictionary()
 
     def stored(self, key: MerchantKey, parts: Sequence[str]) -> Sequence[int]:
         numbers = set(self.asked(key, parts))
         if not numbers:
             return ()
-        shop = self._key(key).shop
+        shop = self._made(key).shop
         padded = max(_FEWEST, -(-(len(numbers) + _FEWEST_DRAWN) // _ROUND) * _ROUND)
         while len(numbers) < min(padded, 1 << _BITS):
             numbers.add(shop | self._draw(_BITS))
         return sorted(numbers)
 
     def asked(self, key: MerchantKey, parts: Sequence[str]) -> Sequence[int]:
-        secret, shop = self._key(key)
-        return tuple(dict.fromkeys(self._number(secret, shop, part) for part in parts))
+        made = self._made(key)
+        return tuple(dict.fromkeys(self._number(made, part) for part in parts))
+
+    def _made(self, key: MerchantKey) -> _Key:
+        made = self._keys.get(key)
+        if made is None:
+            made = self._keys[key] = _key(key)
+        return made
+
+    @staticmethod
+    def _number(key: _Key, part: str) -> int:
+        number = key.numbers.get(part)
+        if number is None:
+            if len(key.numbers) >= _MOST_NUMBERS:
+                key.numbers.clear()
+            number = key.numbers[part] = _number(key, part)
+        return number

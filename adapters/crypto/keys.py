@@ -46,7 +46,7 @@ class EnvelopeKeys:
             )
         except InvalidTag:
             raise CannotOpen from None
-        return MerchantKey(merchant_id, key_id(secret), secret)
+        return MerchantKey(merchant_id, key_id(secret), secret, derived(secret, "blind index"))
 
     def _bound_to(self, merchant_id: UUID) -> bytes:
         return self._prefix.encode() + merchant_id.bytes

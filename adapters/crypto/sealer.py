@@ -2,34 +2,28 @@
 
 import hmac
 from base64 import urlsafe_b64encode
-from functools import lru_cache
 from os import urandom
 from typing import Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from adapters.crypto.derive import derived
 from adapters.crypto.text import NONCE_BYTES, decoded
-from ports.sealing import CannotOpen, MerchantKey, normalised
+from ports.sealing import CannotOpen, MerchantKey, key_id_of, normalised
 
-_CACHED_CIPHERS: Final = 20_000  # one per merchant and purpose
-_CACHED_INDEX_KEYS: Final = 10_000
+_MOST_CIPHERS: Final = 1_000
+"""Of one merchant, for each key and purpose; only LoyalNest's own has more than a handful."""
 _INDEX_DIGITS: Final = 32  # 128 bits: no two addresses of one shop meet by chance
 
 
 class _Cipher(NamedTuple):
-    """What sealing for one merchant and purpose needs, ready made."""
+    """What sealing for one merchant, key and purpose needs, ready made."""
 
     aes: AESGCM
     prefix: str
     bound_to: bytes
-
-
-def _cipher(key: MerchantKey, purpose: str) -> _Cipher:
-    prefix = f"v1.{key.key_id}."
-    bound_to = prefix.encode() + key.merchant_id.bytes + purpose.encode()
-    return _Cipher(AESGCM(derived(key.secret, "sealing")), prefix, bound_to)
 
 
 class AesGcmSealer:
@@ -40,19 +34,19 @@ class AesGcmSealer:
     """
 
     def __init__(self) -> None:
-        self._cipher = lru_cache(_CACHED_CIPHERS)(_cipher)
-        self._index_key = lru_cache(_CACHED_INDEX_KEYS)(
-            lambda key: derived(key.secret, "blind index")
+        # Weak, so that what was derived from a merchant's keys is not kept longer than they are.
+        self._ciphers: WeakKeyDictionary[MerchantKey, dict[tuple[str, str], _Cipher]] = (
+            WeakKeyDictionary()
         )
 
     def seal(self, key: MerchantKey, plain: bytes, purpose: str) -> str:
-        aes, prefix, bound_to = self._cipher(key, purpose)
+        aes, prefix, bound_to = self._cipher(key, key.key_id, purpose)
         nonce = urandom(NONCE_BYTES)
         box = nonce + aes.encrypt(nonce, plain, bound_to)
         return prefix + urlsafe_b64encode(box).decode("ascii")
 
     def open(self, key: MerchantKey, sealed: str, purpose: str) -> bytes:
-        aes, prefix, bound_to = self._cipher(key, purpose)
+        aes, prefix, bound_to = self._cipher(key, key_id_of(sealed), purpose)
         box = decoded(sealed, prefix)
         try:
             return aes.decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], bound_to)
@@ -65,4 +59,23 @@ class AesGcmSealer:
             return ""
         # Lone surrogates are no text, but must not stop an order either.
         message = plain.encode("utf-8", "surrogatepass")
-        return hmac.digest(self._index_key(key), message, "sha256").hex()[:_INDEX_DIGITS]
+        return hmac.digest(key.index_secret, message, "sha256").hex()[:_INDEX_DIGITS]
+
+    def _cipher(self, key: MerchantKey, key_id: str, purpose: str) -> _Cipher:
+        """Raises CannotOpen for a key that the merchant has not (any more)."""
+        ciphers = self._ciphers.setdefault(key, {})
+        cipher = ciphers.get((key_id, purpose))
+        if cipher is None:
+            if len(ciphers) >= _MOST_CIPHERS:
+                ciphers.clear()
+            cipher = ciphers[key_id, purpose] = _made(key, key_id, purpose)
+        return cipher
+
+
+def _made(key: MerchantKey, key_id: str, purpose: str) -> _Cipher:
+    secret = key.secret if key_id == key.key_id else key.older.get(key_id)
+    if secret is None:
+        raise CannotOpen
+    prefix = f"v1.{key_id}."
+    bound_to = prefix.encode() + key.merchant_id.bytes + purpose.encode()
+    return _Cipher(AESGCM(derived(secret, "sealing")), prefix, bound_to)

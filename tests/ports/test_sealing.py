@@ -1,6 +1,9 @@
 """Sealing: what one shop's key sealed for one purpose opens there and nowhere else."""
 
+import gc
+import hmac
 import os
+import weakref
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from pathlib import Path
 from uuid import UUID
@@ -10,11 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.crypto.blind_search import HmacSearch
+from adapters.crypto.derive import derived, key_id
 from adapters.crypto.keyfile import BadKeyFile, create_key, load_key
 from adapters.crypto.keys import EnvelopeKeys
 from adapters.crypto.sealer import AesGcmSealer
 from contracts.contact import Contact
-from ports.sealing import CONTACT, PRIVACY_REQUEST, CannotOpen, MerchantKey, normalised
+from ports.sealing import CONTACT, PRIVACY_REQUEST, CannotOpen, MerchantKey, key_id_of, normalised
 
 MERCHANT = UUID(int=1)
 OTHER = UUID(int=2)
@@ -70,7 +75,7 @@ def test_another_purpose_or_merchant_does_not_open():
     with pytest.raises(CannotOpen):
         SEALER.open(stranger, sealed, CONTACT)
     # Even the same data key does not help when the row was copied to another merchant.
-    copied = MerchantKey(OTHER, KEY.key_id, KEY.secret)
+    copied = MerchantKey(OTHER, KEY.key_id, KEY.secret, KEY.index_secret)
     with pytest.raises(CannotOpen):
         SEALER.open(copied, sealed, CONTACT)
 
@@ -114,6 +119,56 @@ def test_neither_keys_nor_contacts_show_in_a_repr():
 )
 def test_spellings_of_one_address_have_one_index(spelling: str):
     assert SEALER.blind_index(KEY, spelling) == SEALER.blind_index(KEY, "jon@example.com")
+
+
+def test_indexes_that_were_made_before_they_had_a_key_of_their_own_still_find():
+    derived_key = derived(KEY.secret, "blind index")
+    before = hmac.digest(derived_key, b"jon@example.com", "sha256").hex()[:32]
+    assert SEALER.blind_index(KEY, "Jon@Example.com") == before
+
+
+def rotated(key: MerchantKey) -> MerchantKey:
+    """The same shop with a new data key."""
+    secret = os.urandom(32)
+    older = {**key.older, key.key_id: key.secret}
+    return MerchantKey(key.merchant_id, key_id(secret), secret, key.index_secret, older)
+
+
+@given(st.lists(st.binary(max_size=40), min_size=1, max_size=6))
+def test_what_any_older_key_has_sealed_opens_and_new_texts_name_the_new_key(plains: list[bytes]):
+    key, sealed = KEY, []
+    for plain in plains:
+        sealed.append(SEALER.seal(key, plain, CONTACT))
+        key = rotated(key)
+    assert [SEALER.open(key, each, CONTACT) for each in sealed] == plains
+    assert all(key.knows(each) for each in sealed)
+    assert SEALER.blind_index(key, "jon@example.com") == SEALER.blind_index(KEY, "jon@example.com")
+    new = SEALER.seal(key, plains[0], CONTACT)
+    assert key_id_of(new) == key.key_id
+    assert not KEY.knows(new)
+    with pytest.raises(CannotOpen):
+        SEALER.open(KEY, new, CONTACT)
+
+
+def test_the_name_of_another_key_does_not_make_a_text_open():
+    key = rotated(rotated(KEY))
+    sealed = SEALER.seal(KEY, b"secret", CONTACT)
+    scheme, _, box = sealed.split(".")
+    for other in (key.key_id, *key.older, "0" * 16, ""):
+        if other != KEY.key_id:
+            with pytest.raises(CannotOpen):
+                SEALER.open(key, f"{scheme}.{other}.{box}", CONTACT)
+
+
+def test_nothing_derived_from_a_key_outlives_it():
+    sealer, search = AesGcmSealer(), HmacSearch()
+    key = rotated(KEY)
+    sealer.open(key, sealer.seal(key, b"secret", CONTACT), CONTACT)
+    search.asked(key, ["ada"])
+    seen = weakref.ref(key)
+    del key
+    gc.collect()
+    assert seen() is None
 
 
 def test_an_index_is_the_shops_own_and_128_bits():
