@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
+from domain.merging import ToldMerge
 from domain.points.ledger import EntryDraft
 from domain.points.orders import OrderFacts, RefundFacts
 from domain.points.wallet import Wallet
@@ -60,9 +61,24 @@ class HistoryEntry:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """What a merged member's wallet still holds, and the wallet that it belongs into."""
+
+    merged: WalletKey
+    kept: WalletKey
+    wallet: Wallet
+    version: int
+
+
 class Ledger(Programs, Protocol):
     """Works inside one transaction. Two transactions that touch the same order or the same wallet
-    come one after the other."""
+    come one after the other.
+
+    A member who was merged into another has the other's wallet from then on: it is what is locked,
+    posted to, shown, under either's id. Only entries of ``Source.MERGE`` go to the very wallet they
+    name.
+    """
 
     async def lock_orders(self, keys: Iterable[OrderKey]) -> Mapping[OrderKey, OrderState]:
         """The state of these orders, held until the transaction ends; an unknown one is empty."""
@@ -82,7 +98,13 @@ class Ledger(Programs, Protocol):
 
     async def post(self, entries: Sequence[NewEntry]) -> Sequence[PostedEntry]:
         """Append entries and move their wallets. An entry whose key the merchant's ledger already
-        holds is left out of the answer and moves nothing."""
+        holds is left out of the answer and moves nothing; one for a merged member is answered with
+        the wallet it went to. Raises Unavailable when a member was merged just now: try again."""
+        ...
+
+    async def merge(self, merchant_id: UUID, told: Sequence[ToldMerge]) -> Sequence[Leftover]:
+        """Learn who stands for whom (``domain.merging.learn_merges``), and hold their wallets until
+        the transaction ends. Answers what wallets of merged members hold that is to be moved."""
         ...
 
     async def wallet(self, key: WalletKey) -> Wallet | None:
@@ -96,7 +118,8 @@ class Ledger(Programs, Protocol):
     async def history(
         self, key: WalletKey, before: UUID | None, limit: int
     ) -> Sequence[HistoryEntry]:
-        """Newest first, those older than the entry ``before``."""
+        """Newest first, those older than the entry ``before``; with those of all who were merged
+        into the member."""
         ...
 
     async def take_matured(self, at: datetime, limit: int) -> Sequence[OrderKey]:

@@ -2,14 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from domain.merging import StandIn, ToldMerge, learn_merges
+from domain.points.ledger import Source
 from domain.points.orders import OrderFacts, RefundFacts
 from domain.points.wallet import EMPTY, Wallet, apply
 from domain.program import ProgramSettings
 from ports.ledger import (
     HistoryEntry,
+    Leftover,
     NewEntry,
     OrderKey,
     OrderState,
@@ -27,6 +31,7 @@ class MemoryLedger:
         self._wallets: dict[WalletKey, tuple[Wallet, int]] = {}
         self._maturing: dict[OrderKey, datetime] = {}
         self._programs: dict[UUID, ProgramSettings] = {}
+        self._stand_ins: dict[UUID, dict[UUID, StandIn]] = defaultdict(dict)
 
     async def lock_orders(self, keys: Iterable[OrderKey]) -> Mapping[OrderKey, OrderState]:
         return {key: self._state(key) for key in sorted(keys)}
@@ -53,11 +58,14 @@ class MemoryLedger:
                 self._refunds[key].setdefault(refund.refund_id, refund)
 
     async def lock_wallets(self, keys: Iterable[WalletKey]) -> Mapping[WalletKey, Wallet]:
-        return {key: self._wallets.get(key, (EMPTY, 0))[0] for key in keys}
+        return {key: self._wallets.get(self._last(key), (EMPTY, 0))[0] for key in keys}
 
     async def post(self, entries: Sequence[NewEntry]) -> Sequence[PostedEntry]:
         posted = []
-        for entry in entries:
+        for addressed in entries:
+            entry = addressed
+            if entry.draft.source != Source.MERGE:
+                entry = replace(entry, wallet=self._last(entry.wallet))
             once = (entry.wallet.merchant_id, entry.draft.key)
             if once in self._taken:
                 continue
@@ -72,25 +80,41 @@ class MemoryLedger:
             posted.append(PostedEntry(entry, *after))
         return posted
 
+    def _last(self, key: WalletKey) -> WalletKey:
+        """The wallet of who stands for a member."""
+        stand_in = self._stand_ins[key.merchant_id].get(key.customer_id, StandIn())
+        return key._replace(customer_id=stand_in.kept_id or key.customer_id)
+
+    async def merge(self, merchant_id: UUID, told: Sequence[ToldMerge]) -> Sequence[Leftover]:
+        known = self._stand_ins[merchant_id]
+        changed = learn_merges(known, told)
+        known |= changed
+        left = []
+        for customer_id, stand_in in changed.items():
+            merged = WalletKey(merchant_id, customer_id)
+            wallet, version = self._wallets.get(merged, (EMPTY, 0))
+            if stand_in.kept_id is not None and (wallet.spendable or wallet.pending):
+                kept = WalletKey(merchant_id, stand_in.kept_id)
+                left.append(Leftover(merged, kept, wallet, version))
+        return left
+
     async def wallet(self, key: WalletKey) -> Wallet | None:
-        known = self._wallets.get(key)
+        known = self._wallets.get(self._last(key))
         return None if known is None else known[0]
 
     async def wallets(self, merchant_id: UUID, customers: Sequence[UUID]) -> Mapping[UUID, Wallet]:
-        return {
-            key.customer_id: wallet
-            for key, (wallet, _) in self._wallets.items()
-            if key.merchant_id == merchant_id and key.customer_id in customers
-        }
+        found = {each: await self.wallet(WalletKey(merchant_id, each)) for each in customers}
+        return {each: wallet for each, wallet in found.items() if wallet is not None}
 
     async def history(
         self, key: WalletKey, before: UUID | None, limit: int
     ) -> Sequence[HistoryEntry]:
+        last = self._last(key)
         own = sorted(
             (
                 entry
                 for entry in self._entries
-                if entry.wallet == key and (before is None or entry.entry_id < before)
+                if self._last(entry.wallet) == last and (before is None or entry.entry_id < before)
             ),
             key=lambda entry: entry.entry_id,
             reverse=True,

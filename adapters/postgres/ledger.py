@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -11,12 +12,15 @@ from sqlalchemy import Row, text
 
 from adapters.postgres.programs import PostgresPrograms
 from adapters.postgres.rows import as_rows
+from domain.errors import Unavailable
+from domain.merging import StandIn, ToldMerge, learn_merges
 from domain.points.earning import RuleSnapshot
-from domain.points.ledger import EntryDraft, EntryKind
+from domain.points.ledger import EntryDraft, EntryKind, Source
 from domain.points.orders import OrderFacts, RefundFacts
 from domain.points.wallet import EMPTY, Wallet, apply
 from ports.ledger import (
     HistoryEntry,
+    Leftover,
     NewEntry,
     OrderKey,
     OrderState,
@@ -85,19 +89,24 @@ _LEARN_REFUNDS: Final = text(
     ON CONFLICT DO NOTHING
     """
 )
+# What is for a merged member goes to who stands for them, but for what moves the points there.
 _APPEND: Final = text(
-    """
+    f"""
     INSERT INTO points_transactions (
         merchant_id, customer_id, entry_id, kind, points, pending, reason, source, source_ref,
         rule, line, order_id, waived, reverses, snapshot, at
     )
-    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r (
+    SELECT r.merchant_id, coalesce(w.merged_into, r.customer_id), entry_id, kind, points,
+        r.pending, reason, source, source_ref, rule, line, order_id, waived, reverses, snapshot, at
+    FROM json_to_recordset(CAST(:rows AS json)) AS r (
         merchant_id uuid, customer_id uuid, entry_id uuid, kind text, points bigint,
         pending boolean, reason text, source text, source_ref text, rule text, line text,
         order_id text, waived bigint, reverses text, snapshot jsonb, at timestamptz
     )
+    LEFT JOIN wallets w ON w.merchant_id = r.merchant_id AND w.customer_id = r.customer_id
+        AND r.source <> '{Source.MERGE}'
     ON CONFLICT (merchant_id, source_ref, source, rule, line) DO NOTHING
-    RETURNING entry_id
+    RETURNING entry_id, customer_id
     """
 )
 _MOVE: Final = text(
@@ -113,7 +122,7 @@ _MOVE: Final = text(
         spendable = w.spendable + excluded.spendable, pending = w.pending + excluded.pending,
         spent = w.spent + excluded.spent, expired = w.expired + excluded.expired,
         version = w.version + excluded.version
-    RETURNING merchant_id, customer_id, spendable, pending, spent, expired, version
+    RETURNING merchant_id, customer_id, spendable, pending, spent, expired, version, merged_into
     """
 )
 _NEW_WALLETS: Final = text(
@@ -136,17 +145,48 @@ _LOCK_WALLETS: Final = text(
 )
 _WALLETS: Final = text(
     """
-    SELECT * FROM wallets
-    WHERE merchant_id = :merchant_id AND customer_id = ANY(CAST(:customers AS uuid[]))
-        AND version > 0
+    SELECT a.customer_id AS asked, w.* FROM wallets a
+    JOIN wallets w ON w.merchant_id = a.merchant_id
+        AND w.customer_id = coalesce(a.merged_into, a.customer_id)
+    WHERE a.merchant_id = :merchant_id AND a.customer_id = ANY(CAST(:customers AS uuid[]))
+        AND w.version > 0
     """
 )
+# Of each of the few who are one member the newest, and of those the newest: each is one range of
+# the index, however many entries there are.
 _HISTORY: Final = text(
     f"""
-    SELECT {_ENTRY_COLUMNS} FROM points_transactions t
-    WHERE merchant_id = :merchant_id AND customer_id = :customer_id
-        AND entry_id < CAST(:before AS uuid)
-    ORDER BY entry_id DESC LIMIT :most
+    WITH last AS (
+        SELECT coalesce(merged_into, customer_id) AS customer_id FROM wallets
+        WHERE merchant_id = :merchant_id AND customer_id = :customer_id
+    )
+    SELECT h.* FROM last
+    JOIN wallets w ON w.merchant_id = :merchant_id
+        AND (w.customer_id = last.customer_id OR w.merged_into = last.customer_id),
+    LATERAL (
+        SELECT {_ENTRY_COLUMNS} FROM points_transactions t
+        WHERE t.merchant_id = w.merchant_id AND t.customer_id = w.customer_id
+            AND t.entry_id < CAST(:before AS uuid)
+        ORDER BY t.entry_id DESC LIMIT :most
+    ) AS h
+    ORDER BY h.entry_id DESC LIMIT :most
+    """
+)
+_HOLD_MERGES: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+_HOLD_MERGED: Final = text(
+    """
+    SELECT * FROM wallets
+    WHERE merchant_id = :merchant_id
+        AND (customer_id = ANY(CAST(:named AS uuid[])) OR merged_into = ANY(CAST(:named AS uuid[])))
+    ORDER BY customer_id FOR UPDATE
+    """
+)
+_STAND_IN: Final = text(
+    """
+    UPDATE wallets w SET merged_into = r.merged_into, merge_version = r.merge_version
+    FROM json_to_recordset(CAST(:rows AS json))
+        AS r (customer_id uuid, merged_into uuid, merge_version bigint)
+    WHERE w.merchant_id = :merchant_id AND w.customer_id = r.customer_id
     """
 )
 _WAIT: Final = text(
@@ -228,6 +268,13 @@ class PostgresLedger(PostgresPrograms):
             await self._connection.execute(_LEARN_REFUNDS, {"rows": as_rows(rows)})
 
     async def lock_wallets(self, keys: Iterable[WalletKey]) -> Mapping[WalletKey, Wallet]:
+        asked = set(keys)
+        held = await self._hold(asked)
+        while missing := {key for row in held.values() if (key := _last(row)) not in held}:
+            held |= await self._hold(missing)
+        return {key: _wallet(_follow(key, held)) for key in asked}
+
+    async def _hold(self, keys: Iterable[WalletKey]) -> dict[WalletKey, Row[Any]]:
         ordered = sorted(keys)
         names = {
             "merchants": [key.merchant_id for key in ordered],
@@ -235,13 +282,50 @@ class PostgresLedger(PostgresPrograms):
         }
         await self._connection.execute(_NEW_WALLETS, names)
         rows = await self._connection.execute(_LOCK_WALLETS, names)
-        return {WalletKey(row.merchant_id, row.customer_id): _wallet(row) for row in rows}
+        return {WalletKey(row.merchant_id, row.customer_id): row for row in rows}
+
+    async def merge(self, merchant_id: UUID, told: Sequence[ToldMerge]) -> Sequence[Leftover]:
+        await self._connection.execute(_HOLD_MERGES, {"name": f"merges/{merchant_id}"})
+        named = sorted({each for merge in told for each in (merge.merged_id, merge.kept_id)})
+        shop = {"merchant_id": merchant_id}
+        await self._connection.execute(
+            _NEW_WALLETS, {"merchants": [merchant_id] * len(named), "customers": named}
+        )
+        rows = await self._connection.execute(_HOLD_MERGED, shop | {"named": named})
+        wallets = {row.customer_id: row for row in rows}
+        changed = learn_merges(
+            {
+                customer_id: StandIn(row.merged_into, row.merge_version)
+                for customer_id, row in wallets.items()
+                if row.merge_version > 0
+            },
+            told,
+        )
+        stand_ins = as_rows(
+            {
+                "customer_id": customer_id,
+                "merged_into": stand_in.kept_id,
+                "merge_version": stand_in.version,
+            }
+            for customer_id, stand_in in changed.items()
+        )
+        await self._connection.execute(_STAND_IN, shop | {"rows": stand_ins})
+        return [
+            Leftover(
+                WalletKey(merchant_id, customer_id),
+                WalletKey(merchant_id, stand_in.kept_id),
+                _wallet(row),
+                row.version,
+            )
+            for customer_id, stand_in in changed.items()
+            if stand_in.kept_id is not None
+            and ((row := wallets[customer_id]).spendable or row.pending)
+        ]
 
     async def post(self, entries: Sequence[NewEntry]) -> Sequence[PostedEntry]:
         if not entries:
             return ()
-        appended = await self._append(entries)
-        accepted = [entry for entry in entries if entry.entry_id in appended]
+        accepted = await self._append(entries)
         if not accepted:
             return ()
         await self._wait_for_maturity(accepted)
@@ -254,7 +338,8 @@ class PostgresLedger(PostgresPrograms):
             for posted in _step_by_step(by_wallet[key], wallet, version)
         ]
 
-    async def _append(self, entries: Sequence[NewEntry]) -> set[UUID]:
+    async def _append(self, entries: Sequence[NewEntry]) -> Sequence[NewEntry]:
+        """Those that were new, each with the wallet that it went to."""
         rows = as_rows(
             {
                 "merchant_id": entry.wallet.merchant_id,
@@ -276,7 +361,17 @@ class PostgresLedger(PostgresPrograms):
             }
             for entry, draft in ((entry, entry.draft) for entry in entries)
         )
-        return set((await self._connection.execute(_APPEND, {"rows": rows})).scalars())
+        wallets = {
+            row.entry_id: row.customer_id
+            for row in await self._connection.execute(_APPEND, {"rows": rows})
+        }
+        return [
+            entry
+            if (customer_id := wallets[entry.entry_id]) == entry.wallet.customer_id
+            else replace(entry, wallet=entry.wallet._replace(customer_id=customer_id))
+            for entry in entries
+            if entry.entry_id in wallets
+        ]
 
     async def _wait_for_maturity(self, entries: Sequence[NewEntry]) -> None:
         waiting = {
@@ -311,10 +406,16 @@ class PostgresLedger(PostgresPrograms):
                     "version": len(by_wallet[key]),
                 }
             )
-        rows = await self._connection.execute(_MOVE, {"rows": as_rows(moves)})
-        return {
-            WalletKey(row.merchant_id, row.customer_id): (_wallet(row), row.version) for row in rows
-        }
+        moved: dict[WalletKey, tuple[Wallet, int]] = {}
+        for row in await self._connection.execute(_MOVE, {"rows": as_rows(moves)}):
+            key = WalletKey(row.merchant_id, row.customer_id)
+            moved[key] = (_wallet(row), row.version)
+            if row.merged_into is not None and any(
+                entry.draft.source != Source.MERGE for entry in by_wallet[key]
+            ):
+                # Whoever merged them was quicker to the wallet; the next try finds the other one.
+                raise Unavailable("This member was merged into another at the same moment.")
+        return moved
 
     async def wallet(self, key: WalletKey) -> Wallet | None:
         return (await self.wallets(key.merchant_id, [key.customer_id])).get(key.customer_id)
@@ -323,7 +424,7 @@ class PostgresLedger(PostgresPrograms):
         rows = await self._connection.execute(
             _WALLETS, {"merchant_id": merchant_id, "customers": list(customers)}
         )
-        return {row.customer_id: _wallet(row) for row in rows}
+        return {row.asked: _wallet(row) for row in rows}
 
     async def history(
         self, key: WalletKey, before: UUID | None, limit: int
@@ -360,6 +461,18 @@ def _step_by_step(
     for number, entry in enumerate(entries, version - len(entries) + 1):
         wallet = apply(wallet, entry.draft)
         yield PostedEntry(entry, wallet, number)
+
+
+def _last(row: Row[Any]) -> WalletKey:
+    """The wallet of who stands for the member of a wallet."""
+    return WalletKey(row.merchant_id, row.merged_into or row.customer_id)
+
+
+def _follow(key: WalletKey, held: Mapping[WalletKey, Row[Any]]) -> Row[Any]:
+    row = held[key]
+    while (last := _last(row)) != key:
+        key, row = last, held[last]
+    return row
 
 
 def _row(facts: OrderFacts) -> dict[str, Any]:

@@ -47,6 +47,8 @@ class Source(StrEnum):
     """Becoming a member. Reference: the customer's id at Shopify."""
     ADJUST = "adjust"
     """A correction by hand. Reference: the request's idempotency key."""
+    MERGE = "merge"
+    """Points moved from the wallet of a merged member. Reference: the member's id."""
 
 
 _EARNED = frozenset((Source.ORDER, Source.EDIT))

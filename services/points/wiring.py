@@ -6,11 +6,12 @@ from adapters.nats.consumer import Consumes
 from adapters.postgres.ledger import PostgresLedger
 from adapters.runtime.service import Loop, Service, answers, commands
 from adapters.runtime.world import World
-from contracts import core, points, referrals, shop
+from contracts import core, points, referrals, shop, users
 from ports.ledger import Ledger
 from ports.unit import Units
 from services.points.account import Accounts, adjust
 from services.points.earning import apply_mesh_events, apply_shop_events, release_matured
+from services.points.merging import apply_merges
 
 
 def service(world: World) -> Service:
@@ -34,6 +35,13 @@ def service(world: World) -> Service:
             ),
             Consumes(
                 (core.SETTINGS_UPDATED, referrals.REFERRAL_COMPLETED), units, apply_mesh_events
+            ),
+            Consumes(
+                (users.CUSTOMER_MERGED,),
+                units,
+                apply_merges,
+                name="points-merges",
+                inbox=False,  # what was moved is there no more
             ),
         ),
         loops=(Loop("release of matured points", 30.0, partial(release_matured, across)),),

@@ -1,7 +1,7 @@
 """One suite over every adapter of the ledger port: races, rollbacks and repeats included."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -19,7 +19,10 @@ from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.relay import Relay
 from adapters.postgres.units import postgres_units
 from adapters.system import SystemClock, UuidV7
+from domain.errors import Unavailable
+from domain.merging import ToldMerge
 from domain.points.ledger import EntryDraft, EntryKind, due_entries
+from domain.points.merging import transfers
 from domain.points.orders import OrderFacts, RefundFacts
 from domain.points.wallet import EMPTY, InsufficientPoints, Wallet, adjustment
 from domain.program import defaults
@@ -239,3 +242,188 @@ async def test_the_newest_program_stays(units: Units[Ledger]) -> None:
         await unit.stores.learn_programs({shop: replace(defaults("EUR"), version=2)})
     async with units() as unit:
         assert (await unit.stores.programs([shop]))[shop] == replace(defaults("EUR"), version=3)
+
+
+async def merge(units: Units[Ledger], shop: UUID, *told: tuple[UUID, UUID, int]) -> int:
+    """Merge (merged, kept, version), moving what is to be moved; how many entries that took."""
+    async with units() as unit:
+        left = await unit.stores.merge(shop, [ToldMerge(*each) for each in told])
+        entries = [
+            NewEntry(IDS.new(), key, draft, AT)
+            for each in left
+            for transfer in transfers(each.merged.customer_id, each.wallet, each.version)
+            for key, draft in ((each.merged, transfer.taken), (each.kept, transfer.given))
+        ]
+        return len(await unit.stores.post(entries))
+
+
+async def balances(units: Units[Ledger], *keys: WalletKey) -> list[Wallet | None]:
+    async with units() as unit:
+        return [await unit.stores.wallet(key) for key in keys]
+
+
+async def test_a_merged_member_has_the_wallet_of_who_is_kept(
+    units: Units[Ledger], wallet: WalletKey
+) -> None:
+    old = WalletKey(wallet.merchant_id, uuid4())
+    stranger = WalletKey(uuid4(), old.customer_id)  # the same id in another shop
+    before = entry(old, 100)
+    async with units() as unit:
+        await unit.stores.post(
+            [
+                entry(wallet, 7), before, entry(old, 20, pending=True),
+                entry(old, -30, kind=EntryKind.REDEEM), entry(stranger, 1),
+            ]
+        )  # fmt: skip
+    assert await merge(units, old.merchant_id, (old.customer_id, wallet.customer_id, 1)) == 4
+    both = Wallet(spendable=77, pending=20)
+    assert await balances(units, wallet, old) == [both, both]
+    assert await balances(units, stranger) == [Wallet(spendable=1)]
+    # Whatever comes later under the old id, of old orders too, is the kept member's.
+    async with units() as unit:
+        later = [entry(old, 5), entry(old, -20, pending=True), before, entry(wallet, 1)]
+        posted = await unit.stores.post(later)
+    assert [each.entry.wallet for each in posted] == [wallet] * 3
+    assert posted[-1].wallet == Wallet(spendable=83)
+    async with units() as unit:
+        held = await unit.stores.lock_wallets([old, wallet, stranger])
+        assert held == {old: posted[-1].wallet, wallet: posted[-1].wallet, stranger: Wallet(1)}
+        assert await unit.stores.wallets(
+            old.merchant_id, [old.customer_id, wallet.customer_id, uuid4()]
+        ) == {old.customer_id: held[old], wallet.customer_id: held[old]}
+        history = await unit.stores.history(old, None, 100)
+        first = await unit.stores.history(wallet, None, 4)
+        rest = await unit.stores.history(wallet, first[-1].entry_id, 100)
+    assert [*first, *rest] == list(history)
+    assert sorted(each.entry_id for each in history) == [
+        each.entry_id for each in reversed(history)
+    ]
+    assert len(history) == 4 + 4 + 3
+    assert sum(each.draft.points for each in history) == 83
+
+
+async def test_merges_are_learnt_in_any_order_and_number(units: Units[Ledger]) -> None:
+    shop, a, b, c = (uuid4() for _ in range(4))
+    told = [(a, b, 1), (b, c, 2), (a, c, 2), (c, a, 3), (b, a, 3)]
+    keys = [WalletKey(shop, each) for each in (a, b, c)]
+    for order in (told, told[::-1], [told[3], told[1], told[4], told[0], told[2]]):
+        shop = uuid4()
+        keys = [WalletKey(shop, each) for each in (a, b, c)]
+        async with units() as unit:
+            await unit.stores.post([entry(key, 2**n, str(n)) for n, key in enumerate(keys)])
+        for each in order:
+            await merge(units, shop, each)
+        assert await merge(units, shop, *told) == 0
+        assert await balances(units, *keys) == [Wallet(spendable=7)] * 3
+        async with units() as unit:
+            (posted,) = await unit.stores.post([entry(keys[1], 1)])
+        assert posted.entry.wallet == keys[0]
+        assert posted.wallet == Wallet(spendable=8)
+
+
+async def test_a_debt_moves_too_and_a_member_never_heard_of_can_be_merged(
+    units: Units[Ledger], wallet: WalletKey
+) -> None:
+    shop, nobody, debtor = wallet.merchant_id, uuid4(), WalletKey(wallet.merchant_id, uuid4())
+    async with units() as unit:
+        await unit.stores.post([entry(wallet, 10), entry(debtor, -4)])
+    told = ((debtor.customer_id, wallet.customer_id, 1), (nobody, wallet.customer_id, 2))
+    assert await merge(units, shop, *told) == 2
+    assert await balances(units, wallet, debtor, WalletKey(shop, nobody)) == [Wallet(6)] * 3
+    fresh, unknown = uuid4(), WalletKey(shop, uuid4())
+    assert await merge(units, shop, (fresh, unknown.customer_id, 3)) == 0
+    assert await balances(units, unknown, WalletKey(shop, fresh)) == [None, None]
+
+
+async def test_merging_while_points_are_earned_and_spent_loses_none(
+    units: Units[Ledger], wallet: WalletKey
+) -> None:
+    shop = wallet.merchant_id
+    members = [wallet, *(WalletKey(shop, uuid4()) for _ in range(3))]
+    other_way = [(members[0].customer_id, members[1].customer_id, 9)]
+    merges = [
+        [(members[1].customer_id, members[0].customer_id, 1)],
+        [(members[2].customer_id, members[3].customer_id, 2)],
+        [
+            (members[2].customer_id, members[0].customer_id, 3),
+            (members[3].customer_id, members[0].customer_id, 3),
+        ],
+        other_way
+        + [(each.customer_id, members[1].customer_id, 9) for each in (members[2], members[3])],
+    ]
+
+    async def insist(work: Callable[[], Awaitable[object]]) -> None:
+        """As consumers do: what could not be done for now is done again."""
+        while True:
+            try:
+                await work()
+            except Unavailable:
+                continue
+            return
+
+    async def earn() -> None:
+        async def work() -> None:
+            async with units() as unit:
+                await unit.stores.post([entry(key, 10) for key in members])
+
+        await insist(work)
+
+    async def spend(key: WalletKey) -> None:
+        async def work() -> None:
+            async with units() as unit:
+                held = (await unit.stores.lock_wallets([key]))[key]
+                if held.spendable >= 3:
+                    await unit.stores.post([entry(key, -3, kind=EntryKind.REDEEM)])
+
+        await insist(work)
+
+    async def join(told: list[tuple[UUID, UUID, int]]) -> None:
+        async def work() -> None:
+            await merge(units, shop, *told)
+
+        await insist(work)
+
+    work = [earn() for _ in range(20)] + [spend(members[n % 4]) for n in range(20)]
+    work[5:5] = [join(merges[2]), join(merges[0])]
+    work[25:25] = [join(merges[3]), join(merges[1])]
+    await asyncio.gather(*work)
+    found = await balances(units, *members)
+    assert len(set(found)) == 1
+    async with units() as unit:
+        history = await unit.stores.history(wallet, None, 1_000)
+    (one,) = set(found)
+    assert one is not None
+    assert one.spendable == sum(each.draft.points for each in history) >= 0
+    redeemed = sum(each.draft.points for each in history if each.draft.kind is EntryKind.REDEEM)
+    assert one.spendable == 800 + redeemed
+
+
+async def test_points_on_their_way_when_a_member_is_merged_do_not_stay_behind(
+    units: Units[Ledger], wallet: WalletKey
+) -> None:
+    old = WalletKey(wallet.merchant_id, uuid4())
+    async with units() as unit:
+        await unit.stores.post([entry(old, 100)])
+    late = entry(old, 5)
+
+    async def come_late() -> None:
+        async with units() as unit:
+            await unit.stores.post([late])
+
+    async with units() as unit:
+        told = ToldMerge(old.customer_id, wallet.customer_id, 1)
+        (left,) = await unit.stores.merge(wallet.merchant_id, [told])
+        (transfer,) = transfers(old.customer_id, left.wallet, left.version)
+        # Up to where it waits for the wallet, which is where it can no longer know.
+        coming = asyncio.create_task(come_late())
+        assert await asyncio.wait([coming], timeout=0.3) == (set(), {coming})
+        halves = ((left.merged, transfer.taken), (left.kept, transfer.given))
+        await unit.stores.post([NewEntry(IDS.new(), key, draft, AT) for key, draft in halves])
+    try:
+        await coming
+    except Unavailable:
+        await come_late()
+    assert await balances(units, wallet) == [Wallet(spendable=105)]
+    async with units() as unit:
+        entries = [each.draft.points for each in await unit.stores.history(wallet, None, 10)]
+    assert sorted(entries) == [-100, 5, 100, 100]

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from uuid import UUID
 
-from contracts import core, referrals, shop
+from contracts import core, referrals, shop, users
 from contracts.kit import Instant
 from tests.contracts.pacts import Pact, Part, Reads
 from tests.contracts.parts import Program
@@ -48,6 +48,12 @@ class Referral(Part, frozen=True, kw_only=True):
     friend_points: int = 0
 
 
+class Merged(Part, frozen=True, kw_only=True):
+    kept_id: UUID
+    merged_id: UUID
+    version: int
+
+
 PACT = Pact(
     "points",
     reads=(
@@ -56,5 +62,6 @@ PACT = Pact(
         Reads((shop.CUSTOMER_CREATED,), Account),
         Reads((core.SETTINGS_UPDATED,), Program),
         Reads((referrals.REFERRAL_COMPLETED,), Referral),
+        Reads((users.CUSTOMER_MERGED,), Merged),
     ),
 )
