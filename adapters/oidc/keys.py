@@ -82,7 +82,7 @@ class Keys:
 def _public_key(key: Mapping[str, Any], algorithm: str) -> PublicKey:
     try:
         public = jwt.PyJWK(dict(key), algorithm).key
-    except jwt.InvalidTokenError as error:
+    except (jwt.PyJWTError, ValueError) as error:
         raise NotVouchedFor("a key of the provider cannot be read") from error
     if isinstance(public, RSAPublicKey) and public.key_size >= _LEAST_RSA_BITS:
         return public

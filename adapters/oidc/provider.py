@@ -164,7 +164,7 @@ class OidcProvider:
                 },
             )
             return msgspec.convert(said, _Claims)
-        except (jwt.InvalidTokenError, msgspec.ValidationError, ValueError) as error:
+        except (jwt.PyJWTError, msgspec.ValidationError, ValueError) as error:
             raise NotVouchedFor("the token is not right") from error
 
     def _check(self, claims: _Claims, nonce: str) -> None:

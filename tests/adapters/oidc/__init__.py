@@ -1,0 +1,1 @@
+"""The identity provider's side, and ours against it."""
