@@ -1,55 +1,86 @@
 """Reading a request so that everything wrong with it is reported, not only the first thing."""
 
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from decimal import Decimal
+from functools import cache
+from typing import Any, Final
+
 import msgspec
+from msgspec import inspect
 
 from contracts.kit import Request
 from domain.errors import InvalidRequest, Problem
 
+_NOT_JSON: Final = "The body is not valid JSON."
+_ODD: Final = re.compile(rb"\\u0000|\d{19}")
+"""A request without this, and without decimals, holds nothing that could not be kept."""
+_WHOLE: Final = 2**63
+"""Whole numbers have 64 bits wherever they are kept."""
+_DIGITS: Final = 20
+"""Of a decimal, before the point and behind it: enough for any money."""
+
 
 def decode_request(decoder: msgspec.json.Decoder[Request], payload: bytes) -> Request:
     """The request in ``payload``. Raises InvalidRequest with one problem for every bad field."""
+    payload = payload or b"{}"
     try:
-        return decoder.decode(payload or b"{}")
+        request = decoder.decode(payload)
     except msgspec.ValidationError as error:
-        found = _problems(decoder.type, payload or b"{}")
-        raise InvalidRequest(problems=found or [_problem("", str(error))]) from error
-    except msgspec.DecodeError as error:
-        raise InvalidRequest("The body is not valid JSON.") from error
+        raise InvalidRequest(problems=_problems(decoder.type, payload, error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequest(_NOT_JSON) from error
+    if _ODD.search(payload) or _has_decimals(decoder.type):
+        _check_values(request)
+    return request
 
 
-def convert_request(request: type[Request], values: dict[str, object]) -> Request:
+def convert_request(request: type[Request], values: Mapping[str, object]) -> Request:
     """The request made of texts, as a query string or a path has them."""
     try:
-        return msgspec.convert(values, request, strict=False)
+        made = msgspec.convert(values, request, strict=False)
     except msgspec.ValidationError as error:
-        found = _field_problems(request, values, strict=False)
+        found = _field_problems(
+            request, values, lambda value, kind: msgspec.convert(value, kind, strict=False)
+        )
         raise InvalidRequest(problems=found or [_problem("", str(error))]) from error
+    _check_values(made)
+    return made
 
 
-def _problems(request: type[Request], payload: bytes) -> list[Problem]:
+def _problems(
+    request: type[Request], payload: bytes, error: msgspec.ValidationError
+) -> list[Problem]:
     # The slow way, taken only when the fast one has failed.
-    raw = msgspec.json.decode(payload)
-    if not isinstance(raw, dict):
+    try:
+        raw = msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
+    except msgspec.ValidationError:
         return [Problem("", "Expected a JSON object.")]
-    return _field_problems(request, raw, strict=True)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return [Problem("", _NOT_JSON)]
+    found = _field_problems(request, raw, lambda value, kind: msgspec.json.decode(value, type=kind))
+    return found or [_problem("", str(error))]
 
 
 def _field_problems(
-    request: type[Request], values: dict[str, object], *, strict: bool
+    request: type[Request], values: Mapping[str, Any], read: Callable[[Any, Any], object]
 ) -> list[Problem]:
     problems = []
-    fields = {field.encode_name: field for field in msgspec.structs.fields(request)}
-    for name, field in fields.items():
+    known = {field.encode_name: field for field in msgspec.structs.fields(request)}
+    for name, field in known.items():
         if name not in values:
             if field.required:
                 problems.append(Problem(f"/{name}", "This field is required."))
             continue
         try:
-            msgspec.convert(values[name], field.type, strict=strict, str_keys=True)
+            read(values[name], field.type)
         except msgspec.ValidationError as error:
             problems.append(_problem(f"/{name}", str(error)))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            problems.append(Problem(f"/{name}", _NOT_JSON))
     problems.extend(
-        Problem(f"/{name}", "There is no such field.") for name in values if name not in fields
+        Problem(f"/{name}", "There is no such field.") for name in values if name not in known
     )
     return problems
 
@@ -59,3 +90,68 @@ def _problem(pointer: str, message: str) -> Problem:
     what, _, where = message.partition(" - at `$")
     inside = where.rstrip("`").replace("[", ".").replace("]", "").replace(".", "/")
     return Problem(pointer + inside, what if what.endswith(".") else what + ".")
+
+
+def _check_values(request: Request) -> None:
+    """Raises InvalidRequest for values that fit their types and could not be kept or reckoned with
+    all the same."""
+    if problems := list(_odd("", request)):
+        raise InvalidRequest(problems=problems)
+
+
+def _odd(pointer: str, value: object) -> Iterator[Problem]:
+    if isinstance(value, str):
+        if "\x00" in value:
+            yield Problem(pointer, "A text has no character U+0000.")
+    elif isinstance(value, int):
+        if not -_WHOLE <= value < _WHOLE:
+            yield Problem(pointer, "The number is out of range.")
+    elif isinstance(value, Decimal):
+        if not _is_reasonable(value):
+            yield Problem(
+                pointer, f"A number has {_DIGITS} digits at most before the point and behind it."
+            )
+    else:
+        for name, part in _parts(value):
+            yield from _odd(f"{pointer}/{name}", part)
+
+
+def _is_reasonable(value: Decimal) -> bool:
+    exponent = value.as_tuple().exponent
+    return isinstance(exponent, int) and value.adjusted() < _DIGITS and exponent >= -_DIGITS
+
+
+def _parts(value: object) -> Iterable[tuple[object, object]]:
+    if isinstance(value, msgspec.Struct):
+        return ((name, getattr(value, name)) for name in value.__struct_fields__)
+    if is_dataclass(value):
+        return ((each.name, getattr(value, each.name)) for each in fields(value))
+    if isinstance(value, Mapping):
+        # A key is said to be wrong where its value is.
+        return [*value.items(), *((key, key) for key in value)]
+    if isinstance(value, list | tuple | set | frozenset):
+        return enumerate(value)
+    return ()
+
+
+@cache
+def _has_decimals(request: type[Request]) -> bool:
+    return any(isinstance(each, inspect.DecimalType) for each in _types(request))
+
+
+def _types(request: type[Request]) -> Iterator[inspect.Type]:
+    """Every type that a request is made of, however deep."""
+    seen: set[type] = set()
+    waiting: list[object] = [inspect.type_info(request)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, tuple):
+            waiting.extend(node)
+        elif isinstance(node, inspect.Field):
+            waiting.append(node.type)
+        elif isinstance(node, inspect.Type):
+            yield node
+            cls = getattr(node, "cls", None)
+            if cls is None or cls not in seen:
+                seen |= {cls} if cls is not None else set()
+                waiting.extend(getattr(node, name) for name in node.__struct_fields__)

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from litestar.enums import HttpMethod
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
@@ -26,6 +26,8 @@ from domain.errors import InternalError, LoyaltyError, RateLimitExceeded, Unauth
 from domain.limits import Drawn, Rate
 
 log = logging.getLogger(__name__)
+
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 CallerOf = Callable[[str], Awaitable[Caller]]
 """``Authorization`` header → caller."""
@@ -81,24 +83,34 @@ class Gate:
             caller = await self.caller_of(asked.header(b"authorization")) if takes_ours else ANYONE
         except Unauthenticated as error:
             caller, refusal = ANYONE, error  # who guesses at tokens is counted, too
-        charged = await self.charge(name, rate, caller, source_of(asked.scope).mark)
-        drawn = charged.drawn
-        asked.more.extend(limit_headers(charged.policies, drawn))
+        limited: RateLimitExceeded | None = None
+        try:
+            await self.count(asked, name, rate, caller, source_of(asked.scope).mark)
+        except RateLimitExceeded as error:
+            limited = error
         if origin := asked.header(b"origin"):
             asked.more.extend(
                 await self.origins.answer(
                     origin,
                     is_open=is_open,
                     merchant_id=caller.merchant_id,
-                    may_ask=drawn.admitted,
+                    may_ask=limited is None,
                 )
             )
+        if either := limited or refusal:
+            raise either
+        return caller
+
+    async def count(
+        self, asked: Asked, name: str, rate: Rate | None, caller: Caller, source: str
+    ) -> None:
+        """Count one request for ``name``, and tell what is left. Raises RateLimitExceeded."""
+        charged = await self.charge(name, rate, caller, source)
+        drawn = charged.drawn
+        asked.more.extend(limit_headers(charged.policies, drawn))
         if not drawn.admitted:
             LIMITED.labels(name, charged.policies[drawn.levels.index(drawn.tightest)]).inc()
             raise RateLimitExceeded
-        if refusal is not None:
-            raise refusal
-        return caller
 
     async def json_body(self, asked: Asked) -> bytes:
         """The body, which says that it is JSON and may be. Raises NotJson, TooLarge,
@@ -139,7 +151,7 @@ class Answers(Protocol):
 def route(path: str, methods: Mapping[str, Answers], gate: Gate) -> BaseRouteHandler:
     """Traced, counted and timed; refusals are problem documents, also the unforeseen."""
     seconds = HTTP_SECONDS.labels(path)
-    known = ", ".join(("HEAD", *methods) if "GET" in methods else methods)
+    known = ", ".join(each for each in _METHODS if ("GET" if each == "HEAD" else each) in methods)
     allow: Header = (b"allow", f"{known}, OPTIONS".encode())
 
     async def answered(asked: Asked, method: str) -> tuple[int, bytes]:

@@ -1,13 +1,28 @@
 """Serving a web application inside the running event loop, beside NATS consumers."""
 
 import asyncio
+import resource
 import socket
 import warnings
+from typing import Final
 
 from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
 from litestar.types import ASGIApp
+
+IDLE_SECONDS: Final = 20
+"""How long a connection may take to send the head of a request, or not send one at all. A web
+server in front of us has to let go of its connections sooner."""
+MOST_CONNECTIONS: Final = 8_192
+"""More have to wait until one is closed, and idle ones are before long: a thousand connections that
+say nothing cost a few megabytes and keep nobody out."""
+_MOST_HEAD_BYTES: Final = 65_536
+"""Of the head of a request and of what is read of a body at once. ``adapters.http.edge`` refuses
+long before with a word on why; beyond this granian does, with 431."""
+_OWN_FILES: Final = 512
+"""Files and connections that a process needs for itself."""
 
 
 class PortBusy(Exception):
@@ -29,7 +44,10 @@ class WebServer:
                 http=HTTPModes.http1,
                 websockets=True,
                 backlog=1024,
-                backpressure=512,
+                backpressure=_room_for_connections(),
+                http1_settings=HTTP1Settings(
+                    header_read_timeout=IDLE_SECONDS * 1000, max_buffer_size=_MOST_HEAD_BYTES
+                ),
                 log_level=LogLevels.error,
             )
         self._address = (host, port)
@@ -58,6 +76,18 @@ class WebServer:
         _, late = await asyncio.wait({self._task}, timeout=seconds)
         for task in late:
             task.cancel()
+
+
+def _room_for_connections() -> int:
+    """How many there may be; the process is allowed that many open files if the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_CONNECTIONS + _OWN_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY:
+        return MOST_CONNECTIONS
+    return max(_OWN_FILES, min(MOST_CONNECTIONS, soft - _OWN_FILES))
 
 
 def _check_free(host: str, port: int, setting: str) -> None:

@@ -9,7 +9,8 @@ from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 
 from adapters.nats import errors
-from adapters.nats.connection import CALLER, ERROR, IDEMPOTENCY_KEY, TIMEOUT_MS
+from adapters.nats.connection import CALLER, ERROR, IDEMPOTENCY_KEY, REQUEST, TIMEOUT_MS
+from adapters.telemetry.requests import current_request_id
 from adapters.telemetry.tracing import client_span
 from contracts.caller import Caller
 from contracts.kit import Operation, Request
@@ -67,6 +68,8 @@ class NatsMesh:
         }
         if idempotency_key:
             headers[IDEMPOTENCY_KEY] = idempotency_key
+        if request_id := current_request_id():
+            headers[REQUEST] = request_id
         with client_span(name, headers):
             try:
                 reply = await self._client.request(

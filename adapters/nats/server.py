@@ -19,8 +19,9 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from adapters.nats import errors
-from adapters.nats.connection import CALLER, ERROR, IDEMPOTENCY_KEY, TIMEOUT_MS
+from adapters.nats.connection import CALLER, ERROR, IDEMPOTENCY_KEY, REQUEST, TIMEOUT_MS
 from adapters.telemetry.metrics import CALL_SECONDS, CALLS, CALLS_RUNNING
+from adapters.telemetry.requests import REQUEST_ID
 from adapters.telemetry.tracing import server_span
 from adapters.validation import decode_request
 from contracts.caller import Caller
@@ -104,6 +105,7 @@ class RpcServer:
     ) -> None:
         operation = endpoint.operation
         headers = message.headers or {}
+        REQUEST_ID.set(headers.get(REQUEST, ""))
         stats = self.stats[operation.name]
         running = CALLS_RUNNING.labels(self._service)
         running.inc()

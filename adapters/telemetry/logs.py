@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from adapters.telemetry.requests import current_request_id
 from adapters.telemetry.tracing import current_trace_id
 
 
@@ -25,6 +26,8 @@ class JsonFormatter(logging.Formatter):
         }
         if trace_id := current_trace_id():
             line["trace_id"] = trace_id
+        if request_id := current_request_id():
+            line["request_id"] = request_id
         if record.exc_info and record.exc_info[1] is not None:
             line["exception"] = self._stack(record.exc_info[1])
         return self._encode(line).decode()

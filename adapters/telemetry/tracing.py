@@ -18,6 +18,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from adapters.nats.connection import TRACE
+from adapters.telemetry.requests import current_request_id
 from domain.errors import Kind, LoyaltyError
 
 _propagator: Final = TraceContextTextMapPropagator()
@@ -109,6 +110,8 @@ def _span(
     inject: dict[str, str] | None = None,
 ) -> Iterator[Span]:
     span = tracer.start_span(name, context=parent, kind=kind)
+    if request_id := current_request_id():
+        span.set_attribute("loyalnest.request_id", request_id)
     token = otel_context.attach(trace.set_span_in_context(span, parent))
     try:
         if inject is not None:

@@ -1,0 +1,107 @@
+"""Everything wrong with a request is told at once, and nothing gets in that could not be kept."""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.validation import convert_request, decode_request
+from contracts.kit import Request
+from contracts.registry import REGISTRY
+from domain.errors import InvalidRequest
+
+
+@dataclass(frozen=True)
+class Rule:
+    amount: Decimal
+    names: tuple[str, ...] = ()
+
+
+class Ask(Request, frozen=True, kw_only=True):
+    count: int
+    text: str = ""
+    rules: tuple[Rule, ...] = ()
+    more: Mapping[str, str] = {}  # noqa: RUF012 - msgspec copies it
+
+
+class Plain(Request, frozen=True, kw_only=True):
+    count: int
+
+
+def pointers(payload: bytes, request: type[Request] = Ask) -> list[str]:
+    with pytest.raises(InvalidRequest) as refused:
+        decode_request(msgspec.json.Decoder(request), payload)
+    return sorted(each.pointer for each in refused.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        (b'{"text": 1, "colour": 2}', ["/colour", "/count", "/text"]),
+        (b'{"count": 1, "rules": [{"amount": "1"}, {"amount": "x"}]}', ["/rules/1/amount"]),
+        (b'{"count": 1, "rules": [{"amount": "1e999999999"}]}', ["/rules/0/amount"]),
+        (b'{"count": 1, "rules": [{"amount": "1e-50"}]}', ["/rules/0/amount"]),
+        (b'{"count": 1, "rules": [{"amount": "1"}, {"amount": 1e30}]}', ["/rules/1/amount"]),
+        (b'{"count": 1, "rules": [{"amount": "NaN"}]}', ["/rules/0/amount"]),
+        (b'{"count": 9223372036854775808}', ["/count"]),
+        (b'{"count": -9223372036854775809}', ["/count"]),
+        (b'{"count": 1' + b"0" * 5000 + b', "text": 3}', ["/count", "/text"]),
+        (b'{"count": 1, "text": "a\\u0000"}', ["/text"]),
+        (b'{"count": 1, "rules": [{"amount": "1", "names": ["\\u0000"]}]}', ["/rules/0/names/0"]),
+        (b'{"count": 1, "more": {"\\u0000": "x"}}', ["/more/\x00"]),
+        (b'{"count": "\xff"}', ["/count"]),
+        (b"[]", [""]),
+        (b"3", [""]),
+    ],
+)  # fmt: skip
+def test_every_bad_field_is_named(payload: bytes, expected: list[str]) -> None:
+    assert pointers(payload) == expected
+
+
+@pytest.mark.parametrize("payload", [b"{", b'{"count": 1}}', b"\xff", b'{"a":' * 100_000])
+def test_what_is_no_json_is_said_to_be_none(payload: bytes) -> None:
+    assert pointers(payload, Plain) in ([], ["/a"], [""])
+
+
+def test_reasonable_values_get_in() -> None:
+    body = {
+        "count": 2**63 - 1,
+        "text": "ünï ☃",
+        "rules": [{"amount": "99999999999999999999.99"}, {"amount": "-0.00"}, {"amount": 10}],
+    }
+    found = decode_request(msgspec.json.Decoder(Ask), json.dumps(body).encode())
+    assert isinstance(found, Ask)
+    assert found.rules[0].amount == Decimal("99999999999999999999.99")
+
+
+def test_texts_of_a_query_are_looked_at_too() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        convert_request(Ask, {"count": "1", "text": "\x00"})
+    assert [each.pointer for each in refused.value.problems] == ["/text"]
+    with pytest.raises(InvalidRequest) as refused:
+        convert_request(Ask, {"count": "x", "colour": "red"})
+    assert {each.pointer for each in refused.value.problems} == {"/count", "/colour"}
+
+
+rubbish: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.data())
+def test_whatever_comes_is_taken_or_refused_in_order(data: st.DataObject) -> None:
+    operation = REGISTRY.operations[data.draw(st.sampled_from(sorted(REGISTRY.operations)))]
+    names = [*operation.request.__struct_fields__, "more"]
+    values = data.draw(st.dictionaries(st.sampled_from(names), rubbish))
+    for payload in (json.dumps(values).encode(), data.draw(st.binary(max_size=30))):
+        with suppress(InvalidRequest):
+            decode_request(msgspec.json.Decoder(operation.request), payload)
