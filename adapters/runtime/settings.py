@@ -121,9 +121,7 @@ class Settings:
         values: dict[str, Any] = {}
         for each in fields(cls):
             name = PREFIX + each.name.upper()
-            raw = environment.get(name)
-            if raw is None or raw == "":
-                raw = _from_file(name, environment)
+            raw = read_setting(name, environment)
             if raw is None or raw == "":
                 if each.metadata["required"]:
                     raise BadSettings(f"{name} is not set: {each.metadata['help']}.")
@@ -160,6 +158,11 @@ def _check(settings: Settings) -> None:
 def _networks(text: str) -> tuple[Network, ...]:
     """Networks, or single addresses, with commas between them. Raises ValueError."""
     return tuple(ip_network(each.strip()) for each in text.split(",") if each.strip())
+
+
+def read_setting(name: str, environment: Mapping[str, str]) -> str | None:
+    """What the environment says of a variable, outright or in a file. Raises BadSettings."""
+    return environment.get(name) or _from_file(name, environment)
 
 
 def _from_file(name: str, environment: Mapping[str, str]) -> str | None:

@@ -12,7 +12,7 @@ def use_running_stack(*, needed: bool = True) -> None:
 
     Raises EmbeddedError when there is neither and the command cannot do without.
     """
-    if os.environ.get("LOYALNEST_NATS_URL"):
+    if os.environ.get("LOYALNEST_NATS_URL") or os.environ.get("LOYALNEST_NATS_URL_FILE"):
         return
     home = Home(default_home())
     known = read_json(home.environment) if running(home) else {}

@@ -17,6 +17,7 @@ COMMANDS = {
     "serve": "run services in this process",
     "token": "print a token for development",
     "demo": "send a demo shop's orders to the edge",
+    "admin": "make an admin, or help one who has lost their authenticator",
     "keys": "rotate keys while everything runs",
     "config": "every setting with its value, secrets masked",
 }
