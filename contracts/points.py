@@ -1,5 +1,6 @@
 """Points: balances, history, adjustments, and what happens to a member's wallet."""
 
+from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
@@ -132,6 +133,77 @@ ADJUST: Final = Operation(
 )
 
 
+class ExplainLine(Request, frozen=True, kw_only=True):
+    """Goods in an order: ``amount`` after discounts, in shop currency. ``tags`` left out are those
+    of the catalogue."""
+
+    product_id: str = ""
+    amount: Decimal
+    tags: tuple[str, ...] | None = None
+
+
+class ExplainPurchase(MemberRef, frozen=True, kw_only=True):
+    """An order that is only thought of. Without a member, somebody without tier and segment;
+    ``placed_at`` left out is now. ``lines`` are 1 to 250; amounts are in shop currency."""
+
+    lines: tuple[ExplainLine, ...]
+    shipping: Decimal = Decimal(0)
+    tax: Decimal = Decimal(0)
+    placed_at: Instant | None = None
+    paid: bool = True
+    fulfilled: bool = True
+
+
+class LineExplained(Response, frozen=True, kw_only=True):
+    """``counted`` of the line is spend that earns, ``factor`` times as much as without a bonus."""
+
+    product_id: str
+    counted: Decimal
+    excluded: bool
+    factor: Decimal
+
+
+class BonusExplained(Response, frozen=True, kw_only=True):
+    """A bonus of the program; ``why_not`` is empty where it holds. A tier's own is ``tier:…``."""
+
+    id: str
+    factor: Decimal
+    holds: bool
+    why_not: str = ""
+
+
+class PurchaseExplained(Response, frozen=True, kw_only=True):
+    """``points`` are what the order would earn, waiting ``pending_days`` days; ``why_not`` says why
+    none. ``spend`` is what counts, ``rate`` points per unit of it or ``fixed_points`` instead."""
+
+    points: int
+    why_not: str = ""
+    rule: str
+    settings_version: int
+    spend: Decimal
+    minimum_spend: Decimal
+    rate: Decimal
+    fixed_points: int
+    rounding: str
+    overlap: str
+    pending_days: int
+    tier: str = ""
+    segment: str = ""
+    lines: tuple[LineExplained, ...]
+    bonuses: tuple[BonusExplained, ...]
+
+
+EXPLAIN_PURCHASE: Final = Operation(
+    "points.v1.ExplainPurchase",
+    ExplainPurchase,
+    PurchaseExplained,
+    permission="settings:read",
+    summary="What an order would earn today: which rules hold, and why the others do not.",
+    http=post("/v1/api/points/explain"),
+    errors=(InvalidRequest,),
+)
+
+
 class PointsMoved(Body, frozen=True, kw_only=True):
     """An entry was posted; ``spendable`` and ``pending`` are the wallet right after it.
 
@@ -158,6 +230,6 @@ REFUNDED: Final = Event(
 )
 
 CONTRACTS: Final = Contracts(
-    operations=(GET_BALANCE, GET_BALANCES, GET_HISTORY, ADJUST),
+    operations=(GET_BALANCE, GET_BALANCES, GET_HISTORY, ADJUST, EXPLAIN_PURCHASE),
     events=(EARNED, ADJUSTED, REFUNDED),
 )

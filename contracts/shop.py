@@ -55,7 +55,7 @@ class Order(Body, frozen=True, kw_only=True):
     """An order as it stood when Shopify sent it.
 
     ``subtotal`` is after discounts and without gift cards; ``updated_at`` tells which of two
-    snapshots is newer. ``customer`` is None for a guest.
+    snapshots is newer. ``customer`` is None for a guest; ``fulfilled`` when all of it was sent.
     """
 
     order_id: str
@@ -74,6 +74,7 @@ class Order(Body, frozen=True, kw_only=True):
     taxes_included: bool = False
     cancelled_at: Instant | None = None
     customer: OrderCustomer | None = None
+    fulfilled: bool = False
     discount_codes: tuple[str, ...] = ()
     lines: tuple[Line, ...] = ()
     refunds: tuple[Refund, ...] = ()
@@ -236,5 +237,9 @@ law wants. Everything else comes too late."""
 
 CONTRACTS = Contracts(
     events=_ALL,
-    webhooks=tuple(Webhook(event.name.replace(".", "/"), event, event.summary) for event in _ALL),
+    webhooks=(
+        *(Webhook(event.name.replace(".", "/"), event, event.summary) for event in _ALL),
+        # It carries the whole order as well, and that says by itself that all was sent.
+        Webhook("orders/fulfilled", ORDER_UPDATED, "All of an order was sent."),
+    ),
 )

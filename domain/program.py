@@ -9,20 +9,27 @@ from domain import tiers
 from domain.errors import Problem
 from domain.money import Rounding, is_currency
 from domain.plans import Plan
+from domain.points.bonus import NO_GOODS, Bonus, Goods, Overlap
 from domain.rfm import thresholds as rfm
+from domain.rfm.segments import Segment
 from domain.rfm.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from domain.tiers import DEFAULT_LADDER, TierLadder
 
 MAX_PENDING_DAYS = 90
 MAX_POINTS_PER_UNIT = 10_000
 MAX_BONUS_POINTS = 1_000_000
+MAX_FACTOR = 100
+MAX_BONUSES = 100
+MAX_GOODS = 250
 
 
 class EarnOn(StrEnum):
-    """The moment an order earns: as soon as it exists, or once it is paid."""
+    """The moment an order earns: as soon as it exists, once it is paid, or once all of it has been
+    sent."""
 
     CREATED = "created"
     PAID = "paid"
+    FULFILLED = "fulfilled"
 
 
 class RefundPolicy(StrEnum):
@@ -37,14 +44,18 @@ class RefundPolicy(StrEnum):
 @dataclass(frozen=True, slots=True)
 class PurchaseRule:
     """Points for buying. ``points_per_unit`` is per unit of shop currency; orders whose spend is
-    below ``minimum_spend`` (shop currency) earn nothing. Fractions are dropped by default, so a
-    point is never given for money that was not spent."""
+    below ``minimum_spend`` (shop currency) earn nothing. ``fixed_points``, where not 0, are given
+    for the whole order instead. ``excluded`` goods neither earn nor count as spend; naming none
+    excludes none. Fractions are dropped by default, so a point is never given for money that was
+    not spent."""
 
     points_per_unit: Decimal = Decimal(1)
     rounding: Rounding = Rounding.DOWN
     minimum_spend: Decimal = Decimal(0)
     enabled: bool = True
     id: str = "purchase"
+    fixed_points: int = 0
+    excluded: Goods = NO_GOODS
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +96,8 @@ class ProgramSettings:
     """One version of one merchant's program; a change is a new version, never an edit.
 
     ``currency`` is the shop's own (ISO 4217), ``time_zone`` its IANA name. Points wait
-    ``pending_days`` days before they can be spent.
+    ``pending_days`` days before they can be spent. ``bonuses`` multiply what purchases earn, and so
+    do the tiers; ``overlap`` says what holds where several meet.
     """
 
     currency: str
@@ -101,6 +113,20 @@ class ProgramSettings:
     tiers: TierLadder = DEFAULT_LADDER
     rfm: Thresholds = DEFAULT_THRESHOLDS
     plan: Plan = Plan.FREE
+    bonuses: tuple[Bonus, ...] = ()
+    overlap: Overlap = Overlap.BEST
+
+    @property
+    def by_goods(self) -> bool:
+        """Whether it matters to what an order earns which goods it is for."""
+        return not self.purchase.excluded.everything or bool(self.bonuses)
+
+    @property
+    def by_member(self) -> bool:
+        """Whether it matters to what an order earns who bought."""
+        return any(each.tiers or each.segments for each in self.bonuses) or any(
+            tier.multiplier != 1 for tier in self.tiers.tiers
+        )
 
 
 def defaults(currency: str) -> ProgramSettings:
@@ -135,6 +161,13 @@ def validate(settings: ProgramSettings) -> list[Problem]:
     need(_is_amount(purchase.minimum_spend), "/purchase/minimum_spend", "must not be negative")
     need(bool(purchase.id), "/purchase/id", "a rule needs an id")
     need(
+        0 <= purchase.fixed_points <= MAX_BONUS_POINTS,
+        "/purchase/fixed_points",
+        f"must be between 0 and {MAX_BONUS_POINTS}",
+    )
+    found += _goods_problems(purchase.excluded, "/purchase/excluded")
+    found += _bonus_problems(settings)
+    need(
         0 <= settings.signup.points <= MAX_BONUS_POINTS,
         "/signup/points",
         f"must be between 0 and {MAX_BONUS_POINTS}",
@@ -165,6 +198,47 @@ def validate(settings: ProgramSettings) -> list[Problem]:
     found += tiers.problems_of(settings.tiers, "/tiers")
     found += rfm.problems_of(settings.rfm, "/rfm")
     return found
+
+
+def _bonus_problems(settings: ProgramSettings) -> list[Problem]:
+    found: list[Problem] = []
+    if len(settings.bonuses) > MAX_BONUSES:
+        found.append(Problem("/bonuses", f"at most {MAX_BONUSES}"))
+    seen: set[str] = set()
+    tiers = {tier.name for tier in settings.tiers.tiers}
+    for index, bonus in enumerate(settings.bonuses):
+        at = f"/bonuses/{index}"
+        if not bonus.id or ":" in bonus.id:
+            found.append(Problem(f"{at}/id", "a bonus needs an id, without a colon"))
+        elif bonus.id in seen:
+            found.append(Problem(f"{at}/id", "another bonus has this id"))
+        seen.add(bonus.id)
+        if not (bonus.factor.is_finite() and 0 <= bonus.factor <= MAX_FACTOR):
+            found.append(Problem(f"{at}/factor", f"must be between 0 and {MAX_FACTOR}"))
+        if not _is_amount(bonus.minimum_spend):
+            found.append(Problem(f"{at}/minimum_spend", "must not be negative"))
+        found += [
+            Problem(f"{at}/tiers/{number}", "the program has no such tier")
+            for number, name in enumerate(bonus.tiers)
+            if name not in tiers
+        ]
+        found += [
+            Problem(f"{at}/segments/{number}", "there is no such segment")
+            for number, name in enumerate(bonus.segments)
+            if name not in set(Segment)
+        ]
+        if bonus.first_day and bonus.last_day and bonus.last_day < bonus.first_day:
+            found.append(Problem(f"{at}/last_day", "must not be before first_day"))
+        found += _goods_problems(bonus.goods, f"{at}/goods")
+    return found
+
+
+def _goods_problems(goods: Goods, pointer: str) -> list[Problem]:
+    return [
+        Problem(f"{pointer}/{name}", f"at most {MAX_GOODS}, none of them empty")
+        for name in ("products", "tags")
+        if len(named := getattr(goods, name)) > MAX_GOODS or not all(each.strip() for each in named)
+    ]
 
 
 def _within(value: Decimal, low: int, high: int) -> bool:

@@ -10,6 +10,7 @@ from domain.merging import ToldMerge
 from domain.points.ledger import EntryDraft
 from domain.points.orders import OrderFacts, RefundFacts
 from domain.points.wallet import Wallet
+from ports.earning import EarningFacts
 from ports.programs import Programs
 
 
@@ -71,7 +72,7 @@ class Leftover:
     version: int
 
 
-class Ledger(Programs, Protocol):
+class Ledger(Programs, EarningFacts, Protocol):
     """Works inside one transaction. Two transactions that touch the same order or the same wallet
     come one after the other.
 

@@ -7,10 +7,12 @@ from datetime import datetime
 from uuid import UUID
 
 from domain.merging import StandIn, ToldMerge, learn_merges
+from domain.points.bonus import Buyer
 from domain.points.ledger import Source
 from domain.points.orders import OrderFacts, RefundFacts
 from domain.points.wallet import EMPTY, Wallet, apply
 from domain.program import ProgramSettings
+from ports.earning import BuyerFacts, BuyerKey, GoodsFacts, GoodsKey
 from ports.ledger import (
     HistoryEntry,
     Leftover,
@@ -32,6 +34,8 @@ class MemoryLedger:
         self._maturing: dict[OrderKey, datetime] = {}
         self._programs: dict[UUID, ProgramSettings] = {}
         self._stand_ins: dict[UUID, dict[UUID, StandIn]] = defaultdict(dict)
+        self._buyers: dict[BuyerKey, BuyerFacts] = {}
+        self._goods: dict[GoodsKey, GoodsFacts] = {}
 
     async def lock_orders(self, keys: Iterable[OrderKey]) -> Mapping[OrderKey, OrderState]:
         return {key: self._state(key) for key in sorted(keys)}
@@ -143,3 +147,21 @@ class MemoryLedger:
                 self._programs[merchant_id] = settings
                 replaced[merchant_id] = known
         return replaced
+
+    async def learn_buyers(self, told: Mapping[BuyerKey, BuyerFacts]) -> None:
+        for key, facts in told.items():
+            known = self._buyers.get(key)
+            if known is None or known.version < facts.version:
+                self._buyers[key] = facts
+
+    async def buyers(self, keys: Iterable[BuyerKey]) -> Mapping[BuyerKey, Buyer]:
+        return {key: self._buyers[key].buyer for key in keys if key in self._buyers}
+
+    async def learn_goods(self, told: Mapping[GoodsKey, GoodsFacts]) -> None:
+        for key, facts in told.items():
+            known = self._goods.get(key)
+            if known is None or known.updated_at < facts.updated_at:
+                self._goods[key] = facts
+
+    async def goods(self, keys: Iterable[GoodsKey]) -> Mapping[GoodsKey, GoodsFacts]:
+        return {key: self._goods[key] for key in keys if key in self._goods}

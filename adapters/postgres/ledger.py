@@ -4,16 +4,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import Row, text
 
+from adapters.postgres.earning import PostgresEarningFacts
 from adapters.postgres.programs import PostgresPrograms
 from adapters.postgres.rows import as_rows
 from domain.errors import Unavailable
 from domain.merging import StandIn, ToldMerge, learn_merges
+from domain.points.bonus import OrderLine
 from domain.points.earning import RuleSnapshot
 from domain.points.ledger import EntryDraft, EntryKind, Source
 from domain.points.orders import OrderFacts, RefundFacts
@@ -64,19 +67,21 @@ _LEARN_ORDERS: Final = text(
     """
     INSERT INTO orders (
         merchant_id, order_id, customer_id, currency, financial_status, created_at, updated_at,
-        merchandise, shipping, tax, test, paid_at, cancelled_at
+        merchandise, shipping, tax, test, paid_at, cancelled_at, fulfilled_at, lines
     )
     SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r (
         merchant_id uuid, order_id text, customer_id uuid, currency text, financial_status text,
         created_at timestamptz, updated_at timestamptz, merchandise numeric, shipping numeric,
-        tax numeric, test boolean, paid_at timestamptz, cancelled_at timestamptz
+        tax numeric, test boolean, paid_at timestamptz, cancelled_at timestamptz,
+        fulfilled_at timestamptz, lines jsonb
     )
     ON CONFLICT (merchant_id, order_id) DO UPDATE SET
         customer_id = excluded.customer_id, currency = excluded.currency,
         financial_status = excluded.financial_status, created_at = excluded.created_at,
         updated_at = excluded.updated_at, merchandise = excluded.merchandise,
         shipping = excluded.shipping, tax = excluded.tax, test = excluded.test,
-        paid_at = excluded.paid_at, cancelled_at = excluded.cancelled_at
+        paid_at = excluded.paid_at, cancelled_at = excluded.cancelled_at,
+        fulfilled_at = excluded.fulfilled_at, lines = excluded.lines
     """
 )
 _LEARN_REFUNDS: Final = text(
@@ -209,7 +214,7 @@ _TAKE_MATURED: Final = text(
 _LAST: Final = UUID(int=2**128 - 1)
 
 
-class PostgresLedger(PostgresPrograms):
+class PostgresLedger(PostgresPrograms, PostgresEarningFacts):
     async def lock_orders(self, keys: Iterable[OrderKey]) -> Mapping[OrderKey, OrderState]:
         ordered = sorted(keys)
         if not ordered:
@@ -489,6 +494,12 @@ def _row(facts: OrderFacts) -> dict[str, Any]:
         "test": facts.test,
         "paid_at": facts.paid_at,
         "cancelled_at": facts.cancelled_at,
+        "fulfilled_at": facts.fulfilled_at,
+        "lines": [
+            {"product_id": line.product_id, "amount": str(line.amount), "tags": line.tags}
+            for line in facts.lines
+        ]
+        or None,
     }
 
 
@@ -510,6 +521,11 @@ def _facts(row: Row[Any]) -> OrderFacts:
         test=row.test,
         paid_at=row.paid_at,
         cancelled_at=row.cancelled_at,
+        fulfilled_at=row.fulfilled_at,
+        lines=tuple(
+            OrderLine(line["product_id"], Decimal(line["amount"]), tuple(line["tags"]))
+            for line in _json(row.lines) or ()
+        ),
     )
 
 

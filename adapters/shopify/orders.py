@@ -12,6 +12,7 @@ from adapters.shopify.people import order_customer
 from adapters.shopify.values import ZERO, shop_amount, text, utc
 from contracts.shop import Line, Order, Refund
 
+_FULFILLED: Final = "fulfilled"  # all of it; "partial" is not
 _AMOUNT_ONLY: Final = "refund_discrepancy"  # an adjustment that belongs to no goods and no shipping
 
 
@@ -38,6 +39,7 @@ def order(payload: OrderPayload, to: Sealing) -> Order:
         tax=shop_amount(payload.total_tax_set, payload.total_tax, "/total_tax") or ZERO,
         total=shop_amount(payload.total_price_set, payload.total_price, "/total_price") or ZERO,
         taxes_included=payload.taxes_included is True,
+        fulfilled=payload.fulfillment_status == _FULFILLED,
         customer=order_customer(payload, to),
         discount_codes=tuple(each.code for each in codes if each.code) if codes else (),
         lines=lines,

@@ -99,6 +99,7 @@ class OrderPayload(msgspec.Struct, frozen=True, kw_only=True):
     test: bool | None = None
     source_name: str | None = None
     financial_status: str | None = None
+    fulfillment_status: str | None = None
     created_at: Instant
     updated_at: Instant | None = None
     processed_at: Instant | None = None

@@ -97,6 +97,7 @@ _PRODUCT: Final = _from(ProductPayload, products.product)
 _BY_TOPIC: Final[dict[str, Translation]] = {
     "orders/create": _ORDER,
     "orders/paid": _ORDER,
+    "orders/fulfilled": _ORDER,
     "orders/updated": _ORDER,
     "orders/cancelled": _ORDER,
     "refunds/create": _from(RefundPayload, orders.refund),

@@ -7,8 +7,9 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from domain.errors import Kind, LoyaltyError
+from domain.points.bonus import NOBODY_SPECIAL, Buyer
 from domain.points.clawback import clawback_target
-from domain.points.earning import ONE, RuleSnapshot, purchase_points, reprice
+from domain.points.earning import RuleSnapshot, purchase_points, reprice
 from domain.points.orders import OrderFacts, RefundFacts
 from domain.program import EarnOn, ProgramSettings, RefundPolicy
 
@@ -113,7 +114,7 @@ def due_entries(
     posted: Iterable[EntryDraft],
     settings: ProgramSettings,
     *,
-    multiplier: Decimal = ONE,
+    buyer: Buyer = NOBODY_SPECIAL,
     spendable: int = 0,
 ) -> list[EntryDraft]:
     """What must still be posted for one order, given everything known about it; [] when settled.
@@ -122,8 +123,8 @@ def due_entries(
     the answer the next one is []. Any order and any repetition of deliveries ends at the same net
     points, because the answer is always the difference between what is and what should be:
 
-    - Nothing, while the order has not earned and does not (test order, unpaid under
-      ``EarnOn.PAID``, cancelled before it earned).
+    - Nothing, while the order has not earned and does not (test order, not paid or fulfilled where
+      the program waits for that, cancelled before it earned).
     - Once earned, terms come from the earn entry's snapshot and never from ``settings``. An edited
       order is priced again by them.
     - Refunds take back up to ``clawback_target``, each under its own reference; a cancellation
@@ -131,7 +132,8 @@ def due_entries(
 
     ``spendable`` is the wallet's balance, read only under ``RefundPolicy.WITHIN_BALANCE``; that
     policy and ONLY_PENDING depend on when a refund comes, so only UNLIMITED promises the same
-    end for every order of events. ``multiplier`` is the member's bonus at the time of earning.
+    end for every order of events. ``buyer`` is what is known of the member at the time of earning;
+    nothing else asks for it.
     Raises CurrencyMismatch, MissingSnapshot.
     """
     if facts.test:
@@ -140,7 +142,7 @@ def due_entries(
     earn = next((entry for entry in own if entry.source == Source.ORDER), None)
     due: list[EntryDraft] = []
     if earn is None:
-        earn = _earn(facts, settings, multiplier)
+        earn = _earn(facts, settings, buyer)
         if earn is None:
             return []
         due.append(earn)
@@ -190,10 +192,10 @@ def release(order_id: str, posted: Iterable[EntryDraft]) -> list[EntryDraft]:
     return [half("pending", -points, pending=True), half("spendable", points, pending=False)]
 
 
-def _earn(facts: OrderFacts, settings: ProgramSettings, multiplier: Decimal) -> EntryDraft | None:
-    if facts.cancelled or (settings.earn_on is EarnOn.PAID and not facts.paid):
+def _earn(facts: OrderFacts, settings: ProgramSettings, buyer: Buyer) -> EntryDraft | None:
+    if facts.cancelled or not has_come(settings.earn_on, facts):
         return None
-    points, snapshot = purchase_points(settings, facts, multiplier)
+    points, snapshot = purchase_points(settings, facts, buyer)
     if points == 0:
         return None
     return EntryDraft(
@@ -207,6 +209,17 @@ def _earn(facts: OrderFacts, settings: ProgramSettings, multiplier: Decimal) -> 
         order_id=facts.order_id,
         snapshot=snapshot,
     )
+
+
+def has_come(moment: EarnOn, facts: OrderFacts) -> bool:
+    """Whether the moment has come at which the program lets an order earn."""
+    match moment:
+        case EarnOn.CREATED:
+            return True
+        case EarnOn.PAID:
+            return facts.paid
+        case EarnOn.FULFILLED:
+            return facts.fulfilled
 
 
 def _edit(

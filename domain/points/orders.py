@@ -6,6 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from domain.errors import Kind, LoyaltyError
+from domain.points.bonus import OrderLine
 
 _PAID = frozenset(("paid", "partially_refunded", "refunded"))
 
@@ -24,7 +25,8 @@ class OrderFacts:
 
     All amounts are in shop currency and as **ordered**: a later refund changes none of them.
     ``merchandise`` is the subtotal after discounts, without gift-card lines; ``shipping`` and
-    ``tax`` stand beside it. All times are aware. ``paid_at`` may be left out when the financial
+    ``tax`` stand beside it. ``lines`` tell which goods the merchandise is for, where that matters
+    to the program. All times are aware. ``paid_at`` may be left out when the financial
     status says paid: then the snapshot's own time stands for it.
     """
 
@@ -40,6 +42,8 @@ class OrderFacts:
     test: bool = False
     paid_at: datetime | None = None
     cancelled_at: datetime | None = None
+    fulfilled_at: datetime | None = None
+    lines: tuple[OrderLine, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.order_id:
@@ -54,6 +58,10 @@ class OrderFacts:
     @property
     def cancelled(self) -> bool:
         return self.cancelled_at is not None
+
+    @property
+    def fulfilled(self) -> bool:
+        return self.fulfilled_at is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +98,14 @@ def merge(a: OrderFacts, b: OrderFacts) -> OrderFacts:
         test=a.test or b.test,
         paid_at=_earliest(a.paid_at, b.paid_at),
         cancelled_at=_earliest(a.cancelled_at, b.cancelled_at),
+        fulfilled_at=_earliest(a.fulfilled_at, b.fulfilled_at),
+        lines=new.lines or (a if new is b else b).lines,
     )
 
 
-def _age(facts: OrderFacts) -> tuple[datetime, str, UUID, str, Decimal, Decimal, Decimal]:
+def _age(
+    facts: OrderFacts,
+) -> tuple[datetime, str, UUID, str, Decimal, Decimal, Decimal, tuple[tuple[str, Decimal], ...]]:
     """The newer snapshot compares greater. Two of the same instant are told apart by what they
     say, so that which of them wins does not depend on which came first."""
     return (
@@ -104,6 +116,7 @@ def _age(facts: OrderFacts) -> tuple[datetime, str, UUID, str, Decimal, Decimal,
         facts.merchandise,
         facts.shipping,
         facts.tax,
+        tuple((line.product_id, line.amount) for line in facts.lines),
     )
 
 

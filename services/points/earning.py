@@ -1,16 +1,20 @@
 """What orders, refunds, sign-ups and referrals do to wallets, whatever order they arrive in."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
+from contracts.core import CustomerChanged
 from contracts.referrals import ReferralChanged
-from contracts.shop import CustomerRecord, Order, Refund
+from contracts.shop import CustomerRecord, Order, Product, ProductGone, Refund
+from domain.points.bonus import NOBODY_SPECIAL, Buyer, OrderLine
 from domain.points.ledger import EntryDraft, EntryKind, due_entries, release, signup_entry
 from domain.points.orders import OrderFacts, RefundFacts, merge
 from domain.program import ProgramSettings, RefundPolicy, defaults
+from ports.earning import BuyerFacts, BuyerKey, GoodsFacts, GoodsKey
 from ports.events import Received
 from ports.ledger import Ledger, NewEntry, OrderKey, OrderState, WalletKey
 from ports.programs import newest_programs
@@ -23,7 +27,14 @@ _AT_ONCE = 500
 class _Batch:
     """What a batch of a shop's events says, gathered by order and by member."""
 
-    def __init__(self, events: Sequence[Received[Any]]) -> None:
+    def __init__(
+        self,
+        events: Sequence[Received[Any]],
+        by_goods: Container[UUID] = (),
+        goods: Mapping[GoodsKey, GoodsFacts] = MappingProxyType({}),
+    ) -> None:
+        self._by_goods = by_goods
+        self._goods = goods
         self.facts: dict[OrderKey, OrderFacts] = {}
         self.refunds: dict[OrderKey, dict[str, RefundFacts]] = defaultdict(dict)
         self.signups: list[tuple[WalletKey, str, Received[Any]]] = []
@@ -47,11 +58,22 @@ class _Batch:
             self.refunds[key][refund.refund_id] = _refund_facts(refund)
         if order.customer is None:
             return  # a guest has no wallet; should the order get a customer, it comes again
-        facts = _order_facts(order, order.customer.customer_id)
+        lines = self._lines(event, order) if event.merchant_id in self._by_goods else ()
+        facts = _order_facts(order, order.customer.customer_id, lines)
         known = self.facts.get(key)
         self.facts[key] = facts if known is None else merge(known, facts)
         self.causes[key] = event
         self.currencies.setdefault(event.merchant_id, order.currency)
+
+    def _lines(self, event: Received[Any], order: Order) -> tuple[OrderLine, ...]:
+        """What the order is for, as far as the shop's program asks."""
+        lines = []
+        for line in order.lines:
+            if not line.gift_card:
+                known = self._goods.get(GoodsKey(event.merchant_id, line.product_id))
+                tags = () if known is None else known.tags
+                lines.append(OrderLine(line.product_id, line.total, tags))
+        return tuple(lines)
 
     @property
     def orders(self) -> set[OrderKey]:
@@ -61,7 +83,10 @@ class _Batch:
 async def apply_shop_events(unit: Unit[Ledger], events: Sequence[Received[Any]]) -> None:
     """Bring the ledger to what these orders, refunds and sign-ups ask for, in one transaction."""
     ledger = unit.stores
-    batch = _Batch(events)
+    await ledger.learn_goods(_goods_told(events))
+    saved = await ledger.programs({event.merchant_id for event in events})
+    by_goods = {merchant for merchant, program in saved.items() if program.by_goods}
+    batch = _Batch(events, by_goods, await ledger.goods(_goods_bought(events, by_goods)))
     known = await ledger.lock_orders(batch.orders)
     states = _learn(batch, known)
     await ledger.learn_orders(
@@ -72,7 +97,7 @@ async def apply_shop_events(unit: Unit[Ledger], events: Sequence[Received[Any]])
         }
     )
     await ledger.learn_refunds({key: tuple(found.values()) for key, found in batch.refunds.items()})
-    programs = await _programs(ledger, batch)
+    programs = _programs(saved, batch)
 
     now = unit.now()
     entries: list[NewEntry] = []
@@ -84,13 +109,21 @@ async def apply_shop_events(unit: Unit[Ledger], events: Sequence[Received[Any]])
         causes[entry.entry_id] = cause
 
     balances = await _balances(ledger, states, programs)
+    buyers = await ledger.buyers(_buyers_asked(states, programs))
     for key, state in states.items():
         wallet = _wallet_of(key, state)
         if state.facts is None or wallet is None:
             continue  # only refunds so far; they count once the order comes
         program = programs[key.merchant_id]
         balance = balances.get(wallet, 0)
-        due = due_entries(state.facts, state.refunds, state.entries, program, spendable=balance)
+        due = due_entries(
+            state.facts,
+            state.refunds,
+            state.entries,
+            program,
+            buyer=buyers.get(BuyerKey(*wallet), NOBODY_SPECIAL),
+            spendable=balance,
+        )
         balances[wallet] = balance + sum(draft.points for draft in due if not draft.pending)
         for draft in due:
             add(wallet, draft, batch.causes[key], program.pending_days)
@@ -116,11 +149,52 @@ def _learn(batch: _Batch, known: Mapping[OrderKey, OrderState]) -> dict[OrderKey
     return states
 
 
-async def _programs(ledger: Ledger, batch: _Batch) -> Mapping[UUID, ProgramSettings]:
+def _goods_told(events: Sequence[Received[Any]]) -> Mapping[GoodsKey, GoodsFacts]:
+    """What the catalogue says in this batch; the newest of each product."""
+    told: dict[GoodsKey, GoodsFacts] = {}
+    for event in events:
+        match event.body:
+            case Product(product_id=product_id) as product:
+                facts = GoodsFacts(product.tags, product.updated_at)
+            case ProductGone(product_id=product_id):
+                facts = GoodsFacts((), event.at)
+            case _:
+                continue
+        key = GoodsKey(event.merchant_id, product_id)
+        known = told.get(key)
+        if known is None or known.updated_at < facts.updated_at:
+            told[key] = facts
+    return told
+
+
+def _goods_bought(events: Sequence[Received[Any]], by_goods: Container[UUID]) -> set[GoodsKey]:
+    """The products of orders of shops whose program asks which they are."""
+    return {
+        GoodsKey(event.merchant_id, line.product_id)
+        for event in events
+        if event.merchant_id in by_goods and isinstance(event.body, Order)
+        for line in event.body.lines
+        if line.product_id
+    }
+
+
+def _buyers_asked(
+    states: Mapping[OrderKey, OrderState], programs: Mapping[UUID, ProgramSettings]
+) -> set[BuyerKey]:
+    """The members whose orders have not earned yet, where it matters who they are."""
+    return {
+        BuyerKey(key.merchant_id, state.facts.customer_id)
+        for key, state in states.items()
+        if state.facts is not None and not state.entries and programs[key.merchant_id].by_member
+    }
+
+
+def _programs(
+    saved: Mapping[UUID, ProgramSettings], batch: _Batch
+) -> Mapping[UUID, ProgramSettings]:
     """The program of every shop in the batch; one that has saved none runs on the defaults."""
     merchants = {key.merchant_id for key in batch.orders}
     merchants |= {wallet.merchant_id for wallet, _, _ in batch.signups}
-    saved = await ledger.programs(merchants)
     return {
         merchant: saved.get(merchant) or defaults(batch.currencies.get(merchant, "USD"))
         for merchant in merchants
@@ -153,11 +227,12 @@ def _wallet_of(key: OrderKey, state: OrderState) -> WalletKey | None:
 
 
 async def apply_mesh_events(unit: Unit[Ledger], events: Sequence[Received[Any]]) -> None:
-    """Reward completed referrals, and keep each shop's program at hand."""
+    """Reward completed referrals, and keep each shop's program and each member's standing."""
     now = unit.now()
     entries: list[NewEntry] = []
     causes: dict[UUID, Received[Any]] = {}
     await unit.stores.learn_programs(newest_programs(events))
+    await unit.stores.learn_buyers(_standings(events))
     for event in events:
         match event.body:
             case ReferralChanged() as referral:
@@ -180,6 +255,19 @@ async def apply_mesh_events(unit: Unit[Ledger], events: Sequence[Received[Any]])
                     entries.append(entry)
                     causes[entry.entry_id] = event
     await post(unit, entries, causes)
+
+
+def _standings(events: Sequence[Received[Any]]) -> Mapping[BuyerKey, BuyerFacts]:
+    """Tiers and segments of members; the newest of each."""
+    told: dict[BuyerKey, BuyerFacts] = {}
+    for event in events:
+        if isinstance(event.body, CustomerChanged):
+            member = event.body
+            key = BuyerKey(event.merchant_id, member.customer_id)
+            known = told.get(key)
+            if known is None or known.version < member.version:
+                told[key] = BuyerFacts(Buyer(member.tier, member.segment), member.version)
+    return told
 
 
 async def release_matured(units: Units[Ledger]) -> None:
@@ -206,7 +294,7 @@ def _new_entry(
     return NewEntry(unit.new_id(), wallet, draft, now, matures_at)
 
 
-def _order_facts(order: Order, customer_id: UUID) -> OrderFacts:
+def _order_facts(order: Order, customer_id: UUID, lines: tuple[OrderLine, ...]) -> OrderFacts:
     return OrderFacts(
         order_id=order.order_id,
         customer_id=customer_id,
@@ -219,6 +307,8 @@ def _order_facts(order: Order, customer_id: UUID) -> OrderFacts:
         tax=order.tax,
         test=order.test,
         cancelled_at=order.cancelled_at,
+        fulfilled_at=order.updated_at if order.fulfilled else None,
+        lines=lines,
     )
 
 

@@ -11,6 +11,7 @@ from ports.ledger import Ledger
 from ports.unit import Units
 from services.points.account import Accounts, adjust
 from services.points.earning import apply_mesh_events, apply_shop_events, release_matured
+from services.points.explaining import Explainer
 from services.points.merging import apply_merges
 
 
@@ -25,16 +26,32 @@ def service(world: World) -> Service:
             answers(points.GET_BALANCES, accounts.balances),
             answers(points.GET_HISTORY, accounts.history),
             commands(points.ADJUST, units, adjust),
+            answers(points.EXPLAIN_PURCHASE, Explainer(units).explain),
         ),
         consumes=(
             Consumes(
-                (*shop.ORDER_EVENTS, shop.REFUND_CREATED, shop.CUSTOMER_CREATED),
+                (
+                    *shop.ORDER_EVENTS,
+                    shop.REFUND_CREATED,
+                    shop.CUSTOMER_CREATED,
+                    shop.PRODUCT_CREATED,
+                    shop.PRODUCT_UPDATED,
+                    shop.PRODUCT_DELETED,
+                ),
                 units,
                 apply_shop_events,
                 inbox=False,  # an entry is unique in the ledger
             ),
             Consumes(
-                (core.SETTINGS_UPDATED, referrals.REFERRAL_COMPLETED), units, apply_mesh_events
+                (
+                    core.SETTINGS_UPDATED,
+                    core.CUSTOMER_CREATED,
+                    core.CUSTOMER_UPDATED,
+                    referrals.REFERRAL_COMPLETED,
+                ),
+                units,
+                apply_mesh_events,
+                inbox=False,  # programs and members have versions, entries are unique
             ),
             Consumes(
                 (users.CUSTOMER_MERGED,),

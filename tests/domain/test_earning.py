@@ -8,14 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.money import CurrencyMismatch, Rounding
+from domain.points.bonus import Bonus
 from domain.points.earning import RuleSnapshot, purchase_points, reprice
 from domain.program import PurchaseRule, SpendRule
 from tests.domain.shop import USD, order
 
 
-def points(facts, multiplier="1", **rule):
-    program = replace(USD, purchase=PurchaseRule(**rule))
-    return purchase_points(program, facts, Decimal(multiplier)).points
+def points(facts, factor="1", **rule):
+    bonuses = (Bonus("bonus", Decimal(factor)),)
+    program = replace(USD, purchase=PurchaseRule(**rule), bonuses=bonuses)
+    return purchase_points(program, facts).points
 
 
 def test_one_point_per_dollar_and_no_point_for_an_unfinished_one():
@@ -32,7 +34,7 @@ def test_rounding_is_the_merchants_choice(rounding, expected):
     assert points(order("2.50"), rounding=rounding) == expected
 
 
-def test_rate_and_multiplier_are_rounded_once_at_the_end():
+def test_rate_and_bonus_are_rounded_once_at_the_end():
     assert points(order("3.00"), "1.5", points_per_unit=Decimal("0.5")) == 2  # 2.25
     assert points(order("2.50"), "1.5", points_per_unit=Decimal(10)) == 37  # 37.5
 
@@ -60,7 +62,8 @@ def test_a_foreign_currency_never_earns():
 
 
 def test_an_edited_order_is_priced_by_the_terms_it_was_earned_by():
-    snapshot = purchase_points(USD, order("10.00"), Decimal(2)).snapshot
+    doubled = replace(USD, bonuses=(Bonus("bonus", Decimal(2)),))
+    snapshot = purchase_points(doubled, order("10.00")).snapshot
     assert reprice(snapshot, order("12.00", tax=Decimal(9))).points == 24
 
 

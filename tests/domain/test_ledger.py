@@ -188,9 +188,10 @@ def histories(draw):
     """All that happened to one order: placed, perhaps paid, edited, refunded, cancelled."""
     last = draw(st.integers(0, 3))
     snapshots: list[OrderFacts] = []
-    paid = cancelled = None
+    paid = sent = cancelled = None
     for at in range(last + 1):
         paid = paid or draw(st.sampled_from([None, NOW]))
+        sent = sent or draw(st.sampled_from([None, NOW]))
         cancelled = cancelled or draw(st.sampled_from([None, None, None, NOW]))
         changed = not snapshots or draw(st.booleans())
         snapshots.append(
@@ -200,6 +201,7 @@ def histories(draw):
                 tax=Decimal("1.70"),
                 paid_at=paid,
                 cancelled_at=cancelled,
+                fulfilled_at=sent,
             )
         )
     refunds = [
@@ -211,7 +213,8 @@ def histories(draw):
 def oracle(snapshots, refunds, program) -> int:
     """The net points, straight from the words of the rules and the end of the story."""
     end = snapshots[-1]
-    if end.cancelled_at or (program.earn_on is EarnOn.PAID and not end.paid_at):
+    moment = {EarnOn.CREATED: NOW, EarnOn.PAID: end.paid_at, EarnOn.FULFILLED: end.fulfilled_at}
+    if end.cancelled_at or not moment[program.earn_on]:
         return 0
     rule = program.purchase
     spend = end.merchandise + (end.tax if program.spend.include_tax else 0)

@@ -13,7 +13,7 @@ from contracts.shop import Refund, member_id
 from domain.errors import DuplicateRequest, InvalidRequest, NotFound
 from domain.points.wallet import InsufficientPoints
 from tests.conftest import Run, eventually
-from tests.mesh.said import AT, order, say
+from tests.mesh.said import AT, mesh_of, order, register, say
 
 
 def refund(amount: str, refund_id: str = "r1") -> Refund:
@@ -81,3 +81,24 @@ async def test_adjusting_is_idempotent_and_never_overspends(run: Run) -> None:
         with pytest.raises(InvalidRequest):
             await mesh.call(points.ADJUST, gift, staff)
         assert (await balance_of(process, merchant)).spendable == 50
+
+
+async def test_a_gold_member_earns_half_as_much_again(run: Run) -> None:
+    """From the order that makes them Gold to the next one, through rfm, campaign and core."""
+    async with run("auth", "points", "rfm", "campaign", "core") as process:
+        merchant = (await register(process)).merchant_id
+        first = order(merchant, order_id="o1", subtotal=Decimal(500))
+        await say(process, shop.ORDER_CREATED, first, merchant)
+
+        async def earned_by_ten() -> int:
+            thought_of = points.ExplainPurchase(
+                shopify_customer_id="c1", lines=(points.ExplainLine(amount=Decimal(10)),)
+            )
+            caller = service_caller("test", merchant)
+            return (await mesh_of(process).call(points.EXPLAIN_PURCHASE, thought_of, caller)).points
+
+        await eventually(earned_by_ten, lambda found: found == 15)
+        await say(process, shop.ORDER_CREATED, order(merchant, order_id="o2"), merchant)
+        await eventually(
+            lambda: balance_of(process, merchant), lambda balance: balance.spendable == 650
+        )

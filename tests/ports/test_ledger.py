@@ -21,12 +21,14 @@ from adapters.postgres.units import postgres_units
 from adapters.system import SystemClock, UuidV7
 from domain.errors import Unavailable
 from domain.merging import ToldMerge
+from domain.points.bonus import Buyer, OrderLine
 from domain.points.ledger import EntryDraft, EntryKind, due_entries
 from domain.points.merging import transfers
 from domain.points.orders import OrderFacts, RefundFacts
 from domain.points.wallet import EMPTY, InsufficientPoints, Wallet, adjustment
 from domain.program import defaults
 from infra.embedded.servers import Servers
+from ports.earning import BuyerFacts, BuyerKey, GoodsFacts, GoodsKey
 from ports.ledger import Ledger, NewEntry, OrderKey, WalletKey
 from ports.unit import Units
 
@@ -427,3 +429,32 @@ async def test_points_on_their_way_when_a_member_is_merged_do_not_stay_behind(
     async with units() as unit:
         entries = [each.draft.points for each in await unit.stores.history(wallet, None, 10)]
     assert sorted(entries) == [-100, 5, 100, 100]
+
+
+async def test_the_newest_standing_and_tags_stay(units: Units[Ledger], wallet: WalletKey) -> None:
+    member, product = BuyerKey(*wallet), GoodsKey(wallet.merchant_id, "p1")
+    async with units() as unit:
+        assert await unit.stores.buyers([member]) == {}
+        assert await unit.stores.goods([product]) == {}
+        await unit.stores.learn_buyers({member: BuyerFacts(Buyer("Gold", "loyal"), 2)})
+        await unit.stores.learn_goods({product: GoodsFacts(("a", "ä b"), AT)})
+    async with units() as unit:
+        await unit.stores.learn_buyers({member: BuyerFacts(Buyer("Silver", ""), 1)})
+        await unit.stores.learn_goods({product: GoodsFacts((), AT - timedelta(seconds=1))})
+    async with units() as unit:
+        stranger = BuyerKey(uuid4(), wallet.customer_id)
+        assert await unit.stores.buyers([member, stranger]) == {member: Buyer("Gold", "loyal")}
+        assert await unit.stores.goods([product]) == {product: GoodsFacts(("a", "ä b"), AT)}
+
+
+async def test_the_lines_of_an_order_are_kept_exactly(
+    units: Units[Ledger], wallet: WalletKey
+) -> None:
+    key = OrderKey(wallet.merchant_id, "o1")
+    lines = (OrderLine("p1", Decimal("0.10"), ("x",)), OrderLine("", Decimal("1E+2")))
+    told = replace(facts(wallet), lines=lines, fulfilled_at=AT)
+    async with units() as unit:
+        await unit.stores.lock_orders([key])
+        await unit.stores.learn_orders({key: told})
+    async with units() as unit:
+        assert (await unit.stores.lock_orders([key]))[key].facts == told

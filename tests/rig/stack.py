@@ -8,6 +8,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -20,7 +22,8 @@ from adapters.nats.client import NatsMesh
 from adapters.nats.connection import connect
 from contracts.auth import REGISTER_MERCHANT, RegisterMerchant
 from contracts.caller import service_caller
-from domain.errors import DeadlineExceeded, Unavailable
+from contracts.core import GET_SETTINGS, UPDATE_SETTINGS, GetSettings, UpdateSettings
+from domain.errors import DeadlineExceeded, NotFound, Unavailable
 from infra.demo_shop.delivery import SHOP_DOMAIN
 from infra.embedded.child import Child
 from infra.embedded.home import CHECKOUT, Home
@@ -146,11 +149,22 @@ class Stack:
             try:
                 merchant = await self.mesh.call(REGISTER_MERCHANT, request, service_caller("rig"))
                 self.merchant_id = merchant.merchant_id
+                if any("core" in services for services in self.layout):
+                    await self._let_nobody_earn_more()
                 return
-            except (Unavailable, DeadlineExceeded):
+            except (Unavailable, DeadlineExceeded, NotFound):
                 if time.monotonic() > deadline:
                     raise
             await asyncio.sleep(0.1)
+
+    async def _let_nobody_earn_more(self) -> None:
+        """What a tier multiplies depends on what was known when an order earned. Without that, the
+        same deliveries make the same points in any order, and can be compared to the point."""
+        caller = service_caller("rig", self.merchant_id)
+        program = (await self.mesh.call(GET_SETTINGS, GetSettings(), caller)).settings
+        tiers = tuple(replace(tier, multiplier=Decimal(1)) for tier in program.tiers.tiers)
+        plain = replace(program, tiers=replace(program.tiers, tiers=tiers))
+        await self.mesh.call(UPDATE_SETTINGS, UpdateSettings(settings=plain), caller)
 
     async def stop_services(self) -> None:
         await asyncio.gather(*(worker.stop() for worker in self.workers.values()))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import permutations
 from typing import Any
@@ -15,17 +15,28 @@ from adapters.memory.ledger import MemoryLedger
 from adapters.memory.units import MemoryUnits
 from contracts import points, shop
 from contracts.caller import Audience, Caller
-from contracts.core import SETTINGS_UPDATED, SettingsUpdated
+from contracts.core import CUSTOMER_UPDATED, SETTINGS_UPDATED, CustomerChanged, SettingsUpdated
 from contracts.kit import Body, Event
-from contracts.points import MemberRef
+from contracts.points import ExplainLine, ExplainPurchase, MemberRef
 from contracts.referrals import REFERRAL_COMPLETED, ReferralChanged
-from contracts.shop import CustomerRecord, Order, OrderCustomer, Refund, member_id
+from contracts.shop import (
+    CustomerRecord,
+    Line,
+    Order,
+    OrderCustomer,
+    Product,
+    ProductGone,
+    Refund,
+    member_id,
+)
 from domain.errors import InvalidRequest, NotFound
+from domain.points.bonus import Bonus, Goods
 from domain.points.wallet import InsufficientPoints
-from domain.program import ProgramSettings, RefundPolicy, defaults
+from domain.program import EarnOn, ProgramSettings, RefundPolicy, defaults
 from ports.events import Received
 from services.points.account import Accounts, adjust
 from services.points.earning import apply_mesh_events, apply_shop_events, release_matured
+from services.points.explaining import Explainer
 from tests.services.given import CountingIds, StandingClock
 
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -46,8 +57,11 @@ class Points:
             await apply_shop_events(unit, [received(body) for body in bodies])
 
     async def runs_on(self, settings: ProgramSettings) -> None:
+        await self.hear(SettingsUpdated(settings=settings))
+
+    async def hear(self, *bodies: Body) -> None:
         async with self.units() as unit:
-            await apply_mesh_events(unit, [received(SettingsUpdated(settings=settings))])
+            await apply_mesh_events(unit, [received(body) for body in bodies])
 
     async def balance(self, customer: str = "c1") -> tuple[int, int]:
         found = await self.accounts.balance(self.staff, MemberRef(shopify_customer_id=customer))
@@ -60,6 +74,9 @@ EVENTS: dict[type[Body], Event[Body]] = {
     CustomerRecord: shop.CUSTOMER_CREATED,
     SettingsUpdated: SETTINGS_UPDATED,
     ReferralChanged: REFERRAL_COMPLETED,
+    CustomerChanged: CUSTOMER_UPDATED,
+    Product: shop.PRODUCT_UPDATED,
+    ProductGone: shop.PRODUCT_DELETED,
 }
 
 
@@ -230,3 +247,113 @@ async def test_a_member_is_named_by_exactly_one_id() -> None:
     for wrong in (MemberRef(), MemberRef(customer_id=uuid4(), shopify_customer_id="c1")):
         with pytest.raises(InvalidRequest):
             await service.accounts.balance(service.staff, wrong)
+
+
+def line(product: str, amount: int, *, gift_card: bool = False) -> Line:
+    price = Decimal(amount)
+    return Line(
+        line_id=product, product_id=product, quantity=1, price=price, total=price,
+        gift_card=gift_card,
+    )  # fmt: skip
+
+
+def standing(tier: str, version: int, customer: str = "c1") -> CustomerChanged:
+    return CustomerChanged(
+        customer_id=member_id(SHOP, customer), tier=tier, version=version, occurred_at=AT
+    )
+
+
+async def test_a_tier_multiplies_what_is_bought_from_then_on() -> None:
+    service = Points()
+    await service.happen(order())
+    await service.hear(standing("Gold", 2), standing("Silver", 1))
+    await service.happen(order(order_id="o2"), order(order_id="o1"))
+    assert await service.balance() == (250, 0)
+    # What was earned by Gold's terms is taken back by them, whatever the member is now.
+    await service.hear(standing("Silver", 3))
+    back = msgspec.structs.replace(refund("100"), order_id="o2")
+    await service.happen(back, order(order_id="o3"))
+    assert await service.balance() == (200, 0)
+
+
+async def test_goods_with_a_tag_earn_more_and_gift_cards_nothing() -> None:
+    service = Points()
+    shoes = Bonus("shoes", Decimal(2), Goods(tags=("shoes",)))
+    await service.runs_on(replace(defaults("USD"), version=2, bonuses=(shoes,)))
+    catalogue = Product(product_id="p1", title="", tags=("Shoes",), updated_at=AT)
+    old = Product(product_id="p1", title="", updated_at=AT - timedelta(days=1))
+    await service.happen(catalogue, old)
+    lines = (line("p1", 60), line("p2", 40), line("card", 50, gift_card=True))
+    await service.happen(order(lines=lines))
+    assert await service.balance() == (160, 0)
+    # An edit is priced by the tags of the catalogue, and by the bonus of the day.
+    await service.runs_on(defaults("USD"))
+    later = AT + timedelta(hours=1)
+    await service.happen(
+        order(lines=(line("p1", 100), line("p2", 40)), subtotal=Decimal(140), updated_at=later)
+    )
+    assert await service.balance() == (240, 0)
+    await service.happen(refund("140"))
+    assert await service.balance() == (0, 0)
+
+
+async def test_a_product_that_is_gone_has_no_tags() -> None:
+    service = Points()
+    shoes = Bonus("shoes", Decimal(2), Goods(tags=("shoes",)))
+    await service.runs_on(replace(defaults("USD"), version=2, bonuses=(shoes,)))
+    await service.happen(
+        ProductGone(product_id="p1"),
+        Product(product_id="p1", title="", tags=("shoes",), updated_at=AT - timedelta(days=1)),
+        order(lines=(line("p1", 100),)),
+    )
+    assert await service.balance() == (100, 0)
+
+
+async def test_a_program_may_wait_until_all_is_sent() -> None:
+    service = Points()
+    await service.runs_on(replace(defaults("USD"), version=2, earn_on=EarnOn.FULFILLED))
+    await service.happen(order())
+    assert service.units.said == []
+    await service.happen(order(fulfilled=True, updated_at=AT + timedelta(hours=1)))
+    assert await service.balance() == (100, 0)
+
+
+async def test_a_dry_run_says_what_would_be_earned_and_why() -> None:
+    service = Points()
+    bonuses = (
+        Bonus("shoes", Decimal(2), Goods(tags=("shoes",))),
+        Bonus("over", Decimal(9), last_day=AT.date()),
+    )
+    await service.runs_on(replace(defaults("USD"), version=2, bonuses=bonuses, pending_days=3))
+    await service.happen(Product(product_id="p1", title="", tags=("shoes",), updated_at=AT))
+    await service.hear(standing("Gold", 1))
+    explain = Explainer(service.units).explain
+    lines = (
+        ExplainLine(product_id="p1", amount=Decimal(60)),
+        ExplainLine(product_id="p1", amount=Decimal(10), tags=()),
+        ExplainLine(amount=Decimal(30)),
+    )
+    found = await explain(service.staff, ExplainPurchase(shopify_customer_id="c1", lines=lines))
+    assert (found.points, found.why_not, found.tier, found.pending_days) == (180, "", "Gold", 3)
+    assert [(each.id, each.holds, each.why_not) for each in found.bonuses] == [
+        ("shoes", True, ""),
+        ("over", False, "over"),
+        ("tier:Gold", True, ""),
+    ]
+    assert [each.factor for each in found.lines] == [Decimal(2), Decimal("1.5"), Decimal("1.5")]
+    stranger = await explain(service.staff, ExplainPurchase(lines=lines))
+    assert (stranger.points, stranger.tier) == (160, "")
+    assert service.units.said == []
+    with pytest.raises(InvalidRequest) as refused:
+        await explain(
+            service.staff,
+            ExplainPurchase(
+                shopify_customer_id="c1", customer_id=SHOP, tax=Decimal(-1),
+                lines=(ExplainLine(amount=Decimal("NaN")),),
+            ),
+        )  # fmt: skip
+    assert [each.pointer for each in refused.value.problems] == [
+        "/lines/0/amount",
+        "/tax",
+        "/customer_id",
+    ]

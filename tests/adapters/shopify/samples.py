@@ -124,7 +124,10 @@ MERGE: dict[str, Any] = {
 """As Shopify documents it; of a merge that came about ``status`` is ``completed``."""
 
 SAMPLES: dict[str, bytes] = {
-    **dict.fromkeys(("orders/create", "orders/paid", "orders/updated", "orders/cancelled"), ORDER),
+    **dict.fromkeys(
+        ("orders/create", "orders/paid", "orders/fulfilled", "orders/updated", "orders/cancelled"),
+        ORDER,
+    ),
     "refunds/create": json.dumps(REFUND).encode(),
     "customers/create": json.dumps(CUSTOMER).encode(),
     "customers/update": json.dumps(CUSTOMER).encode(),

@@ -1,4 +1,4 @@
-"""What points relies on: orders and refunds to earn by, programs, completed referrals."""
+"""What points relies on: orders and refunds to earn by, goods, programs, members, referrals."""
 
 from decimal import Decimal
 from uuid import UUID
@@ -20,6 +20,12 @@ class Buyer(Part, frozen=True, kw_only=True):
     customer_id: UUID
 
 
+class Bought(Part, frozen=True, kw_only=True):
+    product_id: str = ""
+    total: Decimal
+    gift_card: bool = False
+
+
 class Purchase(Part, frozen=True, kw_only=True):
     order_id: str
     currency: str
@@ -33,11 +39,32 @@ class Purchase(Part, frozen=True, kw_only=True):
     cancelled_at: Instant | None = None
     customer: Buyer | None = None
     refunds: tuple[Back, ...] = ()
+    fulfilled: bool = False
+    lines: tuple[Bought, ...] = ()
 
 
 class Account(Part, frozen=True, kw_only=True):
     customer_id: UUID
     shopify_customer_id: str
+
+
+class Listed(Part, frozen=True, kw_only=True):
+    product_id: str
+    tags: tuple[str, ...] = ()
+    updated_at: Instant
+
+
+class Gone(Part, frozen=True, kw_only=True):
+    product_id: str
+
+
+class Standing(Part, frozen=True, kw_only=True):
+    """Who the member is by now; a higher version is newer."""
+
+    customer_id: UUID
+    tier: str = ""
+    segment: str = ""
+    version: int = 0
 
 
 class Referral(Part, frozen=True, kw_only=True):
@@ -60,6 +87,9 @@ PACT = Pact(
         Reads(shop.ORDER_EVENTS, Purchase),
         Reads((shop.REFUND_CREATED,), Back),
         Reads((shop.CUSTOMER_CREATED,), Account),
+        Reads((shop.PRODUCT_CREATED, shop.PRODUCT_UPDATED), Listed),
+        Reads((shop.PRODUCT_DELETED,), Gone),
+        Reads((core.CUSTOMER_CREATED, core.CUSTOMER_UPDATED), Standing),
         Reads((core.SETTINGS_UPDATED,), Program),
         Reads((referrals.REFERRAL_COMPLETED,), Referral),
         Reads((users.CUSTOMER_MERGED,), Merged),
