@@ -8,12 +8,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from adapters.postgres.roles import PostgresRoleBook
 from adapters.runtime.host import Process
 from adapters.system import SystemClock
 from adapters.tokens.jwt_tokens import JwtIssuer
 from adapters.tokens.keys import load_signing_keys
 from contracts.caller import Audience, service_caller
 from domain.errors import Unavailable
+from ports.tenancy import within
 from tests.conftest import Run, eventually
 from tests.mesh.edge import Edge
 from tests.mesh.said import world_of
@@ -65,6 +67,25 @@ async def test_a_change_takes_effect_at_the_gateway_within_two_seconds(run: Run)
                 assert await seconds_until(edge, token, status) < 2
         for edge in edges:
             await edge.http.aclose()
+
+
+async def test_a_change_counts_also_when_nobody_hears_of_it(run: Run) -> None:
+    merchant = uuid4()
+    async with run("api_gateway", "auth", "roles") as process:
+        edge = Edge(process)
+        await assign(process, staff(merchant, "owner"), "ann", "owner")
+        token = token_of(process, merchant, "ann", "owner")
+        assert (await edge.get("/v1/api/roles", token)).status_code == 200
+        # As if the process had died between the commit and the event.
+        units = world_of(process).units("roles", PostgresRoleBook)
+        with within((merchant,)):
+            async with units() as unit:
+                await unit.stores.begin_change(merchant)
+                known = await unit.stores.assignment(merchant, "ann")
+                assert known is not None
+                await unit.stores.unassign(known)
+        assert await seconds_until(edge, token, 403) < 2
+        await edge.http.aclose()
 
 
 async def test_known_permissions_survive_the_roles_service(run: Run) -> None:
