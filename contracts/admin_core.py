@@ -16,6 +16,7 @@ from contracts.kit import (
     get,
     post,
 )
+from contracts.limits import REPLAYS
 from domain.errors import InvalidRequest, NotFound
 
 _ADMIN: Final = "admin_core"
@@ -107,6 +108,7 @@ REPLAY_DEAD_LETTER: Final = Operation(
     http=post("/v1/api/dead-letters/replay"),
     errors=(NotFound,),
     idempotency=Idempotency.NATURAL,
+    rate=REPLAYS,
 )
 
 

@@ -15,6 +15,7 @@ from contracts.kit import (
     Response,
     post,
 )
+from contracts.limits import TOKENS
 from contracts.sessions import TokenPair
 from domain.errors import InvalidRequest, Kind, LoyaltyError, NotFound
 
@@ -167,6 +168,7 @@ LOG_IN: Final = Operation(
     http=post("/v1/api/auth/login", bearer="session_token"),
     errors=(InvalidSessionToken, NotFound, MissingScopes, ShopifyUnavailable),
     deadline=_SHOPIFY_SECONDS,
+    rate=TOKENS,
 )
 
 
@@ -194,6 +196,7 @@ LOG_IN_CUSTOMER: Final = Operation(
     summary="A token for the customer whom an extension of the shop is shown to.",
     http=post("/v1/api/auth/customer", bearer="session_token", any_origin=True),
     errors=(InvalidSessionToken, NotFound),
+    rate=TOKENS,
 )
 
 

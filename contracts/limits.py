@@ -24,3 +24,12 @@ and what keeps it from taking the others' share."""
 
 ADDRESS: Final = Rate(6_000, 60)
 """All operations together, of one address: an office, or a shop's own server."""
+
+TOKENS: Final = Rate(300, 60)
+"""Of one address, for tokens in exchange for what cannot be guessed: many customers share one."""
+
+SEARCHES: Final = Rate(300, 60)
+"""Of one shop: they look at far more than they answer."""
+
+REPLAYS: Final = Rate(60, 60)
+"""Of one shop: each does work again that has failed."""

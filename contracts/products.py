@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Final
 
 from contracts.kit import Contracts, Instant, Operation, Page, Request, Response, get
+from contracts.limits import SEARCHES
 from domain.errors import InvalidRequest, NotFound
 
 
@@ -71,6 +72,7 @@ SEARCH_PRODUCTS: Final = Operation(
     summary="Products that match, best first.",
     http=get("/v1/api/products/search"),
     errors=(InvalidRequest,),
+    rate=SEARCHES,
 )
 
 CONTRACTS: Final = Contracts(operations=(GET_PRODUCT, LIST_PRODUCTS, SEARCH_PRODUCTS))

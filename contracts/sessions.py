@@ -21,6 +21,7 @@ from contracts.kit import (
     get,
     post,
 )
+from contracts.limits import TOKENS
 from domain.errors import InvalidRequest, NotFound, Unauthenticated
 
 
@@ -58,6 +59,7 @@ REFRESH_SESSION: Final = Operation(
     "again after a few seconds, it ends the session, for one of two who have it is a thief.",
     http=post("/v1/api/auth/refresh"),
     errors=(Unauthenticated,),
+    rate=TOKENS,
 )
 
 

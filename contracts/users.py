@@ -17,6 +17,7 @@ from contracts.kit import (
     get,
     post,
 )
+from contracts.limits import SEARCHES
 from domain.errors import (
     DuplicateRequest,
     Forbidden,
@@ -98,6 +99,7 @@ LIST_USERS: Final = Operation(
     "with a search those whose names are most like it first.",
     http=get("/v1/api/users"),
     errors=(InvalidRequest, NotFound),
+    rate=SEARCHES,
 )
 
 
