@@ -23,9 +23,10 @@ class Argon2Passwords:
     everything else.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_waiting: int = _MOST_WAITING) -> None:
         self._hasher = PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
         self._one_at_a_time = asyncio.Lock()
+        self._most_waiting = most_waiting
         self._waiting = 0
         self._nobodys: str | None = None
 
@@ -48,7 +49,7 @@ class Argon2Passwords:
         return bool(stored)
 
     async def _in_turn(self, work: Callable[[], ResultT]) -> ResultT:
-        if self._waiting >= _MOST_WAITING:
+        if self._waiting >= self._most_waiting:
             raise Busy
         self._waiting += 1
         try:

@@ -44,7 +44,7 @@ class FirstFactor:
             guess = Guess(account, password_buckets(account, caller.source, device))
             may = await guess.count(unit)
         stored = admin.password_hash if admin is not None and admin.is_active and may else None
-        password = prepared(request.password[: LONGEST + 1])
+        password = prepared(request.password)[: LONGEST + 1]
         right = await self._passwords.matches(stored, password)
         if admin is None or not right:
             raise LogInRefused
