@@ -73,7 +73,8 @@ class Place(NamedTuple):
 
 
 class Members(Protocol):
-    """Works inside one transaction."""
+    """Works inside one transaction. Who has left (``ports.leaving``) is shown no more, and what is
+    learnt of them is told to nobody."""
 
     async def learn(self, told: Mapping[MemberKey, Told]) -> Mapping[MemberKey, Learnt]:
         """Bring profiles up to date: of scores and of the tier the higher version stands.
@@ -82,7 +83,9 @@ class Members(Protocol):
         """
         ...
 
-    async def find(self, key: MemberKey) -> MemberProfile | None: ...
+    async def find(self, key: MemberKey) -> MemberProfile | None:
+        """A member; of one who was merged into another the other."""
+        ...
 
     async def several(
         self, merchant_id: UUID, customers: Sequence[UUID]

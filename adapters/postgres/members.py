@@ -55,9 +55,10 @@ _LEARN: Final = text(
             OR excluded.created_at < c.created_at
             OR (c.shopify_customer_id = '' AND excluded.shopify_customer_id <> '')
         RETURNING merchant_id, customer_id, new.shopify_customer_id, new.segment, new.tier,
-            new.version, old.version AS old_version
+            new.version, old.version AS old_version, new.left_at
     )
-    SELECT * FROM learnt WHERE old_version IS NULL OR old_version < version
+    SELECT * FROM learnt
+    WHERE (old_version IS NULL OR old_version < version) AND left_at IS NULL
     """
 )
 _COUNT: Final = text(
@@ -67,13 +68,21 @@ _COUNT: Final = text(
     ON CONFLICT (merchant_id) DO UPDATE SET members = m.members + excluded.members
     """
 )
+# Who was merged into another is found as who stands for them.
 _FIND: Final = text(
-    "SELECT * FROM customers WHERE merchant_id = :merchant_id AND customer_id = :customer_id"
+    """
+    SELECT * FROM customers
+    WHERE merchant_id = :merchant_id AND left_at IS NULL AND customer_id = coalesce((
+        SELECT kept_id FROM stand_ins
+        WHERE merchant_id = :merchant_id AND customer_id = :customer_id
+    ), :customer_id)
+    """
 )
 _SEVERAL: Final = text(
     """
     SELECT * FROM customers
     WHERE merchant_id = :merchant_id AND customer_id = ANY(CAST(:customers AS uuid[]))
+        AND left_at IS NULL
     """
 )
 # Who never ordered stands at the beginning of time, so that the list has one plain order and a
@@ -84,7 +93,7 @@ _AT: Final = "coalesce({}, CAST('-infinity' AS timestamptz))"
 def _page(*, after: bool, segment: bool, tier: bool) -> str:
     at = _AT.format("last_order_at")
     return f"""
-        SELECT * FROM customers WHERE merchant_id = :merchant_id
+        SELECT * FROM customers WHERE merchant_id = :merchant_id AND left_at IS NULL
         {"AND segment = :segment" if segment else ""}
         {"AND tier = :tier" if tier else ""}
         {

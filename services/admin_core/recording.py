@@ -41,8 +41,12 @@ def _merchant_status(event: Received[auth.MerchantChanged]) -> _Said:
     return f"merchant:{event.merchant_id}", event.body.status
 
 
-def _user(event: Received[users.UserChanged]) -> _Said:
+def _user(event: Received[users.UserChanged] | Received[users.UserDeleted]) -> _Said:
     return f"user:{event.body.user_id}", event.body.kind
+
+
+def _merged(event: Received[users.CustomerMerged]) -> _Said:
+    return f"user:{event.body.merged_id}", f"into {event.body.kept_id}"
 
 
 def _role(event: Received[roles.RoleChanged]) -> _Said:
@@ -128,6 +132,8 @@ _RECORDED: Final[Mapping[Event[Body], _Say]] = {
     admins.ADMIN_INVITED: _invitation,
     sessions.AUTH_REVOKED: _revoked,
     users.USER_CREATED: _user,
+    users.USER_DELETED: _user,
+    users.CUSTOMER_MERGED: _merged,
     roles.ROLE_CREATED: _role,
     roles.ROLE_UPDATED: _role,
     points.EARNED: _points,

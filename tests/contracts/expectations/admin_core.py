@@ -56,6 +56,11 @@ class Person(Part, frozen=True, kw_only=True):
     kind: str
 
 
+class Merged(Part, frozen=True, kw_only=True):
+    kept_id: UUID
+    merged_id: UUID
+
+
 class Role(Part, frozen=True, kw_only=True):
     role_id: UUID
     name: str
@@ -130,7 +135,8 @@ PACT = Pact(
         Reads((admins.ADMIN_CHANGED,), Colleague),
         Reads((admins.ADMIN_INVITED,), Invited),
         Reads((sessions.AUTH_REVOKED,), Ended),
-        Reads((users.USER_CREATED,), Person),
+        Reads((users.USER_CREATED, users.USER_DELETED), Person),
+        Reads((users.CUSTOMER_MERGED,), Merged),
         Reads((roles.ROLE_CREATED, roles.ROLE_UPDATED), Role),
         Reads((points.EARNED, points.ADJUSTED, points.REFUNDED), Moved),
         Reads(

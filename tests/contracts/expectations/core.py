@@ -21,6 +21,17 @@ class Person(Part, frozen=True, kw_only=True):
     occurred_at: Instant
 
 
+class Deleted(Part, frozen=True, kw_only=True):
+    user_id: UUID
+    kind: str
+
+
+class Merged(Part, frozen=True, kw_only=True):
+    kept_id: UUID
+    merged_id: UUID
+    version: int
+
+
 class Scores(Part, frozen=True, kw_only=True):
     customer_id: UUID
     shopify_customer_id: str = ""
@@ -53,6 +64,8 @@ PACT = Pact(
     reads=(
         Reads(shop.ORDER_EVENTS, CountedOrder),
         Reads((users.USER_CREATED,), Person),
+        Reads((users.USER_DELETED,), Deleted),
+        Reads((users.CUSTOMER_MERGED,), Merged),
         Reads((rfm.RFM_UPDATED,), Scores),
         Reads((campaign.TIER_ASSIGNED,), Tier),
         Reads((auth.MERCHANT_CREATED,), NewShop),
