@@ -164,7 +164,7 @@ async def test_permissions_are_known_before_the_shop_is(process: Process) -> Non
     answer = await mesh.call(roles.GET_PERMISSIONS, clerk, gateway)
     assert answer.permissions == ("points:read",)
     elsewhere = service_caller("api_gateway", uuid4())
-    for caller, name in ((gateway, "nobody"), (gateway, "x\0"), (elsewhere, "clerk")):
+    for caller, name in ((gateway, "nobody"), (gateway, "x y"), (elsewhere, "clerk")):
         asked = roles.PermissionsOf(role=name)
         with pytest.raises(NotFound):
             await mesh.call(roles.GET_PERMISSIONS, asked, caller)
@@ -245,7 +245,7 @@ async def test_everything_wrong_is_said_at_once(process: Process) -> None:
     assert {each.pointer for each in refusal.value.problems} == {
         "/name", "/permissions/1", "/permissions/2",
     }  # fmt: skip
-    for name in ("", "x" * 51, "x\0", "1st"):
+    for name in ("", "x" * 51, "x y", "1st"):
         with pytest.raises(InvalidRequest):
             await create(process, owner, name)
         with pytest.raises(NotFound):
@@ -265,7 +265,7 @@ async def test_the_first_to_log_in_owns_the_shop(process: Process) -> None:
     await assign(process, staff(merchant, "owner"), "staff:2", "support")
     assert await admit(process, merchant, "staff:2") == "support"
     assert (await assigned(process, merchant, "staff:1")).permissions == BUILT_IN["owner"]
-    for nobody in ("staff:3", "", "x\0", "x" * 201):
+    for nobody in ("staff:3", "", "x y", "x" * 201):
         found = await assigned(process, merchant, nobody)
         assert (found.role, found.permissions) == ("", ())
     await eventually(lambda: _now(said), lambda bodies: len(bodies) == 3)
@@ -389,7 +389,7 @@ async def test_who_loses_a_role_may_do_nothing(process: Process) -> None:
     after = await assigned(process, merchant, "ann")
     assert (after.role, after.permissions) == ("", ())
     assert after.version > before.version
-    for subject in ("ann", "", "x\0"):
+    for subject in ("ann", "", "x y"):
         with pytest.raises(NotFound):
             await remove(process, owner, subject)
     await eventually(lambda: _now(said))
@@ -424,7 +424,7 @@ async def test_roles_do_not_inherit_in_a_circle(process: Process) -> None:
             return_exceptions=True,
         )
         assert sorted(isinstance(each, InvalidRequest) for each in found) == [False, True]
-    for parents in (["nobody"], ["a1", "x\0"], ["viewer"] * 21):
+    for parents in (["nobody"], ["a1", "x y"], ["viewer"] * 21):
         with pytest.raises(InvalidRequest):
             await create(process, owner, "other", inherits=[*parents, "other"])
     line = ["l0"]
@@ -472,7 +472,7 @@ async def test_a_role_in_use_is_not_removed(process: Process) -> None:
 
 async def test_rubbish_is_refused_with_all_that_is_wrong(process: Process) -> None:
     owner = staff(uuid4(), "owner")
-    for subject in ("", "x\0", "somebody@example.com", "x" * 201, "two words"):
+    for subject in ("", "x y", "somebody@example.com", "x" * 201, "two words"):
         with pytest.raises(InvalidRequest) as refusal:
             await assign(process, owner, subject, "customer")
         assert [each.pointer for each in refusal.value.problems] == ["/subject", "/role"]
