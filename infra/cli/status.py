@@ -52,7 +52,7 @@ def run(known: argparse.Namespace) -> int:
 
 async def probe(processes: list[dict[str, Any]]) -> dict[str, bool]:
     """Asks every service whether it is ready."""
-    services = [process for process in processes if process["kind"] == "service"]
+    services = [process for process in processes if process["kind"] != "server"]
     answers = await asyncio.gather(*(is_ready(process["port"]) for process in services))
     return {process["name"]: answer for process, answer in zip(services, answers, strict=True)}
 

@@ -74,6 +74,7 @@ def welcome(addresses: Mapping[str, str], seconds: float) -> str:
             f"  API       {addresses['api']}",
             f"  webhooks  {addresses['webhooks']}/{{topic}}",
             f"  metrics   {ops}{'/metrics' if 'ops' in addresses else ''}",
+            *([f"  Shopify   {addresses['shopify']}/"] if "shopify" in addresses else []),
             f"  home      {addresses['home']}",
             "",
             "  a token   ./dev.sh loyalnest token",

@@ -14,6 +14,7 @@ SETTINGS = {
     "nats": "LOYALNEST_NATS_PORT",
     "postgres": "LOYALNEST_POSTGRES_PORT",
     "valkey": "LOYALNEST_VALKEY_PORT",
+    "shopify": "LOYALNEST_SHOPIFY_PORT",
 }
 DEFAULT_HTTP_PORT = 8080
 

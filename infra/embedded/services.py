@@ -14,6 +14,8 @@ STOP_PATIENCE = 20.0  # seconds for draining what is in flight
 class Service:
     """One process that serves some services, with its own ops port."""
 
+    kind = "service"
+
     def __init__(
         self, home: Home, name: str, port: int, environment: Mapping[str, str], serve: Sequence[str]
     ) -> None:

@@ -16,7 +16,7 @@ class ProcessState:
     """One process of the stack."""
 
     name: str
-    kind: str  # server or service
+    kind: str  # server, service or demo
     port: int
     pid: int | None
     since: float  # seconds since the epoch
@@ -57,6 +57,7 @@ def addresses(home: Home, ports: dict[str, int]) -> dict[str, str]:
         "nats": f"nats://127.0.0.1:{ports['nats']}",
         "postgres": f"postgresql://127.0.0.1:{ports['postgres']}",
         "valkey": f"redis://127.0.0.1:{ports['valkey']}/0",
+        **({"shopify": f"http://127.0.0.1:{ports['shopify']}"} if "shopify" in ports else {}),
         "home": str(home.path),
         "logs": str(home.logs),
         "environment": str(home.environment),

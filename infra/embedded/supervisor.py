@@ -11,6 +11,7 @@ from pathlib import Path
 
 from infra.embedded import ports, state
 from infra.embedded.child import Child, describe_end
+from infra.embedded.demo_admin import BASE_SETTING, PORT_SETTING, DemoAdmin, api_base
 from infra.embedded.errors import EmbeddedError
 from infra.embedded.home import Home, write_json
 from infra.embedded.server import Server
@@ -24,6 +25,7 @@ BACKOFF_FIRST = 0.2
 BACKOFF_MOST = 10.0
 STEADY = 30.0  # seconds after which a process counts as recovered
 SERVE: tuple[str, ...] = (sys.executable, "-m", "infra.cli.main", "serve")
+ADMIN: tuple[str, ...] = (sys.executable, "-m", "infra.demo_shop.admin")
 SEED: tuple[str, ...] = (sys.executable, "-m", "infra.cli.seed")
 
 Say = Callable[[str], None]
@@ -70,22 +72,30 @@ class Supervisor:
 
     async def _work(self) -> None:
         family = {name: f"ops.{name}" if self._processes else "ops" for name in self._names}
+        # This stack is for development: log-ins without a Shopify account are part of it.
+        demo = os.environ.get(DEMO) or "true"
+        with_admin = demo.lower() in ("1", "true") and not os.environ.get(BASE_SETTING)
+        more_ports = [name for name in family.values() if name != "ops"]
         servers = Servers(
             self.home.path,
             wanted=ports.wanted_from_environment(),
-            more_ports=[name for name in family.values() if name != "ops"],
+            more_ports=[*more_ports, "shopify"] if with_admin else more_ports,
         )
         async with servers:
             for leftover in servers.leftovers:
                 self._say(f"Ended {leftover.name} (pid {leftover.pid}) of an earlier run.")
-            # This stack is for development: log-ins without a Shopify account are part of it.
-            known = servers.environment() | {DEMO: os.environ.get(DEMO, "true")}
+            known = servers.environment() | {DEMO: demo}
+            if with_admin:
+                port = servers.ports["shopify"]
+                known |= {PORT_SETTING: str(port), BASE_SETTING: api_base(port)}
             write_json(self.home.environment, known)
             environment = {**os.environ, **known, "PYTHONUNBUFFERED": "1"}
             services = [
                 Service(self.home, name, servers.ports[family[name]], environment, SERVE)
                 for name in self._names
             ]
+            if with_admin:
+                services.append(DemoAdmin(self.home, servers.ports["shopify"], environment, ADMIN))
             used = {name: port for name, port in servers.ports.items() if "." not in name}
             if self._processes:
                 del used["ops"]
@@ -112,7 +122,7 @@ class Supervisor:
             self._state.processes = [
                 state.ProcessState(
                     unit.name,
-                    "service" if isinstance(unit, Service) else "server",
+                    unit.kind if isinstance(unit, Service) else "server",
                     unit.port,
                     unit.child.pid,
                     unit.child.since,

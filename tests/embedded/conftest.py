@@ -14,7 +14,15 @@ import pytest
 from infra.embedded.home import CHECKOUT
 from infra.embedded.ports import free_port
 
-SETTINGS = ("HOME", "HTTP_PORT", "OPS_PORT", "NATS_PORT", "POSTGRES_PORT", "VALKEY_PORT")
+SETTINGS = (
+    "HOME",
+    "HTTP_PORT",
+    "OPS_PORT",
+    "NATS_PORT",
+    "POSTGRES_PORT",
+    "VALKEY_PORT",
+    "SHOPIFY_PORT",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +32,7 @@ def _no_settings(monkeypatch):
         "NATS_SYNC",
         "SHOPIFY_CLIENT_ID",
         "SHOPIFY_CLIENT_SECRET",
+        "SHOPIFY_API_BASE",
         "NATS_URL",
         "DEMO",
     ):

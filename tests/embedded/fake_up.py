@@ -8,6 +8,7 @@ from infra.embedded import supervisor
 
 if __name__ == "__main__":
     supervisor.SERVE = (sys.executable, "-m", "tests.embedded.fake_service")
+    supervisor.ADMIN = (sys.executable, "-m", "tests.embedded.fake_service")
     supervisor.SEED = (sys.executable, "-c", "")
     up.ITSELF = (sys.executable, "-m", "tests.embedded.fake_up")
     supervisor.HEALTHY_PATIENCE = 10.0

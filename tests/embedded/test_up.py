@@ -17,7 +17,8 @@ from tests.embedded.conftest import until
 def test_up_in_the_foreground_until_ctrl_c(command):
     up = command.start("up")
     status = command.when_healthy()
-    assert {p["name"] for p in status["processes"]} == {"nats", "postgres", "valkey", "all"}
+    names = {"nats", "postgres", "valkey", "all", "shopify"}
+    assert {p["name"] for p in status["processes"]} == names
     assert all(p["ready"] and p["pid"] for p in status["processes"])
     until(lambda: command.status()["demo"] == "seeded")
 
@@ -43,6 +44,7 @@ def test_detached_until_down(command):
     assert urllib.request.urlopen(f"{addresses['api']}/ready").status == 200
     assert addresses["demo"] == "off"
     assert addresses["home"] == str(command.home)
+    assert urllib.request.urlopen(f"{addresses['shopify']}/ready").status == 200
     secrets = [path.read_text().strip() for path in (command.home / "secrets").iterdir()]
     assert not any(secret in result.stdout for secret in secrets)
 
@@ -50,6 +52,18 @@ def test_detached_until_down(command):
     assert command.processes() == []
     assert command("status").returncode == 1
     assert "Nothing runs" in command("down").stdout
+
+
+def test_without_the_demo_or_with_a_real_shopify_there_is_no_admin(command):
+    for settings in (
+        {"LOYALNEST_DEMO": "false"},
+        {"LOYALNEST_SHOPIFY_API_BASE": "https://{shop}"},
+    ):
+        result = command("up", "--detach", "--no-demo", **settings)
+        assert result.returncode == 0, result.stderr
+        assert "shopify" not in json.loads(result.stdout)
+        assert "shopify" not in {p["name"] for p in command.status()["processes"]}
+        command("down")
 
 
 def test_one_process_for_each_service(command):

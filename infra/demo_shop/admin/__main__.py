@@ -12,7 +12,8 @@ import msgspec
 from domain.scopes import REQUIRED_SCOPES
 from infra.demo_shop.admin.credentials import App
 from infra.demo_shop.admin.grants import Grants, Memory
-from infra.demo_shop.admin.server import PORT_SETTING, Admin
+from infra.demo_shop.admin.server import Admin
+from infra.embedded.demo_admin import PORT_SETTING
 from infra.embedded.home import Home, write_private
 
 _FILE: Final = "shopify.json"

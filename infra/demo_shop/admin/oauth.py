@@ -79,7 +79,12 @@ def oauth_routes(grants: Grants, callbacks: Collection[str], wire: Wire) -> list
         await wire.released.wait()
         return Response(answer)
 
-    return [authorize, access_token]
+    @get("/{shop:str}/admin/apps/{client_id:str}", sync_to_thread=False)
+    def installed(request: AnyRequest) -> Response[str]:
+        """Where a merchant finds the app after installing it."""
+        return Response(f"The app is installed in {shop_of(request)}.", media_type="text/plain")
+
+    return [authorize, access_token, installed]
 
 
 def _pair_for(grants: Grants, shop: str, asked: dict[str, object]) -> Pair:

@@ -17,14 +17,17 @@ from infra.demo_shop.admin.browser import browser_routes
 from infra.demo_shop.admin.credentials import App
 from infra.demo_shop.admin.grants import Grants, Refused
 from infra.demo_shop.admin.oauth import Wire, oauth_routes
+from infra.demo_shop.delivery import SHOP_DOMAIN
+from infra.embedded.demo_admin import HOST, PORT_SETTING, api_base
 
-HOST: Final = "127.0.0.1"
-PORT_SETTING: Final = "LOYALNEST_SHOPIFY_PORT"
+_ABOUT: Final = f"""\
+This stands in for Shopify on this machine; nothing here leads anywhere else.
 
-
-def api_base(port: int) -> str:
-    """Where a shop's admin is reached when it is served here; ``{shop}`` becomes its domain."""
-    return f"http://{HOST}:{port}/{{shop}}"
+  /{SHOP_DOMAIN}/session-token?user=1         what App Bridge gives to staff
+  /{SHOP_DOMAIN}/extension-token?customer=1   what extensions get for a customer
+  /{SHOP_DOMAIN}/proxied-query?customer=1     what the app proxy sends for a visitor
+  /{SHOP_DOMAIN}/admin/oauth/…                consent, and tokens for the app
+"""
 
 
 class Admin:
@@ -65,8 +68,12 @@ def web(grants: Grants, callbacks: Collection[str], wire: Wire) -> Litestar:
     def ready() -> dict[str, str]:
         return {"status": "ready"}
 
+    @get("/", sync_to_thread=False)
+    def about() -> Response[str]:
+        return Response(_ABOUT, media_type="text/plain")
+
     return Litestar(
-        [ready, *oauth_routes(grants, callbacks, wire), *browser_routes(grants)],
+        [about, ready, *oauth_routes(grants, callbacks, wire), *browser_routes(grants)],
         exception_handlers={Refused: _refusal},
         openapi_config=None,
         logging_config=None,
