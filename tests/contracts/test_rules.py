@@ -18,6 +18,7 @@ from contracts.kit import (
     Contracts,
     Event,
     Http,
+    Idempotency,
     Operation,
     Request,
     Response,
@@ -195,6 +196,19 @@ def test_public_operations_are_few_and_meant() -> None:
         "frontend.v1.GetPage",
         "frontend.v1.GetAsset",
     }
+
+
+def test_whatever_moves_value_needs_a_key() -> None:
+    """Points, rewards, money. What hands out tokens needs none: its answer must not be kept."""
+    keyless = {
+        name
+        for name, each in REGISTRY.operations.items()
+        if each.permission.partition(":")[0] in ("points", "rewards", "referrals", "plan")
+        and not each.permission.endswith(":read")
+        and each.idempotency is not Idempotency.KEY
+    }
+    # A member has one link, and a friend claims once, however often they ask.
+    assert keyless == {"referrals.v1.CreateLink", "referrals.v1.Claim"}
 
 
 def test_every_kind_of_refusal_has_a_status() -> None:
