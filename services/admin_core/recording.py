@@ -50,7 +50,22 @@ def _merged(event: Received[users.CustomerMerged]) -> _Said:
 
 
 def _role(event: Received[roles.RoleChanged]) -> _Said:
-    return f"role:{event.body.role_id}", f"{event.body.name}: {' '.join(event.body.permissions)}"
+    body = event.body
+    held = " ".join((*body.permissions, *(f"+{parent}" for parent in body.inherits)))
+    return f"role:{body.role_id}", f"{body.name}: {held}"
+
+
+def _role_gone(event: Received[roles.RoleRemoved]) -> _Said:
+    return f"role:{event.body.role_id}", event.body.name
+
+
+def _assigned(event: Received[roles.RoleAssigned]) -> _Said:
+    body = event.body
+    return f"holder:{body.subject}", f"role: {body.before or 'none'} → {body.role}"
+
+
+def _unassigned(event: Received[roles.RoleUnassigned]) -> _Said:
+    return f"holder:{event.body.subject}", f"role: {event.body.role} → none"
 
 
 def _points(event: Received[points.PointsMoved]) -> _Said:
@@ -136,6 +151,9 @@ _RECORDED: Final[Mapping[Event[Body], _Say]] = {
     users.CUSTOMER_MERGED: _merged,
     roles.ROLE_CREATED: _role,
     roles.ROLE_UPDATED: _role,
+    roles.ROLE_DELETED: _role_gone,
+    roles.ROLE_ASSIGNED: _assigned,
+    roles.ROLE_UNASSIGNED: _unassigned,
     points.EARNED: _points,
     points.ADJUSTED: _points,
     points.REFUNDED: _points,

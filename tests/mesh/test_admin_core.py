@@ -15,7 +15,7 @@ from adapters.nats.consumer import Consumer, Consumes
 from adapters.postgres.audit import PostgresAudit
 from adapters.postgres.tenancy import MIGRATION
 from adapters.runtime.host import Process
-from contracts import admin_core, campaign, event_tracking, points, shop
+from contracts import admin_core, campaign, event_tracking, points, roles, shop
 from contracts.admin_core import (
     AuditRecord,
     DeadLetter,
@@ -143,6 +143,35 @@ async def test_an_ended_session_leaves_a_record_of_who_ended_it_and_why(run: Run
         assert (record.action, record.subject) == ("auth.revoked", "holder:staff-7")
         assert record.details == "2 sessions, 0 tokens: reused"
         assert record.actor == "service:auth"
+
+
+async def test_who_gave_whom_which_role_is_recorded(run: Run) -> None:
+    merchant = uuid4()
+    role = uuid4()
+    said: list[tuple[Event[Body], Body]] = [
+        (
+            roles.ROLE_CREATED,
+            roles.RoleChanged(
+                role_id=role, name="clerk", permissions=("points:read",), inherits=("viewer",)
+            ),
+        ),
+        (roles.ROLE_ASSIGNED, roles.RoleAssigned(subject="staff:7", role="clerk", before="viewer")),
+        (roles.ROLE_UNASSIGNED, roles.RoleUnassigned(subject="staff:7", role="clerk")),
+        (roles.ROLE_DELETED, roles.RoleRemoved(role_id=role, name="clerk")),
+    ]
+    async with run("admin_core") as process:
+        for number, (event, body) in enumerate(said):
+            await say(process, event, body, merchant, at=seconds(number))
+        found = await eventually(
+            lambda: log_of(process, service_caller("test", merchant)),
+            lambda records: len(records) == len(said),
+        )
+        assert [(each.action, each.subject, each.details) for each in reversed(found)] == [
+            ("role.created", f"role:{role}", "clerk: points:read +viewer"),
+            ("role.assigned", "holder:staff:7", "role: viewer → clerk"),
+            ("role.unassigned", "holder:staff:7", "role: clerk → none"),
+            ("role.deleted", f"role:{role}", "clerk"),
+        ]
 
 
 async def test_the_log_is_searched_and_paged(run: Run) -> None:

@@ -65,6 +65,23 @@ class Role(Part, frozen=True, kw_only=True):
     role_id: UUID
     name: str
     permissions: tuple[str, ...]
+    inherits: tuple[str, ...] = ()
+
+
+class RoleGone(Part, frozen=True, kw_only=True):
+    role_id: UUID
+    name: str
+
+
+class Given(Part, frozen=True, kw_only=True):
+    subject: str
+    role: str
+    before: str = ""
+
+
+class Taken(Part, frozen=True, kw_only=True):
+    subject: str
+    role: str
 
 
 class Moved(Part, frozen=True, kw_only=True):
@@ -138,6 +155,9 @@ PACT = Pact(
         Reads((users.USER_CREATED, users.USER_DELETED), Person),
         Reads((users.CUSTOMER_MERGED,), Merged),
         Reads((roles.ROLE_CREATED, roles.ROLE_UPDATED), Role),
+        Reads((roles.ROLE_DELETED,), RoleGone),
+        Reads((roles.ROLE_ASSIGNED,), Given),
+        Reads((roles.ROLE_UNASSIGNED,), Taken),
         Reads((points.EARNED, points.ADJUSTED, points.REFUNDED), Moved),
         Reads(
             (
