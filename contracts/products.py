@@ -58,10 +58,11 @@ LIST_PRODUCTS: Final = Operation(
 
 
 class SearchProducts(Request, frozen=True, kw_only=True):
-    """``query`` may be misspelt; ``limit`` is 1 to 100."""
+    """``query`` may be misspelt; ``limit`` is 1 to 250."""
 
     query: str
     limit: int = 20
+    cursor: str | None = None
 
 
 SEARCH_PRODUCTS: Final = Operation(

@@ -20,6 +20,21 @@ class Place(NamedTuple):
     product_id: str
 
 
+class Rank(NamedTuple):
+    """Where a page of what was found ended. Less is better, the first that differs decides: titles
+    that are what was asked for, that begin so, that have a word beginning so; then how unlike a
+    product is, and what tells those apart that are alike. ``best`` is the best likeness of all."""
+
+    other: bool
+    begins_otherwise: bool
+    without: bool
+    unlike: float
+    length: int
+    title: str
+    product_id: str
+    best: float
+
+
 class Catalogue(Protocol):
     """Works inside one transaction."""
 
@@ -40,8 +55,8 @@ class Catalogue(Protocol):
         ...
 
     async def search(
-        self, merchant_id: UUID, words: Sequence[str], limit: int
-    ) -> Sequence[Product]:
+        self, merchant_id: UUID, words: Sequence[str], after: Rank | None, limit: int
+    ) -> Sequence[tuple[Rank, Product]]:
         """Products in whose title, vendor, type or tags each of the (folded) words is found,
         possibly misspelt; best first: exact titles, titles that begin so, then by likeness."""
         ...

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.shop import Product
 from domain.search import folded
-from ports.catalogue import Place, ProductKey
+from ports.catalogue import Place, ProductKey, Rank
 
 _COLUMNS: Final = (
     "product_id, title, handle, vendor, product_type, tags, status, price_min, price_max,"
@@ -93,22 +93,40 @@ _NEAR_THE_BEST: Final = 0.6
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
+_RANK: Final = "other, begins_otherwise, without, unlike, length, sort_title, product_id"
+_AFTER: Final = f"""
+    AND ({_RANK}) > (
+        CAST(:other AS boolean), CAST(:begins_otherwise AS boolean), CAST(:without AS boolean),
+        CAST(:unlike AS double precision), CAST(:length AS integer), CAST(:title AS text),
+        CAST(:product_id AS text)
+    )
+"""
+
+
 @cache
-def _search(words: int) -> TextClause:
-    """The query for so many words; they are only ever parameters."""
+def _search(words: int, *, goes_on: bool) -> TextClause:
+    """The query for so many words; they are only ever parameters. A page that ``goes_on`` measures
+    by the best that the first one found, so that what has come since changes nothing."""
     each = [f"CAST(:word{n} AS text)" for n in range(words)]
     found = " AND ".join(f"search_all %> {word}" for word in each)
     likeness = " + ".join(f"word_similarity({word}, search_all)" for word in each)
     return text(
         f"""
-        SELECT {_COLUMNS}, ({likeness}) / {words} AS likeness
-        FROM products_searched WHERE merchant_id = :merchant_id AND NOT removed AND {found}
-        ORDER BY
-            search_title = :query DESC,
-            starts_with(search_title, :query) DESC,
-            strpos(' ' || search_title, ' ' || :query) > 0 DESC,
-            likeness DESC, length(search_title), sort_title, product_id
-        LIMIT :most
+        WITH alike AS (
+            SELECT {_COLUMNS}, search_title <> :query AS other,
+                NOT starts_with(search_title, :query) AS begins_otherwise,
+                strpos(' ' || search_title, ' ' || :query) = 0 AS without,
+                CAST(-({likeness}) / {words} AS double precision) AS unlike,
+                length(search_title) AS length, sort_title
+            FROM products_searched WHERE merchant_id = :merchant_id AND NOT removed AND {found}
+        ), measured AS (
+            SELECT *, {
+            "CAST(:best AS double precision)" if goes_on else "-min(unlike) OVER ()"
+        } AS best
+            FROM alike
+        )
+        SELECT * FROM measured WHERE -unlike >= best * {_NEAR_THE_BEST} {_AFTER if goes_on else ""}
+        ORDER BY {_RANK} LIMIT :most
         """
     )
 
@@ -180,19 +198,30 @@ class PostgresCatalogue:
         return [(Place(row.sort_title, row.product_id), _product(row)) for row in rows]
 
     async def search(
-        self, merchant_id: UUID, words: Sequence[str], limit: int
-    ) -> Sequence[Product]:
+        self, merchant_id: UUID, words: Sequence[str], after: Rank | None, limit: int
+    ) -> Sequence[tuple[Rank, Product]]:
         await self._connection.execute(_PREPARE, {"least": str(_LEAST)})
         plain = [_plain(word) for word in words]
         parameters: dict[str, Any] = {f"word{n}": word for n, word in enumerate(plain)}
-        rows = (
-            await self._connection.execute(
-                _search(len(words)),
-                parameters | {"merchant_id": merchant_id, "query": " ".join(plain), "most": limit},
-            )
-        ).all()
-        best = max((row.likeness for row in rows), default=0)
-        return [_product(row) for row in rows if row.likeness >= best * _NEAR_THE_BEST]
+        parameters |= {"merchant_id": merchant_id, "query": " ".join(plain), "most": limit}
+        if after is not None:
+            parameters |= after._asdict()
+        query = _search(len(words), goes_on=after is not None)
+        rows = await self._connection.execute(query, parameters)
+        return [(_rank(row), _product(row)) for row in rows]
+
+
+def _rank(row: Row[Any]) -> Rank:
+    return Rank(
+        other=row.other,
+        begins_otherwise=row.begins_otherwise,
+        without=row.without,
+        unlike=row.unlike,
+        length=row.length,
+        title=row.sort_title,
+        product_id=row.product_id,
+        best=row.best,
+    )
 
 
 def _plain(text: str) -> str:

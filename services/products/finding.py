@@ -6,15 +6,14 @@ from typing import Final
 import msgspec
 
 from contracts.caller import Caller
+from contracts.paging import BAD_CURSOR, limit_problems
 from contracts.products import GetProduct, ListProducts, ProductCard, Products, SearchProducts
 from contracts.shop import Product
 from domain.errors import InvalidRequest, NotFound, Problem
 from domain.search import words_of
-from ports.catalogue import Catalogue, Place, ProductKey
+from ports.catalogue import Catalogue, Place, ProductKey, Rank
 from ports.unit import Units
 
-_MOST_LISTED: Final = 250
-_MOST_FOUND: Final = 100
 _MOST_QUERY: Final = 200
 _MOST_WORDS: Final = 8
 
@@ -31,14 +30,12 @@ class Shelves:
         return _card(found)
 
     async def list(self, caller: Caller, request: ListProducts) -> Products:
-        problems = []
-        if not 1 <= request.limit <= _MOST_LISTED:
-            problems.append(Problem("/limit", f"1 to {_MOST_LISTED} products."))
+        problems = limit_problems(request.limit)
         after = None
         if request.cursor is not None:
             after = _place(request.cursor)
             if after is None:
-                problems.append(Problem("/cursor", "This is no cursor of ours."))
+                problems.append(BAD_CURSOR)
         if problems:
             raise InvalidRequest(problems=problems)
         async with self._units() as unit:
@@ -51,31 +48,54 @@ class Shelves:
 
     async def search(self, caller: Caller, request: SearchProducts) -> Products:
         """Products that match, best first; nothing for a query without a letter or digit."""
-        problems = []
+        problems = limit_problems(request.limit)
         if not 0 < len(request.query.strip()) <= _MOST_QUERY:
             problems.append(Problem("/query", f"1 to {_MOST_QUERY} characters are needed."))
-        if not 1 <= request.limit <= _MOST_FOUND:
-            problems.append(Problem("/limit", f"1 to {_MOST_FOUND} products."))
+        after = None
+        if request.cursor is not None:
+            after = _rank(request.cursor)
+            if after is None:
+                problems.append(BAD_CURSOR)
         if problems:
             raise InvalidRequest(problems=problems)
         words = words_of(request.query)[:_MOST_WORDS]
         if not words:
             return Products(products=())
         async with self._units() as unit:
-            found = await unit.stores.search(caller.tenant, words, request.limit)
-        return Products(products=tuple(map(_card, found)))
+            found = await unit.stores.search(caller.tenant, words, after, request.limit + 1)
+        page = found[: request.limit]
+        return Products(
+            products=tuple(_card(product) for _, product in page),
+            next_cursor=_cursor(page[-1][0]) if len(found) > len(page) else None,
+        )
 
 
 def _card(product: Product) -> ProductCard:
     return ProductCard(**msgspec.structs.asdict(product))
 
 
-def _cursor(place: Place) -> str:
+def _cursor(place: Place | Rank) -> str:
     return urlsafe_b64encode(msgspec.json.encode(place)).decode()
 
 
 def _place(cursor: str) -> Place | None:
     try:
-        return msgspec.json.decode(urlsafe_b64decode(cursor.encode()), type=Place)
+        place = msgspec.json.decode(urlsafe_b64decode(cursor.encode()), type=Place)
     except (ValueError, msgspec.MsgspecError):
         return None
+    return None if _is_no_text(place.title, place.product_id) else place
+
+
+def _rank(cursor: str) -> Rank | None:
+    try:
+        rank = msgspec.json.decode(urlsafe_b64decode(cursor.encode()), type=Rank)
+    except (ValueError, msgspec.MsgspecError):
+        return None
+    if _is_no_text(rank.title, rank.product_id) or not 0 <= rank.length < 2**31:
+        return None
+    return rank
+
+
+def _is_no_text(*parts: str) -> bool:
+    """What the storage takes for no text; nothing that it was given a cursor of."""
+    return any("\0" in part for part in parts)

@@ -149,7 +149,7 @@ async def test_search_takes_anything_for_a_text(run: Run) -> None:
         ):  # fmt: skip
             await search(process, merchant, odd)
         assert len(await search(process, merchant, "snowboard")) == 3
-        for query, limit in (("", 0), ("  ", 101), ("a" * 201, 0)):
+        for query, limit in (("", 0), ("  ", 251), ("a" * 201, 0)):
             with pytest.raises(InvalidRequest) as caught:
                 await search(process, merchant, query, limit)
-            assert [each.pointer for each in caught.value.problems] == ["/query", "/limit"]
+            assert {each.pointer for each in caught.value.problems} == {"/query", "/limit"}
