@@ -27,7 +27,7 @@ _KEEP_FAILURES: Final = text(
     INSERT INTO admin_failures (account, bucket, failures, last_at)
     SELECT :account, bucket, failures, last_at
     FROM json_to_recordset(CAST(:rows AS json))
-        AS r (bucket text, failures integer, last_at timestamptz)
+        AS r (bucket text, failures double precision, last_at timestamptz)
     ON CONFLICT (account, bucket) DO UPDATE SET
         failures = excluded.failures, last_at = excluded.last_at
     """

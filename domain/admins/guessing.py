@@ -10,14 +10,12 @@ A guess is counted before it is checked, so that many at the same moment are as 
 right one is taken out again.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
-
-FORGOTTEN_AFTER: Final = timedelta(days=1)
-"""A bucket without a failure for this long is empty."""
 
 
 class Pace(StrEnum):
@@ -33,23 +31,37 @@ class Pace(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Patience:
     """``free`` failures cost nothing; the next costs a wait of ``first``, and each after that twice
-    as much as the one before, ``longest`` at most."""
+    as much as the one before, ``longest`` at most. In every ``leak`` one failure is forgotten."""
 
     free: int
     first: timedelta
     longest: timedelta
+    leak: timedelta
 
+    @property
+    def most(self) -> int:
+        """Failures beyond these do not make the wait longer, and are not counted."""
+        return self.free + math.ceil(math.log2(self.longest / self.first))
+
+
+_SECOND: Final = timedelta(seconds=1)
+_MINUTE: Final = timedelta(minutes=1)
+_HOUR: Final = timedelta(hours=1)
 
 PATIENCE: Final[Mapping[Pace, Patience]] = {
-    Pace.DEVICE: Patience(8, timedelta(seconds=2), timedelta(minutes=15)),
-    Pace.SOURCE: Patience(5, timedelta(seconds=2), timedelta(minutes=15)),
-    # Many sources at once. It takes more than mistyping to get here, and then new devices wait.
-    Pace.STRANGERS: Patience(100, timedelta(minutes=1), timedelta(hours=1)),
+    Pace.DEVICE: Patience(8, 2 * _SECOND, 15 * _MINUTE, _HOUR),
+    Pace.SOURCE: Patience(5, 2 * _SECOND, _HOUR, _HOUR),
+    # Many sources at once. Four that never rest are forgotten as quickly as they guess; twenty at
+    # once get here, and then new devices wait.
+    Pace.STRANGERS: Patience(100, _MINUTE, _HOUR, 15 * _MINUTE),
     # Six digits, three of which are right at any time. Whoever gets this far knows the password,
     # so no stranger does.
-    Pace.CODES_DEVICE: Patience(8, timedelta(seconds=10), timedelta(hours=1)),
-    Pace.CODES_STRANGERS: Patience(8, timedelta(seconds=30), timedelta(hours=1)),
+    Pace.CODES_DEVICE: Patience(8, 10 * _SECOND, _HOUR, _HOUR),
+    Pace.CODES_STRANGERS: Patience(8, 30 * _SECOND, _HOUR, _HOUR),
 }
+
+FORGOTTEN_AFTER: Final = timedelta(days=2)
+"""After this long every bucket is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +80,9 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """What a bucket holds."""
+    """What a bucket held when the last failure fell into it, that one included."""
 
-    count: int = 0
+    count: float = 0
     last_at: datetime | None = None
 
 
@@ -95,31 +107,36 @@ def code_buckets(account: str, device: str) -> tuple[Bucket, ...]:
     return (Bucket(Pace.CODES_STRANGERS, account, shared=True),)
 
 
-def wait(pace: Pace, count: int) -> timedelta:
+def wait(pace: Pace, count: float) -> timedelta:
     """How long after the last of so many failures the next guess may come."""
     patience = PATIENCE[pace]
-    over = count - patience.free
+    # One that is forgotten in part still counts, or there would be one free guess more.
+    over = min(math.ceil(count), patience.most) - patience.free
     if over < 0:
         return timedelta(0)
-    # The exponent is bounded, for a power without end would not fit into a time.
-    return min(patience.longest, patience.first * (1 << min(over, 20)))
+    return min(patience.longest, patience.first * (1 << over))
+
+
+def left(pace: Pace, failures: Failures, now: datetime) -> float:
+    """How many of them are not forgotten yet."""
+    if failures.last_at is None:
+        return 0
+    since = max(timedelta(0), now - failures.last_at)
+    return max(0, failures.count - since / PATIENCE[pace].leak)
 
 
 def may_guess(held: Iterable[tuple[Bucket, Failures]], now: datetime) -> bool:
     """Whether a guess that falls into these buckets is looked at at all."""
     return all(
-        failures.last_at is None
-        or _is_forgotten(failures, now)
-        or now >= failures.last_at + wait(bucket.pace, failures.count)
+        failures.last_at is None or now >= failures.last_at + wait(bucket.pace, failures.count)
         for bucket, failures in held
     )
 
 
-def counted(failures: Failures, now: datetime) -> Failures:
+def counted(bucket: Bucket, failures: Failures, now: datetime) -> Failures:
     """With one guess more."""
-    if failures.last_at is None or _is_forgotten(failures, now):
-        return Failures(1, now)
-    return Failures(failures.count + 1, max(now, failures.last_at))
+    count = min(left(bucket.pace, failures, now) + 1, PATIENCE[bucket.pace].most)
+    return Failures(count, now if failures.last_at is None else max(now, failures.last_at))
 
 
 def excused(bucket: Bucket, failures: Failures) -> Failures:
@@ -127,7 +144,3 @@ def excused(bucket: Bucket, failures: Failures) -> Failures:
     if bucket.shared and failures.count > 1:
         return Failures(failures.count - 1, failures.last_at)
     return NONE
-
-
-def _is_forgotten(failures: Failures, now: datetime) -> bool:
-    return failures.last_at is not None and now >= failures.last_at + FORGOTTEN_AFTER

@@ -21,7 +21,7 @@ class Guess:
         now = unit.now()
         if not may_guess(held.items(), now):
             return False
-        after = {bucket.name: counted(failures, now) for bucket, failures in held.items()}
+        after = {bucket.name: counted(bucket, failures, now) for bucket, failures in held.items()}
         await unit.stores.log_ins.keep_failures(self.account, after)
         return True
 

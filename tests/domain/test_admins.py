@@ -30,7 +30,7 @@ class Door:
         if not guessing.may_guess(found, now):
             return False
         for bucket, failures in found:
-            after = guessing.counted(failures, now)
+            after = guessing.counted(bucket, failures, now)
             self.held[bucket.name] = guessing.excused(bucket, after) if right else after
         return True
 
@@ -135,35 +135,57 @@ def test_the_same_holds_for_second_factors(script):
 
 
 @given(st.lists(st.integers(0, 90), min_size=1, max_size=400), st.sampled_from(list(Pace)))
+@example([0] * 400, Pace.STRANGERS)
+@example([90] * 400, Pace.SOURCE)
 def test_guesses_are_few_however_they_are_timed(waits, pace):
-    """From empty, at most the free ones, those of the doubling waits, and one for each longest
-    wait: whoever is quicker is not looked at."""
+    """From empty, at most the free ones, those of the doubling waits, one for each longest wait,
+    and one for each that was forgotten: whoever is quicker is not looked at."""
     bucket = guessing.Bucket(pace, "anna")
     door, now = Door(), NOW
     looked_at = 0
     for seconds in waits:
         now += seconds * SECOND
         looked_at += door.guess([bucket], now)
-    patience = PATIENCE[pace]
-    doublings = (patience.longest // patience.first).bit_length()
-    assert looked_at <= patience.free + 1 + doublings + (now - NOW) // patience.longest
+    patience, time = PATIENCE[pace], now - NOW
+    assert looked_at <= patience.most + 1 + time // patience.longest + time // patience.leak
 
 
-@given(st.integers(0, 5_000), st.integers(0, 200_000), st.sampled_from(list(Pace)))
+counts = st.floats(0, 5_000)
+paces = st.sampled_from(list(Pace))
+
+
+@given(counts, st.integers(0, 200_000), paces)
 def test_waiting_never_makes_it_worse(count, seconds, pace):
-    held = [(guessing.Bucket(pace, "anna"), Failures(count, NOW))]
+    failures = Failures(count, NOW)
+    held = [(guessing.Bucket(pace, "anna"), failures)]
     later = NOW + seconds * SECOND
     if guessing.may_guess(held, later):
         assert guessing.may_guess(held, later + SECOND)
-    assert guessing.may_guess(held, NOW + guessing.FORGOTTEN_AFTER)
-    assert guessing.wait(pace, count) <= guessing.wait(pace, count + 1)
+    assert guessing.may_guess(held, NOW + PATIENCE[pace].longest)
+    assert guessing.left(pace, failures, later) >= guessing.left(pace, failures, later + SECOND)
+
+
+@given(counts, counts, paces)
+def test_more_failures_are_never_a_shorter_wait(one, other, pace):
+    fewer, more = sorted((one, other))
+    assert guessing.wait(pace, fewer) <= guessing.wait(pace, more) <= PATIENCE[pace].longest
+
+
+@given(st.lists(st.integers(0, 90), max_size=300), paces)
+def test_everything_is_forgotten_in_the_end(waits, pace):
+    bucket = guessing.Bucket(pace, "anna")
+    door, now = Door(), NOW
+    for seconds in waits:
+        now += seconds * SECOND
+        door.guess([bucket], now)
+    held = door.held.get(bucket.name, NONE)
+    assert guessing.left(pace, held, now + guessing.FORGOTTEN_AFTER) == 0
 
 
 def test_the_waits_of_one_source():
-    assert [guessing.wait(Pace.SOURCE, count).total_seconds() for count in (0, 4, 5, 6, 7, 13)] == [
-        0, 0, 2, 4, 8, 512,
-    ]  # fmt: skip
-    assert guessing.wait(Pace.SOURCE, 14) == guessing.wait(Pace.SOURCE, 10**9)
+    waits = [guessing.wait(Pace.SOURCE, count).total_seconds() for count in (0, 4, 4.1, 6, 7, 13)]
+    assert waits == [0, 0, 2, 4, 8, 512]
+    assert guessing.wait(Pace.SOURCE, 16) == guessing.wait(Pace.SOURCE, 10**9) == timedelta(hours=1)
 
 
 def test_many_sources_are_strangers_together():
@@ -176,6 +198,21 @@ def test_many_sources_are_strangers_together():
     assert door.guess(password_buckets("anna", sources[0], "laptop"), NOW)
 
 
+@given(st.integers(1, 4), st.integers(1, 30))
+def test_a_few_sources_close_no_account_however_long_they_go_on(sources, days):
+    """Each guesses as soon as it may, day and night; a new device still gets in at any moment."""
+    door, now = Door(), NOW
+    free_at = [NOW] * sources
+    while now < NOW + days * timedelta(days=1):
+        which = min(range(sources), key=free_at.__getitem__)
+        now = max(now, free_at[which])
+        buckets = password_buckets("anna", f"host {which}", "")
+        assert door.guess(buckets, now)
+        source = buckets[0]
+        free_at[which] = now + guessing.wait(source.pace, door.held[source.name].count)
+        assert door.guess(password_buckets("anna", "a new device", ""), now, right=True)
+
+
 def test_a_right_guess_excuses_only_itself():
     door = Door()
     for _ in range(50):
@@ -185,13 +222,9 @@ def test_a_right_guess_excuses_only_itself():
     assert not door.guess(password_buckets("anna", "home", ""), NOW, right=True)
 
 
-def test_a_day_without_failures_forgets():
-    stale = Failures(10_000, NOW)
-    later = NOW + guessing.FORGOTTEN_AFTER
-    assert guessing.counted(stale, later) == Failures(1, later)
-    assert guessing.counted(stale, NOW + SECOND) == Failures(10_001, NOW + SECOND)
-    # A clock that was set back does not shorten a wait.
-    assert guessing.counted(stale, NOW - SECOND).last_at == NOW
+def test_a_clock_that_was_set_back_shortens_no_wait():
+    bucket = guessing.Bucket(Pace.SOURCE, "anna")
+    assert guessing.counted(bucket, Failures(7, NOW), NOW - SECOND) == Failures(8, NOW)
 
 
 # --- the second factor -------------------------------------------------------------------------

@@ -59,7 +59,7 @@ def upgrade() -> None:
         CREATE TABLE admin_failures (
             account text NOT NULL,
             bucket text NOT NULL,
-            failures integer NOT NULL,
+            failures double precision NOT NULL,
             last_at timestamptz NOT NULL,
             PRIMARY KEY (account, bucket)
         )
