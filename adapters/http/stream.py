@@ -15,14 +15,10 @@ from litestar.handlers import WebsocketRouteHandler
 from adapters.tasks import end_all
 from adapters.telemetry.metrics import STREAM_LISTENERS
 from contracts.caller import Audience, Caller
+from contracts.streams import GAP, OPEN, POINTS, PROTOCOL
 from domain.errors import LoyaltyError, Unauthenticated
 from domain.rbac import allows
 from ports.tokens import Claims
-
-PATH: Final = "/api/points/stream"
-PROTOCOL: Final = "loyalnest"
-"""The WebSocket subprotocol; the token follows it as a second one, since a browser can set no
-header here and an address with a token in it ends up in logs."""
 
 MOST_WAITING: Final = 500
 """Events kept for a listener that is slower than its shop; older ones are dropped and counted."""
@@ -31,7 +27,6 @@ ALLOWED_SECONDS: Final = 1.0
 """How often it is asked whether whoever listens still may. A role that was taken away, or a session
 that was ended, counts within two seconds everywhere; a request asks anew, a listener has to be."""
 
-_PERMISSION: Final = "points:read"
 _UNAUTHENTICATED: Final = 4401
 _FORBIDDEN: Final = 4403
 _TRY_AGAIN_LATER: Final = 1013
@@ -92,7 +87,7 @@ class _Listener:
             await self._something.wait()
         if self._missed:
             missed, self._missed = self._missed, 0
-            return _encode(_Message("stream.gap", msgspec.Raw(_encode({"missed": missed}))))
+            return _encode(_Message(GAP, msgspec.Raw(_encode({"missed": missed}))))
         return self._waiting.popleft()
 
 
@@ -117,7 +112,7 @@ def stream_route(caller_of: CallerOfToken, live: Live) -> WebsocketRouteHandler:
             STREAM_LISTENERS.dec()
             await live.remove(merchant_id, listener)
 
-    return WebsocketRouteHandler(path=PATH)(handle)
+    return WebsocketRouteHandler(path=POINTS.path)(handle)
 
 
 async def _admitted(caller_of: CallerOfToken, token: str) -> tuple[Caller, UUID, datetime]:
@@ -128,7 +123,7 @@ async def _admitted(caller_of: CallerOfToken, token: str) -> tuple[Caller, UUID,
         raise _Refused(_UNAUTHENTICATED, error.code) from error
     except LoyaltyError as error:
         raise _Refused(_TRY_AGAIN_LATER, error.code) from error
-    if not allows(frozenset(caller.permissions), _PERMISSION) or caller.merchant_id is None:
+    if not allows(frozenset(caller.permissions), POINTS.permission) or caller.merchant_id is None:
         raise _Refused(_FORBIDDEN, "FORBIDDEN")
     return caller, caller.merchant_id, claims.expires_at
 
@@ -150,7 +145,7 @@ async def _serve(
     token: str,
 ) -> None:
     """Until the other side leaves, its token is over, or it is refused."""
-    await socket.send_text(_encode(_Message("stream.open", msgspec.Raw(b"{}"))).decode())
+    await socket.send_text(_encode(_Message(OPEN, msgspec.Raw(b"{}"))).decode())
     refused = asyncio.create_task(_until_refused(caller_of, token))
     tasks = {
         asyncio.create_task(_send(socket, listener)),

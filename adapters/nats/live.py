@@ -10,11 +10,12 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from contracts.kit import Body, BodyT, Event
+from contracts.streams import POINTS
 
 Listener = Callable[[str, bytes], None]
 """(event name, payload); must not block."""
 
-TOPICS: Final = ("evt.points.*", "evt.referral.*", "evt.vip_tier.*", "evt.badge.*")
+TOPICS: Final = tuple(f"evt.{area}.*" for area in POINTS.areas)
 
 
 class LiveEvents:

@@ -2,9 +2,16 @@
 
 from typing import Any, Final
 
+from contracts.generate.asyncapi_streams import (
+    stream_channel,
+    stream_key,
+    stream_messages,
+    stream_send,
+)
 from contracts.generate.examples import example
 from contracts.generate.schemas import Schema, Schemas, component, describe, name_of
 from contracts.kit import Body, Event, Registry
+from contracts.streams import STREAMS
 
 _NATS: Final = {"nats": {"bindingVersion": "0.1.0"}}
 _INTRODUCTION: Final = """\
@@ -12,7 +19,24 @@ Every event of the mesh, generated from `contracts/`. Subjects end in the id of 
 stored by JetStream: `shop.>` in the stream WEBHOOKS, `evt.>` in EVENTS. Delivery is at least once
 and in no particular order, so readers drop repeats by the event's id and order by what is in the
 body. Bodies hold no personal data: only what is sealed for the shop, or a blind index. Unknown
-fields are to be ignored."""
+fields are to be ignored.
+
+Some of them the gateway passes on to the outside world while they happen, over WebSockets."""
+
+_SERVERS: Final[Schema] = {
+    "mesh": {
+        "host": "nats:4222",
+        "protocol": "nats",
+        "description": "Inside, for services only.",
+    },
+    "gateway": {
+        "host": "{host}",
+        "protocol": "ws",
+        "description": "What the outside world reaches; over TLS in production.",
+        "variables": {"host": {"default": "127.0.0.1:8080"}},
+    },
+}
+_MESH: Final = [{"$ref": "#/servers/mesh"}]
 
 
 def asyncapi(registry: Registry, schemas: Schemas) -> Schema:
@@ -21,11 +45,15 @@ def asyncapi(registry: Registry, schemas: Schemas) -> Schema:
     return {
         "asyncapi": "3.0.0",
         "info": {"title": "LoyalNest events", "version": "1", "description": _INTRODUCTION},
+        "servers": _SERVERS,
         "defaultContentType": "application/json",
-        "channels": {each.topic: _channel(each) for each in events},
-        "operations": {f"send.{each.topic}": _send(each) for each in events},
+        "channels": {each.topic: _channel(each) for each in events}
+        | {stream_key(each): stream_channel(each, each.events(events)) for each in STREAMS},
+        "operations": {f"send.{each.topic}": _send(each) for each in events}
+        | {f"send.{stream_key(each)}": stream_send(each) for each in STREAMS},
         "components": {
-            "messages": {each.topic: _message(each, schemas) for each in events},
+            "messages": {each.topic: _message(each, schemas) for each in events}
+            | stream_messages(STREAMS, events, schemas),
             "messageTraits": {"event": {"headers": _HEADERS}},
             "parameters": {
                 "merchant_id": {"description": "The shop it happened in, a UUID."},
@@ -39,6 +67,7 @@ def _channel(event: Event[Body]) -> Schema:
     return {
         "address": f"{event.topic}.{{merchant_id}}",
         "summary": event.summary,
+        "servers": _MESH,
         "parameters": {"merchant_id": {"$ref": "#/components/parameters/merchant_id"}},
         "messages": {"event": {"$ref": f"#/components/messages/{event.topic}"}},
     }

@@ -1,48 +1,63 @@
 """What the outside world may ask: every operation with an HTTP binding, as OpenAPI 3.1."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from contracts.frontend import File
 from contracts.generate.examples import example
+from contracts.generate.refusals import header_components, headers, refused
 from contracts.generate.schemas import Schema, Schemas, component, describe, name_of
-from contracts.http import IDEMPOTENCY_KEY, PROBLEM_JSON, STATUS, ProblemDocument
+from contracts.http import (
+    IDEMPOTENCY_KEY,
+    AddressTooLong,
+    BodyTooSlow,
+    HeadersTooLarge,
+    NotJson,
+    ProblemDocument,
+)
 from contracts.kit import PUBLIC, Http, Idempotency, Operation, Registry, Request
+from contracts.limits import RATES
 from domain.errors import (
     Busy,
     DeadlineExceeded,
     Forbidden,
     InternalError,
     InvalidRequest,
-    LoyaltyError,
     NotFound,
+    RateLimitExceeded,
+    TooLarge,
     Unauthenticated,
     Unavailable,
 )
+from domain.limits import Rate
 
 AnyOperation = Operation[Request, msgspec.Struct]
 
 
-class _Refusal(NamedTuple):
-    status: int
-    code: str
-    title: str
-
-
-def _refusal(error: type[LoyaltyError]) -> _Refusal:
-    return _Refusal(STATUS[error.kind], error.code, error.title)
-
-
-_ALWAYS: Final = (InvalidRequest, InternalError, Unavailable, Busy, DeadlineExceeded)
-"""What any call through the gateway may be answered, besides the errors it declares."""
-_TOO_LARGE: Final = _Refusal(413, "TOO_LARGE", "The body is larger than this path takes.")
-_MALFORMED: Final = _Refusal(
-    400, "MALFORMED_PAYLOAD", "The webhook's body is not what its topic promises."
+_ALWAYS: Final = (
+    InvalidRequest,
+    AddressTooLong,
+    RateLimitExceeded,
+    HeadersTooLarge,
+    InternalError,
+    Unavailable,
+    Busy,
+    DeadlineExceeded,
 )
+"""What any call through the gateway may be answered, besides the errors it declares."""
+_WITH_BODY: Final = (BodyTooSlow, TooLarge, NotJson)
+
+
+class _MalformedPayload(InvalidRequest):
+    """As the edge calls a webhook that it cannot read."""
+
+    code = "MALFORMED_PAYLOAD"
+    title = "The webhook's body is not what its topic promises."
+
 
 _PATH_PARAMETER: Final = re.compile(r"{([a-z_]+)(?::path)?}")
 _INTRODUCTION: Final = """\
@@ -51,7 +66,10 @@ Every operation that LoyalNest answers over HTTP, generated from `contracts/`.
 The shop is the one the access token was issued for; no request names it. Amounts are decimal texts
 in the shop's currency, points are integers, times are RFC 3339 in UTC. Lists come in pages: pass
 `next_cursor` back as `cursor` until it is null. A refusal is a problem document whose `code` is
-stable; everything wrong with a request is in its `errors`."""
+stable; everything wrong with a request is in its `errors`.
+
+How often may be asked is limited for each operation and for each address (`x-rate-limit`: of one
+caller, requests in seconds). Every answer tells what is left, and a 429 when to come again."""
 
 
 def openapi(registry: Registry, schemas: Schemas) -> Schema:
@@ -79,6 +97,7 @@ def openapi(registry: Registry, schemas: Schemas) -> Schema:
         "components": {
             "schemas": schemas.components(used),
             "responses": {name: responses[name] for name in sorted(responses)},
+            "headers": header_components(),
             "securitySchemes": {
                 "bearer": {
                     "type": "http",
@@ -128,18 +147,30 @@ def _operation(operation: AnyOperation, schemas: Schemas, responses: dict[str, S
         entry["security"] = [{"shopify": []}]
     entry["x-permission"] = operation.permission
     entry["x-idempotency"] = operation.idempotency.value
+    entry["x-rate-limit"] = _rates(operation)
     if parameters := _parameters(operation, schemas):
         entry["parameters"] = parameters
     if _has_body(operation):
         entry["requestBody"] = _body(operation, schemas)
 
-    refusals = {_refusal(error) for error in (*operation.errors, *_ALWAYS)}
+    errors = [*operation.errors, *_ALWAYS, Unauthenticated]
     if not public:
-        refusals |= {_refusal(Unauthenticated), _refusal(Forbidden)}
+        errors.append(Forbidden)
     if _has_body(operation):
-        refusals.add(_TOO_LARGE)
-    entry["responses"] = _answers(operation, schemas) | _refusals(refusals, responses)
+        errors += _WITH_BODY
+    entry["responses"] = _answers(operation, schemas) | refused(errors, responses, limits=True)
     return entry
+
+
+def _rates(operation: AnyOperation) -> Schema:
+    """Of one caller, by whose token it is."""
+    if operation.rate is not None:
+        return {"caller": _rate(operation.rate)}
+    return {audience.value: _rate(rate) for audience, rate in RATES.items()}
+
+
+def _rate(rate: Rate) -> Schema:
+    return {"requests": rate.requests, "seconds": rate.seconds}
 
 
 def _description(operation: AnyOperation) -> str:
@@ -206,16 +237,17 @@ def _body(operation: AnyOperation, schemas: Schemas) -> Schema:
 
 def _answers(operation: AnyOperation, schemas: Schemas) -> dict[str, Schema]:
     if operation.response is File:
-        etag = {"ETag": {"schema": {"type": "string"}}}
+        told = {"ETag": {"schema": {"type": "string"}}} | headers()
         return {
-            "200": {"description": "The file.", "headers": etag, "content": {"*/*": {}}},
-            "304": {"description": "It is the one named by If-None-Match.", "headers": etag},
+            "200": {"description": "The file.", "headers": told, "content": {"*/*": {}}},
+            "304": {"description": "It is the one named by If-None-Match.", "headers": told},
         }
     struct = schemas.definitions[name_of(operation.response)]
     status = _http(operation).status
     return {
         str(status): {
             "description": HTTPStatus(status).phrase,
+            "headers": headers(),
             "content": {
                 "application/json": {
                     "schema": component(operation.response),
@@ -226,32 +258,6 @@ def _answers(operation: AnyOperation, schemas: Schemas) -> dict[str, Schema]:
     }
 
 
-def _refusals(refusals: Iterable[_Refusal], responses: dict[str, Schema]) -> dict[str, Schema]:
-    """References by status; what they refer to is added to ``responses``, shared by operations
-    that refuse for the same reasons."""
-    by_status: dict[int, dict[str, str]] = {}
-    for refusal in sorted(refusals):
-        by_status.setdefault(refusal.status, {})[refusal.code] = refusal.title
-    answers = {}
-    for status, titles in by_status.items():
-        name = f"{status}.{'.'.join(titles)}"
-        responses[name] = _problem(status, titles)
-        answers[str(status)] = {"$ref": f"#/components/responses/{name}"}
-    return answers
-
-
-def _problem(status: int, titles: Mapping[str, str]) -> Schema:
-    narrowed: dict[str, Any] = {"status": {"const": status}, "code": {"enum": list(titles)}}
-    return {
-        "description": "\n".join(f"`{code}` {title}" for code, title in titles.items()),
-        "content": {
-            PROBLEM_JSON: {
-                "schema": {"allOf": [component(ProblemDocument), {"properties": narrowed}]}
-            }
-        },
-    }
-
-
 def _webhooks(registry: Registry, responses: dict[str, Schema]) -> Schema:
     topics = sorted(registry.webhooks)
     told = "\n".join(
@@ -259,8 +265,7 @@ def _webhooks(registry: Registry, responses: dict[str, Schema]) -> Schema:
         f" `{registry.webhooks[topic].event.topic}`."
         for topic in topics
     )
-    refusals = {_refusal(each) for each in (*_ALWAYS, Unauthenticated, NotFound)}
-    refusals -= {_refusal(Busy), _refusal(DeadlineExceeded)}
+    errors = {*_ALWAYS, Unauthenticated, NotFound, BodyTooSlow, TooLarge, _MalformedPayload}
     return {
         "operationId": "webhooks",
         "tags": ["webhooks"],
@@ -287,6 +292,7 @@ def _webhooks(registry: Registry, responses: dict[str, Schema]) -> Schema:
         "responses": {
             "200": {
                 "description": "Stored now, or before.",
+                "headers": headers(limits=False),
                 "content": {
                     "application/json": {
                         "schema": {
@@ -298,7 +304,7 @@ def _webhooks(registry: Registry, responses: dict[str, Schema]) -> Schema:
                 },
             }
         }
-        | _refusals(refusals | {_TOO_LARGE, _MALFORMED}, responses),
+        | refused(errors - {Busy, DeadlineExceeded}, responses, limits=False),
     }
 
 

@@ -15,10 +15,12 @@ from contracts.frontend import File
 from contracts.generate.__main__ import main
 from contracts.generate.documents import PLACE, ROOT, Documents, documents, drift, text
 from contracts.generate.schemas import references
-from contracts.http import IDEMPOTENCY_KEY, STATUS
+from contracts.http import IDEMPOTENCY_KEY, status_of
 from contracts.kit import PUBLIC, Idempotency
 from contracts.registry import ERRORS, REGISTRY
+from contracts.streams import GAP, OPEN, STREAMS
 from domain.program import defaults
+from domain.rbac import is_permission
 
 DRAFT_07 = "http://json-schema.org/draft-07/schema#"
 
@@ -77,7 +79,8 @@ def test_openapi_has_every_bound_operation(found: Documents) -> None:
         if operation.response is not File:
             assert str(operation.http.status) in entry["responses"]
         for error in operation.errors:
-            assert str(STATUS[error.kind]) in entry["responses"], (name, error)
+            assert str(status_of(error)) in entry["responses"], (name, error)
+        assert {"401", "429"} <= set(entry["responses"])
         headers = {each["name"] for each in entry.get("parameters", ()) if each["in"] == "header"}
         assert (IDEMPOTENCY_KEY in headers) == (operation.idempotency is Idempotency.KEY)
         told = {each["name"] for each in entry.get("parameters", ())} - headers
@@ -94,6 +97,11 @@ def examples(openapi: Any) -> Iterator[tuple[str, Any, Any]]:
                 for content in body.get("content", {}).values():
                     if "example" in content:
                         yield path, content["schema"], content["example"]
+        for status, answer in entry["responses"].items():
+            if "$ref" in answer:
+                (content,) = resolve(openapi, answer["$ref"])["content"].values()
+                for each in content["examples"].values():
+                    yield f"{path} {status}", content["schema"], each["value"]
 
 
 def test_examples_are_what_the_schemas_say(found: Documents) -> None:
@@ -124,11 +132,14 @@ def test_examples_are_taken_by_the_structs_themselves(found: Documents) -> None:
 def test_asyncapi_has_every_event(found: Documents) -> None:
     document = found["asyncapi.json"]
     assert document["asyncapi"] == "3.0.0"
-    assert set(document["channels"]) == set(REGISTRY.events)
+    streams = {f"stream.{each.name}": each for each in STREAMS}
+    assert set(document["channels"]) == {*REGISTRY.events, *streams}
     sent = set()
     for operation in document["operations"].values():
         assert operation["action"] == "send"
         channel = resolve(document, operation["channel"]["$ref"])
+        if channel["address"].startswith("/"):
+            continue
         (message,) = operation["messages"]
         assert message["$ref"] == f"{operation['channel']['$ref']}/messages/event"
         address = channel["address"]
@@ -142,6 +153,21 @@ def test_asyncapi_has_every_event(found: Documents) -> None:
         jsonschema_rs.meta.validate({"$schema": DRAFT_07} | message["payload"] | schemas)
         validator = jsonschema_rs.Draft7Validator(message["payload"] | schemas)
         assert validator.is_valid(message["examples"][0]["payload"]), message["name"]
+
+
+def test_asyncapi_has_every_stream_with_what_it_sends(found: Documents) -> None:
+    document = found["asyncapi.json"]
+    for stream in STREAMS:
+        channel = document["channels"][f"stream.{stream.name}"]
+        assert channel["address"] == stream.path
+        assert is_permission(stream.permission)
+        events = {each.name for each in stream.events(REGISTRY.events.values())}
+        assert set(channel["messages"]) == {OPEN, GAP, *events}
+        for area in stream.areas:
+            assert any(each.startswith(f"{area}.") for each in events), area
+        for name, reference in channel["messages"].items():
+            message = resolve(document, reference["$ref"])
+            assert message["examples"][0]["payload"]["event"] == name
 
 
 def test_types_of_the_domain_are_proper_schemas(found: Documents) -> None:
