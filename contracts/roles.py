@@ -189,8 +189,8 @@ REMOVE_ASSIGNMENT: Final = Operation(
     RemoveAssignment,
     Assignment,
     permission="roles:write",
-    summary="Take their role from one of the staff, who may do nothing from then on; answers the "
-    "role they had.",
+    summary="Take their role from one of the staff, who may do nothing until they are given one "
+    "again; answers the role they had.",
     http=post("/v1/api/roles/unassign"),
     errors=(NotFound, Forbidden, CannotGrant, LastOwner),
     idempotency=Idempotency.NATURAL,
@@ -251,8 +251,8 @@ ADMIT_STAFF: Final = Operation(
     AdmitStaff,
     Assigned,
     permission=INTERNAL,
-    summary="The role of somebody who logs in: the one they have, or else owner while the shop has "
-    "no owner, and viewer after that.",
+    summary="The role of somebody who logs in: the one they have, and none if it was taken from "
+    "them; for somebody new owner while the shop has no owner, and viewer after that.",
     errors=(InvalidRequest,),
     idempotency=Idempotency.NATURAL,
 )

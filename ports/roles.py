@@ -23,7 +23,9 @@ class RoleRow:
 
 @dataclass(frozen=True, slots=True)
 class AssignmentRow:
-    """Which role one of a shop's staff has. ``subject`` is the subject of their tokens."""
+    """Which role one of a shop's staff has. ``subject`` is the subject of their tokens. ``role`` is
+    empty for somebody whose role was taken away: remembered, so that their next log-in does not
+    make them a viewer again."""
 
     merchant_id: UUID
     subject: str
@@ -64,7 +66,7 @@ class RoleBook(Protocol):
     async def assignments(
         self, merchant_id: UUID, after: str, most: int
     ) -> Sequence[AssignmentRow]:
-        """Those of the shop whose subject comes after ``after``, by subject."""
+        """Those who have a role in the shop and whose subject comes after ``after``, by subject."""
         ...
 
     async def holders(self, merchant_id: UUID, role: str, most: int) -> Sequence[str]:
@@ -74,5 +76,3 @@ class RoleBook(Protocol):
     async def assign(self, assignment: AssignmentRow) -> None:
         """Store who has which role from now on."""
         ...
-
-    async def unassign(self, assignment: AssignmentRow) -> None: ...

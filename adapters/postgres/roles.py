@@ -48,7 +48,8 @@ _ASSIGNMENT: Final = text(
 )
 _ASSIGNMENTS: Final = text(
     """
-    SELECT * FROM assignments WHERE merchant_id = :merchant_id AND subject > :after
+    SELECT * FROM assignments
+    WHERE merchant_id = :merchant_id AND subject > :after AND role <> ''
     ORDER BY subject LIMIT :most
     """
 )
@@ -62,9 +63,6 @@ _ASSIGN: Final = text(
     ON CONFLICT (merchant_id, subject)
     DO UPDATE SET role = excluded.role, updated_at = excluded.updated_at
     """
-)
-_UNASSIGN: Final = text(
-    "DELETE FROM assignments WHERE merchant_id = :merchant_id AND subject = :subject"
 )
 
 
@@ -147,11 +145,6 @@ class PostgresRoleBook:
                 "role": assignment.role,
                 "updated_at": assignment.updated_at,
             },
-        )
-
-    async def unassign(self, assignment: AssignmentRow) -> None:
-        await self._connection.execute(
-            _UNASSIGN, {"merchant_id": assignment.merchant_id, "subject": assignment.subject}
         )
 
 

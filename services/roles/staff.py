@@ -3,6 +3,7 @@ after that."""
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import replace
 from typing import Final
 
 from contracts.caller import Caller
@@ -86,13 +87,13 @@ async def assign(unit: Unit[RoleBook], caller: Caller, request: AssignRole) -> A
     if request.role not in roles:
         raise InvalidRequest(problems=[Problem("/role", NO_ROLE)])
     known = await stores.assignment(tenant, request.subject)
-    before = None if known is None else known.role
-    check_assignment(held_by(caller), before, request.role, roles)
+    before = "" if known is None else known.role
+    check_assignment(held_by(caller), before or None, request.role, roles)
     if known is not None and known.role == request.role:
         return _answer(known)
     if before == OWNER:
         check_owner_remains(request.subject, await stores.holders(tenant, OWNER, 2))
-    return _answer(await _give(unit, caller, request.subject, request.role, before or ""))
+    return _answer(await _give(unit, caller, request.subject, request.role, before))
 
 
 async def remove(unit: Unit[RoleBook], caller: Caller, request: RemoveAssignment) -> Assignment:
@@ -101,13 +102,13 @@ async def remove(unit: Unit[RoleBook], caller: Caller, request: RemoveAssignment
     if not _subject_problems(request.subject):
         await stores.begin_change(tenant)
         known = await stores.assignment(tenant, request.subject)
-    if known is None:
+    if known is None or not known.role:
         raise NotFound("Nobody of that name has a role in this shop.")
     roles = known_roles(await stores.of_shop(tenant))
     check_assignment(held_by(caller), known.role, None, roles)
     if known.role == OWNER:
         check_owner_remains(known.subject, await stores.holders(tenant, OWNER, 2))
-    await stores.unassign(known)
+    await stores.assign(replace(known, role="", updated_at=unit.now()))
     unit.emit(ROLE_UNASSIGNED, RoleUnassigned(subject=known.subject, role=known.role), tenant)
     return _answer(known)
 

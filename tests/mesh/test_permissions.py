@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,12 +15,13 @@ from adapters.system import SystemClock
 from adapters.tokens.jwt_tokens import JwtIssuer
 from adapters.tokens.keys import load_signing_keys
 from contracts.caller import Audience, service_caller
+from contracts.roles import ROLE_ASSIGNED
 from domain.errors import Unavailable
 from ports.tenancy import within
 from tests.conftest import Run, eventually
 from tests.mesh.edge import Edge
-from tests.mesh.said import world_of
-from tests.mesh.test_roles import assign, assigned, create, remove, staff, update
+from tests.mesh.said import heard, world_of
+from tests.mesh.test_roles import assign, assigned, create, now, remove, staff, update
 
 
 def token_of(process: Process, merchant: UUID, subject: str, role: str) -> str:
@@ -83,7 +85,7 @@ async def test_a_change_counts_also_when_nobody_hears_of_it(run: Run) -> None:
                 await unit.stores.begin_change(merchant)
                 known = await unit.stores.assignment(merchant, "ann")
                 assert known is not None
-                await unit.stores.unassign(known)
+                await unit.stores.assign(replace(known, role=""))
         assert await seconds_until(edge, token, 403) < 2
         await edge.http.aclose()
 
@@ -94,9 +96,11 @@ async def test_known_permissions_survive_the_roles_service(run: Run) -> None:
         edge = Edge(process)
         ann, bob = (token_of(process, merchant, who, "owner") for who in ("ann", "bob"))
         path = "/v1/api/core/members"
+        said = await heard(process, ROLE_ASSIGNED, merchant)
         async with run("roles") as roles_process:
             for who in ("ann", "cleo"):
                 await assign(roles_process, staff(merchant, "owner"), who, "owner")
+            await eventually(lambda: now(said), lambda bodies: len(bodies) == 2)
             assert (await edge.get(path, ann)).status_code == 200
         assert (await edge.get(path, ann)).status_code == 200
         assert (await edge.get(path, bob)).status_code == 503
