@@ -76,14 +76,27 @@ class TrackedEvent:
     at: datetime
 
 
+class ShopNews(NamedTuple):
+    """Whether a shop is closed since ``at``; a closed one has its tasks wait."""
+
+    closed: bool
+    at: datetime
+
+
 class Tasks(Protocol):
     """Works inside one transaction."""
+
+    async def heed(self, news: Mapping[UUID, ShopNews], now: datetime) -> None:
+        """Remember which shops are closed, unless newer news are known. In one that is open again,
+        the time of those tasks comes now that would have been worked off meanwhile."""
+        ...
 
     async def add(self, tasks: Sequence[NewTask]) -> None: ...
 
     async def claim(self, keys: Collection[TaskKey]) -> Sequence[ClaimedTask]:
         """Those of the tasks that are in line, or were given up and are now tried again. They are
-        held until the transaction ends; a task that waits for its time or is done is left out."""
+        held until the transaction ends; a task that waits for its time, or for its shop to open,
+        or is done is left out."""
         ...
 
     async def complete(self, keys: Collection[TaskKey], at: datetime) -> None:
@@ -95,7 +108,8 @@ class Tasks(Protocol):
         ...
 
     async def take_due(self, at: datetime, limit: int) -> Sequence[tuple[TaskKey, str]]:
-        """Put tasks in line whose time has come: their keys and kinds. Each is handed out once."""
+        """Put tasks of open shops in line whose time has come: their keys and kinds. Each is
+        handed out once."""
         ...
 
     async def task(self, key: TaskKey) -> StoredTask | None: ...

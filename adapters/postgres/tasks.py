@@ -1,6 +1,6 @@
 """``ports.tasks.Tasks`` on PostgreSQL: whole batches claimed, completed and put back at once."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.database import is_away
+from adapters.postgres.rows import as_rows
 from domain.errors import Unavailable
 from domain.tasks import TaskState
 from ports.tasks import (
@@ -19,6 +20,7 @@ from ports.tasks import (
     FailedTry,
     NewTask,
     Payload,
+    ShopNews,
     StoredTask,
     TaskKey,
     TrackedEvent,
@@ -46,7 +48,9 @@ _CLAIM: Final = text(
     f"""
     SELECT t.merchant_id, t.task_id, t.kind, t.payload, t.created_by, t.created_at, t.tries
     FROM {_KEYS} JOIN queue_tasks t USING (merchant_id, task_id)
-    WHERE t.due_at IS NULL AND t.state <> 'completed'
+    WHERE t.due_at IS NULL AND t.state <> 'completed' AND NOT EXISTS (
+        SELECT FROM closed_shops c WHERE c.merchant_id = t.merchant_id AND c.closed
+    )
     ORDER BY t.merchant_id, t.task_id
     FOR UPDATE OF t
     """
@@ -73,10 +77,31 @@ _FAIL: Final = text(
 _TAKE_DUE: Final = text(
     """
     UPDATE queue_tasks SET due_at = NULL WHERE (merchant_id, task_id) IN (
-        SELECT merchant_id, task_id FROM queue_tasks WHERE due_at <= :at
+        SELECT merchant_id, task_id FROM queue_tasks t WHERE due_at <= :at AND NOT EXISTS (
+            SELECT FROM closed_shops c WHERE c.merchant_id = t.merchant_id AND c.closed
+        )
         ORDER BY due_at LIMIT :most FOR UPDATE SKIP LOCKED
     )
     RETURNING merchant_id, task_id, kind
+    """
+)
+# What was delivered while its shop was closed has no message in line any more.
+_HEED: Final = text(
+    """
+    WITH changed AS (
+        INSERT INTO closed_shops AS c (merchant_id, closed, changed_at)
+        SELECT merchant_id, closed, at
+        FROM json_to_recordset(CAST(:rows AS json))
+            AS r (merchant_id uuid, closed boolean, at timestamptz)
+        ORDER BY merchant_id
+        ON CONFLICT (merchant_id) DO UPDATE
+            SET closed = excluded.closed, changed_at = excluded.changed_at
+            WHERE c.changed_at < excluded.changed_at
+        RETURNING merchant_id, closed
+    )
+    UPDATE queue_tasks t SET due_at = :now FROM changed
+    WHERE NOT changed.closed AND t.merchant_id = changed.merchant_id
+        AND t.state = 'pending' AND t.due_at IS NULL
     """
 )
 _STORED: Final = "task_id, kind, state, tries, last_error, created_at, finished_at"
@@ -109,6 +134,13 @@ _decode: Final = msgspec.json.Decoder(dict[str, str | int | float | bool | None]
 class PostgresTasks:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
+
+    async def heed(self, news: Mapping[UUID, ShopNews], now: datetime) -> None:
+        rows = as_rows(
+            {"merchant_id": merchant_id, "closed": each.closed, "at": each.at}
+            for merchant_id, each in news.items()
+        )
+        await self._connection.execute(_HEED, {"rows": rows, "now": now})
 
     async def add(self, tasks: Sequence[NewTask]) -> None:
         await self._connection.execute(

@@ -6,11 +6,12 @@ from adapters.nats.consumer import Consumes
 from adapters.postgres.tasks import PostgresTasks
 from adapters.runtime.service import Loop, Service, answers, commands
 from adapters.runtime.world import World
-from contracts import event_tracking
+from contracts import auth, event_tracking
 from ports.tasks import Tasks
 from ports.unit import Units
 from services.event_tracking.handlers import HANDLERS
 from services.event_tracking.queue import Queue
+from services.event_tracking.shops import heed
 from services.event_tracking.work import Workers, put_due_in_line
 
 
@@ -35,6 +36,7 @@ def service(world: World) -> Service:
                 batch=100,  # messages, each of up to 25 tasks
                 inbox=False,  # the state of a task tells whether it is done
             ),
+            Consumes((auth.MERCHANT_CHANGED,), units, heed, inbox=False),
         ),
         loops=(Loop("postponed tasks", 1.0, partial(put_due_in_line, across)),),
     )
