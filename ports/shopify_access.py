@@ -17,6 +17,14 @@ class Grant:
     scopes: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ShopDetails:
+    """What a shop reckons in: an ISO 4217 currency and an IANA time zone."""
+
+    currency: str
+    time_zone: str
+
+
 class GrantRefused(Exception):
     """Shopify says no to a code, a session token or a refresh token, and would say so again."""
 
@@ -45,8 +53,8 @@ class CustomerProof:
 class ShopifyAccess(Protocol):
     """The authority that gives access. Shops are named by domains that were checked before.
 
-    The three that ask Shopify raise GrantRefused for a no, and
-    ``contracts.installs.ShopifyUnavailable`` for anything but a clear answer.
+    The three that ask Shopify for access raise GrantRefused for a no; they, and who asks for a
+    shop's details, raise ``contracts.installs.ShopifyUnavailable`` for anything but an answer.
     """
 
     def authorize_url(
@@ -74,6 +82,8 @@ class ShopifyAccess(Protocol):
     async def by_refresh_token(self, shop_domain: str, refresh_token: str) -> Grant:
         """The next pair. The refresh token may be shown again until that pair's is used."""
         ...
+
+    async def details(self, shop_domain: str, access_token: str) -> ShopDetails: ...
 
 
 class SessionTokens(Protocol):

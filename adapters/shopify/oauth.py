@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -19,13 +19,16 @@ from shopify_app import ShopifyApp
 from shopify_app.types import IdTokenDetails, TokenExchangeResult
 
 from adapters.shopify.reach import Reach
+from adapters.shopify.shop_details import shop_details
 from adapters.shopify.version import API_VERSION
 from adapters.telemetry.tracing import client_span
 from contracts.installs import ShopifyUnavailable
 from ports.clock import Clock
-from ports.shopify_access import Grant, GrantRefused
+from ports.shopify_access import Grant, GrantRefused, ShopDetails
 
 log = logging.getLogger(__name__)
+
+AnswerT = TypeVar("AnswerT")
 
 _WITHIN: Final = 12.0
 """Seconds for one question to Shopify, the libraries' own repeats included."""
@@ -126,14 +129,18 @@ class ShopifyOAuth:
             )
         )
 
+    async def details(self, shop_domain: str, access_token: str) -> ShopDetails:
+        asking = shop_details(self._app, self._http(), shop_domain, access_token)
+        return await self._bounded(self._understood(asking))
+
     def _http(self) -> httpx.AsyncClient:
         """One client for all shops, made in the loop that uses it."""
         if self._client is None:
             self._client = self._reach.client()
         return self._client
 
-    async def _bounded(self, asking: Awaitable[Grant]) -> Grant:
-        with client_span("Shopify token endpoint", {}):
+    async def _bounded(self, asking: Awaitable[AnswerT]) -> AnswerT:
+        with client_span("Shopify", {}):
             try:
                 async with asyncio.timeout(_WITHIN):
                     return await asking
@@ -164,11 +171,7 @@ class ShopifyOAuth:
 
     async def _library(self, asking: Awaitable[TokenExchangeResult]) -> Grant:
         """What the library has got, if that is what it should be."""
-        try:
-            result = await asking
-        except (ValueError, TypeError, AttributeError, OverflowError, httpx.HTTPError) as error:
-            # It does not check what it reads; the text of its error may quote it.
-            raise _trouble("answers something else for a token") from error
+        result = await self._understood(asking)
         if result.log.code in _REFUSALS:
             raise GrantRefused
         token = result.access_token
@@ -181,6 +184,15 @@ class ShopifyOAuth:
             _instant(token.refresh_token_expires),
             token.scope,
         )
+
+    async def _understood(self, asking: Awaitable[AnswerT]) -> AnswerT:
+        """The libraries do not check what they read; the texts of their errors may quote it."""
+        try:
+            return await asking
+        except LookupError as error:
+            raise _trouble(f"says too little of a shop ({error})") from error
+        except (ValueError, TypeError, AttributeError, OverflowError, httpx.HTTPError) as error:
+            raise _trouble("answers something else") from error
 
     def _checked(
         self,

@@ -165,8 +165,11 @@ class Installing:
         grant = await ask()
         if lacking := missing(grant.scopes):
             raise MissingScopes(f"The shop has not granted: {', '.join(lacking)}.")
+        details = await self._shopify.details(shop, grant.access_token)
+        request = RegisterMerchant(
+            shop_domain=shop, currency=details.currency, time_zone=details.time_zone
+        )
         async with self._units() as unit:
-            request = RegisterMerchant(shop_domain=shop)
             merchant = await take_in(unit, self._keys, request, seen_at=seen_at)
             pair = self._pairs.seal(merchant, grant, unit.now())
             await unit.stores.grant(merchant.merchant_id, pair)

@@ -92,6 +92,17 @@ async def test_a_merchant_consents_and_the_shop_is_in(at: Shopify) -> None:
     assert not any(secret in str(row) for secret in ("shpat_", "shprt_", got.access_token))
 
 
+async def test_a_shop_reckons_in_what_shopify_says(at: Shopify) -> None:
+    consenting, logging_in = new_shop(), new_shop()
+    for shop in (consenting, logging_in):
+        at.admin.details.of[shop] = ("EUR", "Europe/Berlin")
+    await at.install(consenting)
+    assert (await at.log_in(logging_in)).status_code == 200
+    for shop in (consenting, logging_in):
+        merchant = await at.merchant(shop)
+        assert (merchant.currency, merchant.time_zone) == ("EUR", "Europe/Berlin")
+
+
 async def test_a_link_of_shopifys_app_store_is_signed_and_checked(at: Shopify) -> None:
     shop, now = new_shop(), str(int(datetime.now(UTC).timestamp()))
     good = signed_query(at.app, {"shop": shop, "timestamp": now})

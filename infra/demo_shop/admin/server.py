@@ -15,6 +15,7 @@ from litestar import Litestar, Request, Response, get
 from adapters.http.server import WebServer
 from infra.demo_shop.admin.browser import browser_routes
 from infra.demo_shop.admin.credentials import App
+from infra.demo_shop.admin.details import Details, details_routes
 from infra.demo_shop.admin.grants import Grants, Refused
 from infra.demo_shop.admin.oauth import Wire, oauth_routes
 from infra.demo_shop.delivery import SHOP_DOMAIN
@@ -38,8 +39,11 @@ class Admin:
     ) -> None:
         self.grants = grants or Grants(app)
         self.wire = Wire()
+        self.details = Details()
         self.base = api_base(port)
-        self._server = WebServer(web(self.grants, callbacks, self.wire), HOST, port, PORT_SETTING)
+        self._server = WebServer(
+            web(self.grants, callbacks, self.wire, self.details), HOST, port, PORT_SETTING
+        )
 
     async def start(self) -> None:
         await self._server.start()
@@ -61,7 +65,7 @@ class Admin:
         await self.stop()
 
 
-def web(grants: Grants, callbacks: Collection[str], wire: Wire) -> Litestar:
+def web(grants: Grants, callbacks: Collection[str], wire: Wire, details: Details) -> Litestar:
     """The application that is served."""
 
     @get("/ready", sync_to_thread=False)
@@ -73,7 +77,13 @@ def web(grants: Grants, callbacks: Collection[str], wire: Wire) -> Litestar:
         return Response(_ABOUT, media_type="text/plain")
 
     return Litestar(
-        [about, ready, *oauth_routes(grants, callbacks, wire), *browser_routes(grants)],
+        [
+            about,
+            ready,
+            *oauth_routes(grants, callbacks, wire),
+            *browser_routes(grants),
+            *details_routes(grants, details),
+        ],
         exception_handlers={Refused: _refusal},
         openapi_config=None,
         logging_config=None,

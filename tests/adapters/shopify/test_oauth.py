@@ -114,6 +114,22 @@ def each_question(
     ]
 
 
+async def test_what_a_shop_reckons_in(admin: Admin, shopify: ShopifyOAuth) -> None:
+    admin.details.of[SHOP] = ("JPY", "Asia/Tokyo")
+    grant = await shopify.by_session_token(SHOP, token())
+    details = await shopify.details(SHOP, grant.access_token)
+    assert (details.currency, details.time_zone) == ("JPY", "Asia/Tokyo")
+    with pytest.raises(ShopifyUnavailable):
+        await shopify.details(SHOP, "shpat_another")
+    with pytest.raises(ShopifyUnavailable):
+        await client_of_nowhere().details(SHOP, grant.access_token)
+
+
+def client_of_nowhere() -> ShopifyOAuth:
+    reach = Reach(f"http://127.0.0.1:{free_port(set())}/{{shop}}")
+    return ShopifyOAuth(APP.client_id, SECRET, "", reach, SystemClock())
+
+
 WHOLE: dict[str, Any] = {
     "access_token": "shpat_secret",
     "scope": "read_orders",
@@ -186,9 +202,7 @@ async def test_no_answer_is_not_waited_for(
 
 
 async def test_nobody_there_is_an_error_too() -> None:
-    shopify = ShopifyOAuth(
-        APP.client_id, SECRET, "", Reach(f"http://127.0.0.1:{free_port(set())}"), SystemClock()
-    )
+    shopify = client_of_nowhere()
     for asking in each_question(shopify):
         with pytest.raises(ShopifyUnavailable):
             await asking()
