@@ -10,9 +10,10 @@ class Passwords(Protocol):
         """What is stored: salted, with its parameters. Raises Busy when too many wait."""
         ...
 
-    async def matches(self, stored: str | None, password: str) -> bool:
+    async def matches(self, stored: str | None, password: str, *, known: bool) -> bool:
         """Whether ``password`` was what became ``stored``. With None, for an account that is not
-        there, the answer is no, and takes as long. Raises Busy when too many wait."""
+        there, the answer is no, and takes as long. However many strangers wait, whoever is
+        ``known`` does not stand behind them. Raises Busy when too many wait."""
         ...
 
     def is_outdated(self, stored: str) -> bool:

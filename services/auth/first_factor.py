@@ -45,7 +45,7 @@ class FirstFactor:
             may = await guess.count(unit)
         stored = admin.password_hash if admin is not None and admin.is_active and may else None
         password = prepared(request.password)[: LONGEST + 1]
-        right = await self._passwords.matches(stored, password)
+        right = await self._passwords.matches(stored, password, known=bool(device))
         if admin is None or not right:
             raise LogInRefused
         outdated = self._passwords.is_outdated(admin.password_hash)

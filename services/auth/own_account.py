@@ -126,7 +126,8 @@ class OwnAccount:
         async with self._units() as unit:
             may = await guess.count(unit)
         stored = admin.password_hash if may else None
-        if not await self._passwords.matches(stored, prepared(given)[: LONGEST + 1]):
+        password = prepared(given)[: LONGEST + 1]
+        if not await self._passwords.matches(stored, password, known=True):
             raise LogInRefused
         return guess
 

@@ -15,12 +15,12 @@ async def test_what_is_kept_is_argon2id_with_a_salt() -> None:
     one, other = await passwords.hashed("four words"), await passwords.hashed("four words")
     assert one != other
     assert one.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
-    assert await passwords.matches(one, "four words")
-    assert not await passwords.matches(one, "four  words")
-    assert not await passwords.matches(other, "")
+    assert await passwords.matches(one, "four words", known=True)
+    assert not await passwords.matches(one, "four  words", known=True)
+    assert not await passwords.matches(other, "", known=True)
     assert not passwords.is_outdated(one)
     weaker = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash("four words")
-    assert await passwords.matches(weaker, "four words")
+    assert await passwords.matches(weaker, "four words", known=True)
     assert passwords.is_outdated(weaker)
 
 
@@ -32,26 +32,37 @@ async def test_nobody_takes_as_long_as_somebody_and_never_matches() -> None:
         best = 60.0
         for _ in range(2):
             started = time.perf_counter()
-            assert not await passwords.matches(kept, given)
+            assert not await passwords.matches(kept, given, known=True)
             best = min(best, time.perf_counter() - started)
         return best
 
     known = await seconds(stored, "another password")
     for kept in (None, ""):
         assert 0.5 * known < await seconds(kept, "") < 2 * known
-    assert not await passwords.matches("no hash of ours", "four words")
+    assert not await passwords.matches("no hash of ours", "four words", known=True)
 
 
 async def test_those_who_find_too_long_a_line_are_sent_away() -> None:
     passwords = Argon2Passwords(most_waiting=3)
     stored = await passwords.hashed("four words")
-    answers = await asyncio.gather(
-        *(passwords.matches(stored, "four words") for _ in range(8)), return_exceptions=True
-    )
-    assert answers.count(True) == 3
+    done: list[str] = []
+
+    async def guess(who: str) -> bool:
+        known = who == "known"
+        right = await passwords.matches(stored if known else None, "four words", known=known)
+        done.append(who)
+        return right
+
+    strangers = [asyncio.create_task(guess("stranger")) for _ in range(8)]
+    await asyncio.sleep(0)  # all of them stand in line now
+    assert await guess("known")
+    # One stranger was at it, and one was next.
+    assert done.index("known") <= 2
+    answers = await asyncio.gather(*strangers, return_exceptions=True)
     assert sum(isinstance(each, Busy) for each in answers) == 5
+    assert answers.count(False) == 3
     # Whoever gives up does not stay in the line.
     for _ in range(4):
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(passwords.matches(stored, "four words"), 0.001)
-    assert await passwords.matches(stored, "four words")
+            await asyncio.wait_for(passwords.matches(stored, "four words", known=False), 0.001)
+    assert await passwords.matches(stored, "four words", known=False)
