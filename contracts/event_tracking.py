@@ -18,7 +18,7 @@ from contracts.kit import (
     get,
     post,
 )
-from domain.errors import InvalidRequest, NotFound
+from domain.errors import DuplicateRequest, InvalidRequest, NotFound
 
 _TRACKING: Final = "event_tracking"
 
@@ -54,7 +54,7 @@ CREATE_TASK: Final = Operation(
     permission="tasks:write",
     summary="Queue a piece of work.",
     http=post("/v1/api/tasks", status=201),
-    errors=(InvalidRequest,),
+    errors=(InvalidRequest, DuplicateRequest),
     idempotency=Idempotency.KEY,
 )
 
@@ -77,7 +77,7 @@ CREATE_TASKS: Final = Operation(
     CreatedTasks,
     permission="tasks:write",
     summary="Queue many pieces of work at once.",
-    errors=(InvalidRequest,),
+    errors=(InvalidRequest, DuplicateRequest),
     idempotency=Idempotency.KEY,
 )
 
@@ -139,7 +139,7 @@ TRACK_EVENT: Final = Operation(
     permission="events:write",
     summary="Record the use of a feature.",
     http=post("/v1/api/events", status=202),
-    errors=(InvalidRequest,),
+    errors=(InvalidRequest, DuplicateRequest),
     idempotency=Idempotency.KEY,
 )
 

@@ -18,7 +18,7 @@ from contracts.kit import (
     post,
 )
 from domain.errors import DuplicateRequest, InvalidRequest, NotFound
-from domain.points.wallet import InsufficientPoints
+from domain.points.wallet import InsufficientPoints, InvalidPoints
 
 _POINTS: Final = "points"
 
@@ -128,7 +128,7 @@ ADJUST: Final = Operation(
     permission="points:adjust",
     summary="Give or take points by hand.",
     http=post("/v1/api/points/adjust"),
-    errors=(NotFound, InsufficientPoints, DuplicateRequest),
+    errors=(NotFound, InvalidPoints, InsufficientPoints, DuplicateRequest),
     idempotency=Idempotency.KEY,
 )
 

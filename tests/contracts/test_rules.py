@@ -27,7 +27,7 @@ from contracts.kit import (
 )
 from contracts.permissions import check_permission
 from contracts.registry import REGISTRY, build
-from domain.errors import Forbidden, Kind
+from domain.errors import DuplicateRequest, Forbidden, Kind
 from domain.rbac import ADMIN
 
 PLAIN = re.compile(
@@ -209,6 +209,15 @@ def test_whatever_moves_value_needs_a_key() -> None:
     }
     # A member has one link, and a friend claims once, however often they ask.
     assert keyless == {"referrals.v1.CreateLink", "referrals.v1.Claim"}
+
+
+def test_whatever_needs_a_key_says_that_it_may_be_used_up() -> None:
+    silent = [
+        each.name
+        for each in REGISTRY.operations.values()
+        if each.idempotency is Idempotency.KEY and DuplicateRequest not in each.errors
+    ]
+    assert silent == []
 
 
 def test_every_kind_of_refusal_has_a_status() -> None:
