@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+import msgspec
+
 from contracts.caller import Audience
+from contracts.kit import AUTHENTICATED, PUBLIC, Operation, Request
 from domain.limits import Rate
+from domain.rbac import CUSTOMER, DEFAULT_ROLES, allows
 
 RATES: Final[Mapping[Audience, Rate]] = MappingProxyType(
     {
@@ -33,3 +37,21 @@ SEARCHES: Final = Rate(300, 60)
 
 REPLAYS: Final = Rate(60, 60)
 """Of one shop: each does work again that has failed."""
+
+_MEMBERS_MAY: Final = next(role.grants for role in DEFAULT_ROLES if role.name == CUSTOMER)
+
+
+def rates_of(operation: Operation[Request, msgspec.Struct]) -> Mapping[Audience, Rate]:
+    """What is allowed of an operation, to each who may ask for it at all."""
+    permission = operation.permission
+    if permission == PUBLIC:
+        who: tuple[Audience, ...] = (Audience.ANYONE,)
+    elif permission.startswith("admin:"):
+        who = (Audience.ADMIN,)
+    elif permission == AUTHENTICATED:
+        who = (Audience.MERCHANT, Audience.CUSTOMER, Audience.ADMIN)
+    elif allows(_MEMBERS_MAY, permission):
+        who = (Audience.MERCHANT, Audience.CUSTOMER)
+    else:
+        who = (Audience.MERCHANT,)
+    return {each: operation.rate or RATES[each] for each in who}

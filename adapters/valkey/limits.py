@@ -6,7 +6,8 @@ together in the next: the client costs more than the script does, and under load
 many.
 
 A Valkey that fails, or does not answer within ``PATIENCE_SECONDS``, is left alone until ``probe``
-finds it well again: the request that noticed has waited, no other does.
+finds it well again: the request that noticed has waited, no other does. It is not asked before
+``probe`` has connected to it and taught it the script, either.
 """
 
 import asyncio
@@ -73,8 +74,8 @@ class ValkeyLimits:
         self._script = valkey.register_script(CLOCK + RULE)
         self._waiting: list[_Waiting] = []
         self._asking: asyncio.Task[None] | None = None
-        self._away = False
-        LIMITS_SHARED.set(1)
+        self._away = True
+        LIMITS_SHARED.set(0)
 
     async def draw(self, buckets: Sequence[Bucket]) -> Drawn:
         if self._away:

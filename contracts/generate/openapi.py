@@ -20,7 +20,7 @@ from contracts.http import (
     ProblemDocument,
 )
 from contracts.kit import PUBLIC, Http, Idempotency, Operation, Registry, Request
-from contracts.limits import RATES
+from contracts.limits import rates_of
 from domain.errors import (
     Busy,
     DeadlineExceeded,
@@ -33,7 +33,6 @@ from domain.errors import (
     Unauthenticated,
     Unavailable,
 )
-from domain.limits import Rate
 
 AnyOperation = Operation[Request, msgspec.Struct]
 
@@ -68,8 +67,8 @@ in the shop's currency, points are integers, times are RFC 3339 in UTC. Lists co
 `next_cursor` back as `cursor` until it is null. A refusal is a problem document whose `code` is
 stable; everything wrong with a request is in its `errors`.
 
-How often may be asked is limited for each operation and for each address (`x-rate-limit`: of one
-caller, requests in seconds). Every answer tells what is left, and a 429 when to come again."""
+How often may be asked is limited for each operation and for each address (`x-rate-limit`: by whose
+token it is). Every answer tells what is left, and a 429 when to come again."""
 
 
 def openapi(registry: Registry, schemas: Schemas) -> Schema:
@@ -147,7 +146,10 @@ def _operation(operation: AnyOperation, schemas: Schemas, responses: dict[str, S
         entry["security"] = [{"shopify": []}]
     entry["x-permission"] = operation.permission
     entry["x-idempotency"] = operation.idempotency.value
-    entry["x-rate-limit"] = _rates(operation)
+    entry["x-rate-limit"] = {
+        audience.value: {"requests": rate.requests, "seconds": rate.seconds}
+        for audience, rate in rates_of(operation).items()
+    }
     if parameters := _parameters(operation, schemas):
         entry["parameters"] = parameters
     if _has_body(operation):
@@ -160,17 +162,6 @@ def _operation(operation: AnyOperation, schemas: Schemas, responses: dict[str, S
         errors += _WITH_BODY
     entry["responses"] = _answers(operation, schemas) | refused(errors, responses, limits=True)
     return entry
-
-
-def _rates(operation: AnyOperation) -> Schema:
-    """Of one caller, by whose token it is."""
-    if operation.rate is not None:
-        return {"caller": _rate(operation.rate)}
-    return {audience.value: _rate(rate) for audience, rate in RATES.items()}
-
-
-def _rate(rate: Rate) -> Schema:
-    return {"requests": rate.requests, "seconds": rate.seconds}
 
 
 def _description(operation: AnyOperation) -> str:

@@ -11,8 +11,10 @@ from litestar import Litestar, Response, get
 from adapters.crypto.keyfile import load_key
 from adapters.crypto.keys import EnvelopeKeys
 from adapters.crypto.sealer import AesGcmSealer
+from adapters.files import PackageFiles
 from adapters.graphql.route import graphql_route
 from adapters.graphql.schema import make_schema
+from adapters.http.documents import document_routes
 from adapters.http.edge import Edge
 from adapters.http.gate import Gate
 from adapters.http.install import install_routes
@@ -135,6 +137,7 @@ def service(world: World) -> Service:
             *install_routes(world.mesh, gate, secure=settings.public_origin.startswith("https:")),
             proxy_route(AppProxy(secrets, world.clock).visitor, shops.active, world.mesh, gate),
             *mount(REGISTRY.operations.values(), world.mesh, gate),
+            *document_routes(PackageFiles("services.api_gateway", "docs"), gate),
         ],
         exception_handlers=HANDLERS,
         openapi_config=None,

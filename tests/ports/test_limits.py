@@ -166,10 +166,12 @@ async def test_a_valkey_that_is_gone_or_full_is_unavailable(valkey: Redis) -> No
     await gone.probe()
     with pytest.raises(Unavailable):
         await gone.draw([bucket(1)])
+    full, one = ValkeyLimits(valkey), bucket(10)
+    await drawn(full, one)
     await valkey.config_set("maxmemory", "1")
     try:
         with pytest.raises(Unavailable):
-            await ValkeyLimits(valkey).draw([bucket(1)])
+            await full.draw([one])
     finally:
         await valkey.config_set("maxmemory", "0")
 
