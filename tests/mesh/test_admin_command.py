@@ -115,7 +115,9 @@ async def test_what_is_wrong_is_said(run: Run, environment: dict[str, str]) -> N
         )
         assert sorted(each[0] for each in answers) == [0, 1]
         assert "an admin already" in "".join(each[2] for each in answers)
-        code, _, err = await command(environment, "reset-mfa", "--email", "x@staff.example")
+        code, _, err = await command(
+            environment, "reset-mfa", "--email", f"{uuid4().hex}@x.example"
+        )
         assert (code, "no admin" in err) == (1, True)
         code, _, err = await command(environment, "create", "--email", email)
         assert (code, "no password" in err) == (1, True)

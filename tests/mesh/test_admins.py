@@ -77,14 +77,14 @@ async def test_two_factors_open_a_session_and_every_code_counts_once(here: House
 
 async def test_the_same_code_at_the_same_moment_opens_one_session(here: House) -> None:
     anna = await here.hire()
-    challenges = [await here.challenge(anna) for _ in range(4)]
+    challenges = [await here.challenge(anna) for _ in range(3)]
     code = anna.app.code()
     answers = await asyncio.gather(*(here.second(each, code) for each in challenges))
-    assert Counter(each.status_code for each in answers) == {200: 1, 401: 3}
+    assert Counter(each.status_code for each in answers) == {200: 1, 401: 2}
     recovery = anna.recovery_codes[0]
-    challenges = [await here.challenge(anna) for _ in range(4)]
+    challenges = [await here.challenge(anna) for _ in range(3)]
     answers = await asyncio.gather(*(here.second(each, recovery) for each in challenges))
-    assert Counter(each.status_code for each in answers) == {200: 1, 401: 3}
+    assert Counter(each.status_code for each in answers) == {200: 1, 401: 2}
 
 
 async def test_a_recovery_code_stands_in_once_however_it_is_written(here: House) -> None:
@@ -175,7 +175,7 @@ async def test_a_stranger_keeps_nobody_out_of_a_known_device(here: House) -> Non
 
 async def test_guesses_at_the_same_moment_are_as_many_guesses(here: House) -> None:
     anna = await here.hire()
-    await asyncio.gather(*(here.first(anna, f"a wrong password {number}") for number in range(12)))
+    await asyncio.gather(*(here.first(anna, f"a wrong password {number}") for number in range(8)))
     async with world_of(here.process).database("auth").transaction(ACROSS_SHOPS) as connection:
         looked_at = await connection.execute(
             text(
@@ -314,7 +314,7 @@ async def test_who_is_shut_out_is_out_at_once_and_somebody_remains(here: House) 
         assert refusal(last) == (409, "LAST_SUPERADMIN")
     # Somebody who could not log in is no help.
     made = await here.post(
-        f"{ADMIN}/invitations", boss.token, email="x@staff.example", role="superadmin"
+        f"{ADMIN}/invitations", boss.token, email=f"{uuid4().hex}@staff.example", role="superadmin"
     )
     accepted = await here.post(
         f"{ADMIN}/invitations/accept", token=made.json()["token"], password=PASSWORD
