@@ -62,6 +62,10 @@ async def test_two_factors_open_a_session_and_every_code_counts_once(here: House
     assert (await here.get(f"{ADMIN}/admins", challenge)).status_code == 401
     assert refusal(await here.second(token, anna.app.code())) == REFUSED
 
+    # Whoever may do everything here still may do nothing in a shop.
+    for path in ("/v1/api/core/settings", "/v1/api/audit", "/v1/api/auth/impersonations"):
+        assert (await here.get(path, token)).status_code == 403
+
     claims = await _claims(here, token)
     assert (claims.audience, claims.subject, claims.role) == (
         "admin", str(anna.admin_id), "superadmin",
@@ -391,6 +395,23 @@ async def test_a_sign_out_that_was_cut_short_is_finished(here: House, run: Run) 
     async with run("auth"):  # the next one that starts
         await eventually(lambda: _status(here, anna), lambda status: status == 401)
         assert await _status(here, berta) == 200
+
+
+async def test_what_is_sealed_for_one_admin_opens_for_no_other(here: House) -> None:
+    anna, boss = await here.hire("support"), await here.hire()
+    async with world_of(here.process).database("auth").transaction(ACROSS_SHOPS) as connection:
+        # Whoever can write to the table puts their own authenticator into somebody else's row.
+        await connection.execute(
+            text(
+                "UPDATE admin_users SET sealed_secret ="
+                " (SELECT sealed_secret FROM admin_users WHERE admin_id = :anna)"
+                " WHERE admin_id = :boss"
+            ),
+            {"anna": anna.admin_id, "boss": boss.admin_id},
+        )
+    answer = await here.second(await here.challenge(boss), anna.app.code())
+    assert answer.status_code == 500
+    assert answer.json()["code"] == "INTERNAL"
 
 
 async def test_nothing_that_opens_a_door_lies_about(
