@@ -50,7 +50,7 @@ class Profiles(Buyers, Programs, Walks, Protocol):
         ...
 
     async def find(self, key: MemberKey) -> tuple[Profile, Scored] | None:
-        """None for somebody of whom no order is known."""
+        """A member, or who stands for them; None for somebody of whom no order is known."""
         ...
 
     async def segment_counts(self, merchant_id: UUID) -> Mapping[str, int]:

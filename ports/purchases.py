@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from contracts.shop import Order, Refund
+from domain.merging import ToldMerge
 from domain.points.orders import OrderFacts, merge
 from domain.rfm.profile import Profile
 from ports.events import Received
@@ -101,7 +102,8 @@ class Buyers(Protocol):
     whatever is made of a profile (a score, a tier) is made by one transaction at a time."""
 
     async def learn(self, purchases: Purchases) -> Mapping[MemberKey, Bought]:
-        """Bring orders and profiles up to date; returns the members whose orders changed.
+        """Bring orders and profiles up to date; returns the members whose orders changed. Raises
+        Unavailable when one of them was merged just now: try again.
 
         A profile is always ``domain.rfm.profile.profile_of`` of all that is known of the member,
         in whatever order it came; the cost depends on what is new alone.
@@ -110,4 +112,11 @@ class Buyers(Protocol):
 
     async def lock_buyers(self, keys: Iterable[MemberKey]) -> Mapping[MemberKey, Buyer]:
         """The profiles that exist of these members, held until the transaction ends."""
+        ...
+
+    async def merge(
+        self, merchant_id: UUID, told: Sequence[ToldMerge]
+    ) -> Mapping[MemberKey, Bought]:
+        """Learn who stands for whom (``domain.merging.learn_merges``), and give them the orders of
+        those they stand for, also those to come. Answers whose profile has changed."""
         ...

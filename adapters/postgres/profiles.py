@@ -8,8 +8,9 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
+from adapters.postgres.merging_buyers import PostgresMergingBuyers
 from adapters.postgres.programs import PostgresPrograms
-from adapters.postgres.purchases import PostgresBuyers, columns_of, member_order, profile_in
+from adapters.postgres.purchases import columns_of, member_order, profile_in
 from adapters.postgres.rows import as_rows
 from adapters.postgres.walks import PostgresWalks
 from domain.rfm.profile import Profile
@@ -69,8 +70,11 @@ _DECAYED: Final = text(
 _FIND: Final = text(
     """
     SELECT p.*, s.recency, s.frequency, s.monetary, s.segment, s.scored_at, s.decays_at, s.version
-    FROM profiles p JOIN customer_segments s USING (merchant_id, customer_id)
-    WHERE p.merchant_id = :merchant_id AND p.customer_id = :customer_id
+    FROM profiles a
+    JOIN profiles p ON p.merchant_id = a.merchant_id
+        AND p.customer_id = coalesce(a.merged_into, a.customer_id)
+    JOIN customer_segments s ON s.merchant_id = p.merchant_id AND s.customer_id = p.customer_id
+    WHERE a.merchant_id = :merchant_id AND a.customer_id = :customer_id
     """
 )
 _COUNTS: Final = text(
@@ -79,7 +83,7 @@ _COUNTS: Final = text(
 _NO_SCORE: Final = Score(0, 0, 0)
 
 
-class PostgresProfiles(PostgresBuyers, PostgresPrograms, PostgresWalks):
+class PostgresProfiles(PostgresMergingBuyers, PostgresPrograms, PostgresWalks):
     async def scores(self, keys: Iterable[MemberKey]) -> Mapping[MemberKey, Scored]:
         rows = await self._connection.execute(_SCORES, columns_of(keys))
         return {MemberKey(row.merchant_id, row.customer_id): _scored(row) for row in rows}

@@ -8,6 +8,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.rows import as_rows
+from domain.errors import Unavailable
 from domain.rfm.profile import NOBODY, Profile
 from ports.ledger import OrderKey
 from ports.purchases import Bought, Buyer, MemberKey, Purchases
@@ -34,15 +35,23 @@ _NEWER: Final = """
 # Orders and profiles in one statement, so that what an order means for a profile never leaves
 # PostgreSQL; most news of an order (it was paid, it was sent) means nothing for one, and no row.
 # An order that moves to another member is taken from one and given to the other. Locks come in one
-# order everywhere, first the orders', then the profiles', so that no two batches deadlock.
+# order everywhere, first the orders', then the profiles', so that no two batches deadlock. What a
+# merged member orders is ordered by who stands for them.
 _LEARN_ORDERS: Final = text(
     f"""
     WITH told AS MATERIALIZED (
-        SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS k (
+        SELECT k.merchant_id, order_id, coalesce(p.merged_into, k.customer_id) AS customer_id, at,
+            updated_at, merchandise, refunded, test, cancelled,
+            CASE WHEN p.merged_into IS NULL THEN k.shopify_customer_id ELSE '' END
+                AS shopify_customer_id
+        FROM json_to_recordset(CAST(:rows AS json)) AS k (
             merchant_id uuid, order_id text, customer_id uuid, at timestamptz,
             updated_at timestamptz, merchandise numeric, refunded numeric, test boolean,
             cancelled boolean, shopify_customer_id text
         )
+        LEFT JOIN profiles p
+            ON p.merchant_id = k.merchant_id AND p.customer_id = k.customer_id
+        ORDER BY k.merchant_id, order_id COLLATE "C"
     ), learnt AS (
         INSERT INTO orders AS o (
             merchant_id, order_id, customer_id, at, updated_at, merchandise, refunded, test,
@@ -97,7 +106,7 @@ _LEARN_ORDERS: Final = text(
         RETURNING merchant_id, customer_id, new.shopify_customer_id, new.orders, new.spent,
             new.first_order_at, new.last_order_at, old.orders AS old_orders,
             old.spent AS old_spent, old.first_order_at AS old_first_order_at,
-            old.last_order_at AS old_last_order_at
+            old.last_order_at AS old_last_order_at, new.merged_into
     )
     SELECT grown.*, growths.order_id, growths.redated
     FROM grown JOIN growths USING (merchant_id, customer_id)
@@ -198,6 +207,9 @@ class PostgresBuyers:
             _LEARN_ORDERS, {"rows": as_rows(orders[key] for key in in_order)}
         )
         grown = rows.all()
+        if any(row.merged_into is not None for row in grown):
+            # Whoever merged them was quicker to the profile; the next try finds the other one.
+            raise Unavailable("A member was merged into another at the same moment.")
         dated = await self._date(row for row in grown if row.redated)
         bought = {}
         for row in grown:

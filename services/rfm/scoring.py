@@ -22,7 +22,7 @@ _NONE: Final = Score(0, 0, 0)
 
 async def apply_shop_events(unit: Unit[Profiles], events: Sequence[Received[Any]]) -> None:
     """Bring the profiles to what these orders and refunds say, and score whose profile changed."""
-    await _score(unit, await unit.stores.learn(hear(events)), hold=True)
+    await rescore(unit, await unit.stores.learn(hear(events)), hold=True)
 
 
 async def apply_programs(unit: Unit[Profiles], events: Sequence[Received[Any]]) -> None:
@@ -66,11 +66,12 @@ async def _score_again(unit: Unit[Profiles], keys: Sequence[MemberKey]) -> None:
         key: Bought(buyer.profile, buyer.profile, buyer.shopify_customer_id)
         for key, buyer in buyers.items()
     }
-    await _score(unit, unchanged, hold=False)
+    await rescore(unit, unchanged, hold=False)
 
 
-async def _score(unit: Unit[Profiles], members: Mapping[MemberKey, Bought], *, hold: bool) -> None:
-    """Score these members, store it, and announce those of whom something changed."""
+async def rescore(unit: Unit[Profiles], members: Mapping[MemberKey, Bought], *, hold: bool) -> None:
+    """Score these members, store it, and announce those of whom something changed. ``hold``: the
+    shops' thresholds stay as they are until the transaction ends."""
     if not members:
         return
     programs = await unit.stores.programs({key.merchant_id for key in members}, hold=hold)

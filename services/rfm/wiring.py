@@ -6,9 +6,10 @@ from adapters.nats.consumer import Consumes
 from adapters.postgres.profiles import PostgresProfiles
 from adapters.runtime.service import Loop, Service, answers
 from adapters.runtime.world import World
-from contracts import core, rfm, shop
+from contracts import core, rfm, shop, users
 from ports.profiles import Profiles
 from ports.unit import Units
+from services.rfm.merging import apply_merges
 from services.rfm.reading import Reading
 from services.rfm.scoring import (
     apply_programs,
@@ -36,6 +37,13 @@ def service(world: World) -> Service:
                 inbox=False,  # what is known of an order is in its row
             ),
             Consumes((core.SETTINGS_UPDATED,), units, apply_programs),
+            Consumes(
+                (users.CUSTOMER_MERGED,),
+                units,
+                apply_merges,
+                name="rfm-merges",
+                inbox=False,  # orders that have gone over are there no more
+            ),
         ),
         loops=(
             Loop("rescoring as time passes", 60.0, partial(rescore_decayed, across)),

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import NoResultFound
 
 from adapters.postgres.tenancy import ACROSS_SHOPS
-from contracts import core, points, shop, users
+from contracts import campaign, core, points, rfm, shop, users
 from contracts.shop import CustomerGone, CustomersMerged, Refund, member_id
 from domain.errors import DuplicateRequest, Forbidden, InvalidRequest, NotFound
 from tests.conftest import Run, eventually
@@ -90,6 +90,18 @@ class Members(Shop):
     async def profile(self, customer: str) -> core.Member:
         request = core.GetCustomerRFM(customer_id=member_id(self.id, customer))
         return await mesh_of(self.process).call(core.GET_CUSTOMER_RFM, request, self.staff())
+
+    async def bought(self, customer: str) -> tuple[int, Decimal]:
+        """Orders and spend, as RFM scores them."""
+        request = rfm.GetCustomerRFM(customer_id=member_id(self.id, customer))
+        found = await mesh_of(self.process).call(rfm.GET_CUSTOMER_RFM, request, self.staff())
+        return found.orders, found.spent
+
+    async def tier_spend(self, customer: str) -> Decimal:
+        """What a member climbs the shop's tiers with."""
+        request = campaign.GetVIPTier(customer_id=member_id(self.id, customer))
+        found = await mesh_of(self.process).call(campaign.GET_VIP_TIER, request, self.staff())
+        return found.qualifying
 
     async def listed_ids(self) -> list[str]:
         return sorted(each.shopify_customer_id for each in (await self.listed(limit=250)).users)
@@ -247,6 +259,61 @@ async def test_points_follow_a_merge_while_orders_flow(run: Run) -> None:
         await one.buys("b", "last", 5)
         await one.has("a", 607)
         assert len([e for e in await one.history("a") if e.source == "merge"]) == len(moved)
+
+
+async def test_a_merged_member_is_scored_and_climbs_as_one(run: Run) -> None:
+    async with shop_with(run, "rfm", "campaign", "core") as one:
+        await one.buys("a", "a1", 100)
+        await one.buys("b", "b1", 30)
+        await one.buys("b", "b2", 40)
+        await one.knows("a")
+        await eventually(lambda: one.bought("b"), lambda found: found == (2, 70), ignore=[NotFound])
+        await one.merges("a", "b")
+        await eventually(lambda: one.bought("a"), lambda found: found == (3, 170))
+        # Later news of the other's orders are the kept one's, whoever they name.
+        await one.refunds("b1", 30)
+        await one.buys("b", "b2", 45, hour=1)
+        await one.buys("b", "b3", 5)
+        await one.buys("a", "a2", 1)
+        await eventually(lambda: one.bought("a"), lambda found: found == (5, 151))
+        assert await one.bought("b") == (5, 151)
+        await eventually(lambda: one.tier_spend("a"), lambda spend: spend == 151)
+        await eventually(lambda: one.tier_spend("b"), lambda spend: spend == 0)
+        counts = await mesh_of(one.process).call(
+            rfm.GET_SEGMENT_COUNTS, rfm.GetSegmentCounts(), one.staff()
+        )
+        assert counts.members == 1
+        profile = await eventually(lambda: one.profile("b"), lambda found: found.orders == 5)
+        assert (profile.customer_id, profile.spent) == (member_id(one.id, "a"), 151)
+        # At Shopify the other way round, and told twice.
+        await one.merges("b", "a")
+        await eventually(lambda: one.tier_spend("b"), lambda spend: spend == 151)
+        await eventually(lambda: one.tier_spend("a"), lambda spend: spend == 0)
+        await one.merges("b", "a")
+        await one.buys("a", "a3", 9)
+        await eventually(lambda: one.bought("b"), lambda found: found == (6, 160))
+
+
+async def test_orders_and_merges_at_once_leave_no_order_behind(run: Run) -> None:
+    async with shop_with(run, "rfm") as one:
+        for customer in "abc":
+            await one.buys(customer, f"{customer}0", 1)
+            await one.knows(customer)
+
+        async def shopping() -> None:
+            for number in range(60):
+                customer = "abc"[number % 3]
+                await one.buys(customer, f"{customer}{number + 1}", 10)
+                await asyncio.sleep(0)
+
+        async def joining() -> None:
+            await one.merge("b", "a")
+            await one.merge("c", "b")
+
+        await asyncio.gather(shopping(), joining())
+        await eventually(lambda: one.bought("c"), lambda found: found == (63, 603))
+        for customer in "ab":
+            assert await one.bought(customer) == (63, 603)
 
 
 async def test_staff_merges_customers_once(run: Run) -> None:

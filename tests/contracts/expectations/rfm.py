@@ -1,8 +1,17 @@
 """What rfm relies on: what members buy and get back, and the shop's program."""
 
-from contracts import core, shop
-from tests.contracts.pacts import Pact, Reads
+from uuid import UUID
+
+from contracts import core, shop, users
+from tests.contracts.pacts import Pact, Part, Reads
 from tests.contracts.parts import Program, Purchase, RefundPart
+
+
+class Merged(Part, frozen=True, kw_only=True):
+    kept_id: UUID
+    merged_id: UUID
+    version: int
+
 
 PACT = Pact(
     "rfm",
@@ -10,5 +19,6 @@ PACT = Pact(
         Reads(shop.ORDER_EVENTS, Purchase),
         Reads((shop.REFUND_CREATED,), RefundPart),
         Reads((core.SETTINGS_UPDATED,), Program),
+        Reads((users.CUSTOMER_MERGED,), Merged),
     ),
 )
