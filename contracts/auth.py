@@ -35,7 +35,10 @@ class ValidateMerchant(Request, frozen=True, kw_only=True):
 
 
 class Merchant(Response, frozen=True, kw_only=True):
-    """A shop. ``wrapped_key`` is its data key under the master key: useless without that one."""
+    """A shop. Its keys are wrapped under the master key and useless without that one:
+    ``wrapped_key`` seals, ``older_keys`` still open, ``index_key`` makes blind indexes (where it is
+    empty, they are made with a key that is derived from the only other one). All are empty for a
+    shop that was erased. ``keys_version`` counts their changes."""
 
     merchant_id: UUID
     shop_domain: str
@@ -44,6 +47,9 @@ class Merchant(Response, frozen=True, kw_only=True):
     time_zone: str
     wrapped_key: str
     installed_at: Instant
+    index_key: str = ""
+    older_keys: tuple[str, ...] = ()
+    keys_version: int = 0
 
 
 VALIDATE_MERCHANT: Final = Operation(

@@ -37,6 +37,7 @@ MODULES: Final = (
     "gamification",
     "impersonations",
     "installs",
+    "keys",
     "points",
     "products",
     "referrals",

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from ports.sealing import NewKeys, WrappedKeys
+
 
 class Status(StrEnum):
     ACTIVE = "active"
@@ -17,14 +19,14 @@ class Status(StrEnum):
 @dataclass(frozen=True, slots=True)
 class MerchantRow:
     """A shop. ``installed_at`` is when its present installation began, ``seen_at`` when the app was
-    last known to be installed; ``wrapped_key`` is its data key under the master key."""
+    last known to be installed. ``keys`` are empty for one that was erased."""
 
     merchant_id: UUID
     shop_domain: str
     status: Status
     currency: str
     time_zone: str
-    wrapped_key: str
+    keys: WrappedKeys
     installed_at: datetime
     seen_at: datetime
     changed_at: datetime
@@ -37,8 +39,12 @@ class Merchants(Protocol):
 
     async def by_domain(self, shop_domain: str) -> MerchantRow | None: ...
 
-    async def add(self, merchant: MerchantRow) -> bool:
+    async def add(self, merchant: MerchantRow, keys: NewKeys) -> bool:
         """Keep a new shop. False when its domain is known: then nothing has changed."""
+        ...
+
+    async def give_keys(self, merchant_id: UUID, keys: NewKeys, now: datetime) -> None:
+        """Keep the first keys of a shop that has none, or none any more."""
         ...
 
     async def lock(self, shop_domain: str) -> MerchantRow:

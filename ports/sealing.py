@@ -3,11 +3,13 @@
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
 CONTACT: Final = "contact"
 """Purpose of a sealed ``contracts.contact.Contact``."""
+BIRTHDAY: Final = "birthday"
+"""Purpose of a sealed birthday. Apart from the contact, which the shop's records replace whole."""
 PRIVACY_REQUEST: Final = "privacy_request"
 """Purpose of the sealed original of a compliance webhook."""
 
@@ -50,18 +52,48 @@ def key_id_of(sealed: str) -> str:
     return parts[1] if len(parts) == 3 else ""
 
 
-class MerchantKeys(Protocol):
-    """Makes and unwraps the data keys of merchants, under the master key."""
+@dataclass(frozen=True, slots=True)
+class WrappedKeys:
+    """The keys of a merchant as they are stored and handed around, under the master key. ``index``
+    is empty for those whose index key is made from their data key; all of it for those who have
+    none any more."""
 
-    def wrap_new(self, merchant_id: UUID) -> str:
-        """A new random data key for ``merchant_id``, wrapped: safe to store and to hand around."""
+    data: str
+    index: str = ""
+    older: tuple[str, ...] = ()
+    version: int = 0
+    """Counts their changes."""
+
+
+class NewKey(NamedTuple):
+    key_id: str
+    wrapped: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewKeys:
+    """The first keys of a merchant, wrapped and not."""
+
+    data: NewKey
+    index: NewKey
+    key: MerchantKey
+
+
+class KeyMaker(Protocol):
+    """Makes the keys of merchants and wraps them under the master key. Asks for that whoever has
+    the master key, so not from inside a transaction. Raises Unavailable when that is away."""
+
+    async def new(self, merchant_id: UUID) -> NewKeys: ...
+
+    async def new_data_key(self, merchant_id: UUID) -> NewKey: ...
+
+    async def adopt(self, merchant_id: UUID, data: str) -> NewKeys:
+        """What a merchant has whose index key is made from the wrapped key ``data``, with the two
+        apart. Raises CannotOpen."""
         ...
 
-    def unwrap(self, wrapped: str, merchant_id: UUID) -> MerchantKey:
-        """The data key in ``wrapped``. While it is cached, the same text answers the same object.
-
-        Raises CannotOpen for another merchant's key, another master key, or an altered text.
-        """
+    async def unwrap(self, merchant_id: UUID, data: str) -> MerchantKey:
+        """The keys of a merchant who has this one only. Raises CannotOpen."""
         ...
 
 

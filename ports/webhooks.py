@@ -14,11 +14,16 @@ IsGenuine = Callable[[bytes, str], bool]
 
 class Translate(Protocol):
     def __call__(
-        self, topic: str, raw: bytes, merchant_id: UUID, key: MerchantKey, triggered_at: datetime
+        self,
+        topic: str,
+        raw: bytes,
+        merchant_id: UUID,
+        key: MerchantKey | None,
+        triggered_at: datetime,
     ) -> Body:
-        """Our own words for a webhook, with personal data sealed. ``triggered_at`` is when that
-        happened of which it tells. Raises InvalidRequest for a body that is not what its topic
-        promises."""
+        """Our own words for a webhook, with personal data sealed; without a key for that, without
+        personal data. ``triggered_at`` is when that happened of which it tells. Raises
+        InvalidRequest for a body that is not what its topic promises."""
         ...
 
 

@@ -9,7 +9,7 @@ from litestar.types import ASGIApp
 
 from adapters.nats.consumer import Consumes
 from adapters.nats.server import Endpoint
-from contracts.caller import Caller
+from contracts.caller import NO_SHOP, Caller
 from contracts.kit import Idempotency, Operation, Request
 from domain.errors import InvalidRequest, Problem
 from ports.unit import Unit, Units
@@ -17,6 +17,7 @@ from ports.unit import Unit, Units
 RequestT = TypeVar("RequestT", bound=Request)
 AnswerT = TypeVar("AnswerT", bound=msgspec.Struct)
 StoresT = TypeVar("StoresT")
+PreparedT = TypeVar("PreparedT")
 
 _encode = msgspec.json.Encoder().encode
 _MOST_KEY = 200
@@ -66,26 +67,47 @@ def commands(
 ) -> Endpoint:
     """An operation done in one transaction. One that moves value needs an idempotency key: the
     same key with the same input gets the stored answer, with another input DUPLICATE_REQUEST."""
+
+    async def nothing(_caller: Caller, _request: RequestT) -> None:
+        """Needs no preparation."""
+
+    async def handled(unit: Unit[StoresT], caller: Caller, request: RequestT, _: None) -> AnswerT:
+        return await handle(unit, caller, request)
+
+    return prepared_commands(operation, units, nothing, handled)
+
+
+def prepared_commands(
+    operation: Operation[RequestT, AnswerT],
+    units: Units[StoresT],
+    prepare: Callable[[Caller, RequestT], Awaitable[PreparedT]],
+    handle: Callable[[Unit[StoresT], Caller, RequestT, PreparedT], Awaitable[AnswerT]],
+) -> Endpoint:
+    """As ``commands``, for an operation that has to do something first that must not be done inside
+    a transaction, such as asking somebody else: ``prepare``. A repeat does it in vain."""
     keyed = operation.idempotency is Idempotency.KEY
     decode = msgspec.json.Decoder(operation.response).decode
 
     async def call(caller: Caller, request: RequestT, key: str) -> AnswerT:
         if not keyed:
+            prepared = await prepare(caller, request)
             async with units() as unit:
                 unit.actor = caller.name
-                return await handle(unit, caller, request)
+                return await handle(unit, caller, request, prepared)
         if not 0 < len(key) <= _MOST_KEY:
             problem = Problem("/Idempotency-Key", f"1 to {_MOST_KEY} characters are needed.")
             raise InvalidRequest("This operation needs an Idempotency-Key header.", [problem])
         # A member's keys are their own: what another got is nothing that they may see.
         own_key = f"{caller.customer_id or ''}/{key}"
+        prepared = await prepare(caller, request)
         async with units() as unit:
             unit.actor = caller.name
-            tenant = caller.tenant
+            # Those who belong to no shop have keys of their own, too.
+            tenant = NO_SHOP if caller.merchant_id is None else caller.merchant_id
             stored = await unit.journal.claim_key(tenant, operation.name, own_key, _encode(request))
             if stored is not None:
                 return decode(stored)
-            answer = await handle(unit, caller, request)
+            answer = await handle(unit, caller, request, prepared)
             await unit.journal.keep_answer(tenant, operation.name, own_key, _encode(answer))
             return answer
 

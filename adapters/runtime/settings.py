@@ -9,6 +9,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 PREFIX: Final = "LOYALNEST_"
+LOCAL: Final = "local"
+AWS: Final = "aws"
 LOOPBACK: Final = "127.0.0.0/8, ::1"
 
 Network = IPv4Network | IPv6Network
@@ -43,9 +45,17 @@ class Settings:
     valkey_url: str = _setting(
         "Where Valkey (Redis) is: redis://:password@host:port/0", secret=True
     )
+    kms: str = _setting("Where the master key is that wraps the keys of shops: local or aws", LOCAL)
     master_key_file: Path = _setting(
-        "File with the master key that wraps each merchant's data key (32 bytes, base64)"
+        "File with the master keys, read again when it changes (32 bytes, base64); for local",
+        Path(),
     )
+    aws_kms_key_id: str = _setting("The master key at AWS KMS: id, ARN or alias; for aws", "")
+    aws_kms_previous_key_ids: str = _setting(
+        "Keys at AWS KMS that keys of shops may still be wrapped under, with commas between", ""
+    )
+    aws_kms_endpoint: str = _setting("Where AWS KMS is; empty: at AWS, in the region", "")
+    aws_region: str = _setting("AWS region; empty: as the environment has it for AWS's tools", "")
     jwt_key_file: Path = _setting(
         "File with the keys that sign access tokens, read again when it changes (32 bytes, base64)"
     )
@@ -107,6 +117,15 @@ class Settings:
         return self.public_url.rstrip("/") or f"http://127.0.0.1:{self.http_port}"
 
     @property
+    def has_master_key_file(self) -> bool:
+        return self.master_key_file != Path()
+
+    @property
+    def previous_aws_kms_key_ids(self) -> tuple[str, ...]:
+        listed = (each.strip() for each in self.aws_kms_previous_key_ids.split(","))
+        return tuple(each for each in listed if each)
+
+    @property
     def proxies(self) -> tuple[Network, ...]:
         return _networks(self.trusted_proxies)
 
@@ -136,6 +155,12 @@ def _check(settings: Settings) -> None:
     """Raises BadSettings for the first setting whose value is not one it can have."""
     if settings.log_level not in ("debug", "info", "warning", "error"):
         raise BadSettings("LOYALNEST_LOG_LEVEL is debug, info, warning or error.")
+    if settings.kms not in (LOCAL, AWS):
+        raise BadSettings("LOYALNEST_KMS is local or aws.")
+    if settings.kms == LOCAL and not settings.has_master_key_file:
+        raise BadSettings("LOYALNEST_MASTER_KEY_FILE is not set; LOYALNEST_KMS is local.")
+    if settings.kms == AWS and not settings.aws_kms_key_id:
+        raise BadSettings("LOYALNEST_AWS_KMS_KEY_ID is not set; LOYALNEST_KMS is aws.")
     if settings.oidc_issuer and not (settings.oidc_client_id and settings.oidc_client_secret):
         raise BadSettings(
             "LOYALNEST_OIDC_ISSUER needs LOYALNEST_OIDC_CLIENT_ID and _CLIENT_SECRET."

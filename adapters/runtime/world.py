@@ -15,9 +15,11 @@ from adapters.nats.publisher import Publisher
 from adapters.postgres.database import Database
 from adapters.postgres.relay import Relay
 from adapters.postgres.units import postgres_units
+from adapters.runtime.key_management import key_management
 from adapters.runtime.settings import Settings
 from ports.clock import Clock
 from ports.ids import Ids
+from ports.key_management import KeyManagement
 from ports.unit import Units
 
 StoresT = TypeVar("StoresT")
@@ -35,6 +37,13 @@ class World:
     ids: Ids
     databases: dict[str, Database] = field(default_factory=dict)
     relays: dict[str, Relay] = field(default_factory=dict)
+    _key_management: KeyManagement | None = None
+
+    def key_management(self) -> KeyManagement:
+        """Where the master key is; looked for when somebody needs it. Raises BadKeyFile."""
+        if self._key_management is None:
+            self._key_management = key_management(self.settings, self.clock)
+        return self._key_management
 
     def database(self, service: str) -> Database:
         """The database of ``service``; made and migrated before the service starts."""

@@ -12,7 +12,7 @@ class MerchantContext(NamedTuple):
     which it tells."""
 
     merchant_id: UUID
-    key: MerchantKey
+    key: MerchantKey | None
     triggered_at: datetime
 
 

@@ -102,6 +102,8 @@ def _sealed(
     if contact == _NOBODY:
         return "", ""
     key, sealer = to.merchant.key, to.sealer
+    if key is None:
+        return "", ""
     index = sealer.blind_index(key, contact.email) if contact.email else ""
     return index, sealer.seal(key, _encode_contact(contact), CONTACT)
 

@@ -73,6 +73,8 @@ def _kept(translation: Translation) -> Translation:
         request = translation(raw, to)
         if not isinstance(request, PrivacyRequest):
             raise TypeError("only a privacy request keeps its original")
+        if to.merchant.key is None:
+            return request  # nobody could ever read it
         sealed = to.sealer.seal(to.merchant.key, raw, PRIVACY_REQUEST)
         return replace(request, sealed_payload=sealed)
 

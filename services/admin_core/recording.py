@@ -14,6 +14,7 @@ from contracts import (
     event_tracking,
     gamification,
     impersonations,
+    keys,
     points,
     referrals,
     roles,
@@ -137,6 +138,16 @@ def _revoked(event: Received[sessions.AuthRevoked]) -> _Said:
     return f"merchant:{event.merchant_id}", several
 
 
+def _key_rotated(event: Received[keys.MerchantKeyRotated]) -> _Said:
+    body = event.body
+    return f"merchant:{event.merchant_id}", f"key {body.retired_key_id} → {body.key_id}"
+
+
+def _keys_destroyed(event: Received[keys.MerchantKeyDestroyed]) -> _Said:
+    what = "all keys" if event.body.all_keys else f"keys {' '.join(event.body.key_ids)}"
+    return f"merchant:{event.merchant_id}", f"{what} destroyed"
+
+
 _Say = Callable[[Received[Any]], _Said]
 _RECORDED: Final[Mapping[Event[Body], _Say]] = {
     auth.MERCHANT_CREATED: _merchant,
@@ -146,6 +157,8 @@ _RECORDED: Final[Mapping[Event[Body], _Say]] = {
     admins.ADMIN_CHANGED: _admin,
     admins.ADMIN_INVITED: _invitation,
     sessions.AUTH_REVOKED: _revoked,
+    keys.MERCHANT_KEY_ROTATED: _key_rotated,
+    keys.MERCHANT_KEY_DESTROYED: _keys_destroyed,
     users.USER_CREATED: _user,
     users.USER_DELETED: _user,
     users.CUSTOMER_MERGED: _merged,

@@ -10,7 +10,6 @@ from contracts.auth import VALIDATE_MERCHANT, ValidateMerchant
 from contracts.caller import service_caller
 from domain.errors import DeadlineExceeded, NotFound, Unavailable
 from ports.mesh import Mesh
-from ports.sealing import MerchantKey, MerchantKeys
 
 FRESH_SECONDS: Final = 60.0
 STALE_SECONDS: Final = 3600.0
@@ -28,7 +27,6 @@ class Shop:
     ``shop/redact``, counts. ``active`` shops are served: not removed, and not suspended by us."""
 
     merchant_id: UUID
-    key: MerchantKey
     installed: bool
     active: bool
 
@@ -40,11 +38,8 @@ class _Known:
 
 
 class Shops:
-    def __init__(
-        self, mesh: Mesh, keys: MerchantKeys, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, mesh: Mesh, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._mesh = mesh
-        self._keys = keys
         self._monotonic = monotonic
         self._known: dict[str, _Known] = {}
 
@@ -94,10 +89,8 @@ class Shops:
             )
         except NotFound:
             return None
-        key = self._keys.unwrap(found.wrapped_key, found.merchant_id)
         return Shop(
             found.merchant_id,
-            key,
             installed=found.status != "uninstalled",
             active=found.status == "active",
         )

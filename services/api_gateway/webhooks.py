@@ -8,7 +8,9 @@ import msgspec
 from contracts.registry import REGISTRY
 from contracts.shop import AFTER_UNINSTALL
 from domain.errors import InvalidRequest, NotFound, Problem, Unauthenticated
+from domain.keys import KeysDestroyed
 from ports.clock import Clock
+from ports.sealing import ShopKeys
 from ports.webhooks import IsGenuine, Keep, Translate
 from services.api_gateway.shops import NO_SHOP, Shops
 
@@ -20,12 +22,14 @@ class Webhooks:
     def __init__(
         self,
         shops: Shops,
+        keys: ShopKeys,
         is_genuine: IsGenuine,
         translate: Translate,
         keep: Keep,
         clock: Clock,
     ) -> None:
         self._shops = shops
+        self._keys = keys
         self._is_genuine = is_genuine
         self._translate = translate
         self._keep = keep
@@ -57,9 +61,17 @@ class Webhooks:
             problem = Problem("/X-Shopify-Webhook-Id", f"1 to {_MOST_ID} characters are needed.")
             raise InvalidRequest(problems=[problem])
         shop = await self._shops.find(domain)
-        if not shop.installed and webhook.event not in AFTER_UNINSTALL:
+        is_for_all = webhook.event in AFTER_UNINSTALL
+        if not shop.installed and not is_for_all:
             raise NotFound(NO_SHOP)
-        body = self._translate(topic, raw, shop.merchant_id, shop.key, self._happened(triggered_at))
+        key = None
+        try:
+            key = await self._keys.of(shop.merchant_id)
+        except KeysDestroyed:
+            # What the law wants is taken all the same, without what only the shop could read.
+            if not is_for_all:
+                raise NotFound(NO_SHOP) from None
+        body = self._translate(topic, raw, shop.merchant_id, key, self._happened(triggered_at))
         return await self._keep(
             webhook.event.subject(shop.merchant_id), _encode(body), f"{domain}:{webhook_id}"
         )

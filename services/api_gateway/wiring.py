@@ -3,13 +3,14 @@
 import asyncio
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Final
 from uuid import UUID
 
 from litestar import Litestar, Response, get
 
-from adapters.crypto.keyfile import load_key
-from adapters.crypto.keys import EnvelopeKeys
+from adapters.crypto.keyring import CHECK_SECONDS as KEYS_SECONDS
+from adapters.crypto.keyring import Keyring
 from adapters.crypto.sealer import AesGcmSealer
 from adapters.files import PackageFiles
 from adapters.graphql.route import graphql_route
@@ -72,7 +73,7 @@ def service(world: World) -> Service:
         return is_webhook_signature(raw, signature, secrets)
 
     def translate(
-        topic: str, raw: bytes, merchant_id: UUID, key: MerchantKey, triggered_at: datetime
+        topic: str, raw: bytes, merchant_id: UUID, key: MerchantKey | None, triggered_at: datetime
     ) -> Body:
         context = MerchantContext(merchant_id, key, triggered_at)
         return translator.translate(topic, raw, context)
@@ -84,9 +85,9 @@ def service(world: World) -> Service:
         with producer_span(subject.rpartition(".")[0], headers):
             return await world.publisher.publish(subject, payload, headers, STORE_SECONDS)
 
-    master_key = load_key(settings.master_key_file)
-    shops = Shops(world.mesh, EnvelopeKeys(master_key))
-    webhooks = Webhooks(shops, is_genuine, translate, keep, world.clock)
+    shops = Shops(world.mesh)
+    shop_keys = Keyring(world.mesh, world.key_management(), "api_gateway")
+    webhooks = Webhooks(shops, shop_keys, is_genuine, translate, keep, world.clock)
     keys = load_signing_keys(settings.jwt_key_file)
     grants = Grants(world.mesh, development=settings.demo)
     revoked = RevokedTokens(world.mesh, world.clock)
@@ -159,7 +160,13 @@ def service(world: World) -> Service:
         loops=(
             Loop("permissions", CHECK_SECONDS, grants.check),
             Loop("revoked tokens", REVOKED_SECONDS, revoked.learn),
+            Loop("changes of keys", KEYS_SECONDS, shop_keys.learn),
             Loop("rate limits", PROBE_SECONDS, limits.probe),
         ),
-        on_start=(hear_of_roles, hear_of_revocations, hear_of_shops),
+        on_start=(
+            hear_of_roles,
+            hear_of_revocations,
+            hear_of_shops,
+            partial(shop_keys.listen, world.client),
+        ),
     )

@@ -11,6 +11,7 @@ shop's staff brings a new one (``services.auth.installs``).
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 import msgspec
 
@@ -21,7 +22,7 @@ from ports.clock import Clock
 from ports.installs import SHOPIFY_ACCESS, InstallStores, SealedPair
 from ports.locks import Locks
 from ports.merchants import MerchantRow, Status
-from ports.sealing import MerchantKeys, Sealer
+from ports.sealing import MerchantKey, Sealer, ShopKeys
 from ports.shopify_access import Grant, GrantRefused
 from ports.shopify_access import ShopifyAccess as Shopify
 from ports.unit import Units
@@ -40,12 +41,15 @@ class Tokens(msgspec.Struct, frozen=True):
 class PairSealer:
     """Seals pairs of tokens for their shop, and opens them again."""
 
-    def __init__(self, keys: MerchantKeys, sealer: Sealer) -> None:
+    def __init__(self, keys: ShopKeys, sealer: Sealer) -> None:
         self._keys = keys
         self._sealer = sealer
 
-    def seal(self, merchant: MerchantRow, grant: Grant, granted_at: datetime) -> SealedPair:
-        key = self._keys.unwrap(merchant.wrapped_key, merchant.merchant_id)
+    async def key(self, merchant_id: UUID) -> MerchantKey:
+        """What to seal with. Not from inside a transaction: auth may have to ask for it."""
+        return await self._keys.of(merchant_id)
+
+    def seal(self, key: MerchantKey, grant: Grant, granted_at: datetime) -> SealedPair:
         plain = msgspec.json.encode(Tokens(grant.access_token, grant.refresh_token))
         return SealedPair(
             sealed=self._sealer.seal(key, plain, SHOPIFY_ACCESS),
@@ -55,8 +59,8 @@ class PairSealer:
             granted_at=granted_at,
         )
 
-    def open(self, merchant: MerchantRow, pair: SealedPair) -> Tokens:
-        key = self._keys.unwrap(merchant.wrapped_key, merchant.merchant_id)
+    async def open(self, merchant_id: UUID, pair: SealedPair) -> Tokens:
+        key = await self._keys.of(merchant_id, [pair.sealed])
         return msgspec.json.decode(self._sealer.open(key, pair.sealed, SHOPIFY_ACCESS), type=Tokens)
 
 
@@ -91,9 +95,10 @@ class Access:
                 if not self._is_good(held, request):
                     await self._renew(held)
                     held = await self._held(caller)
+        tokens = await self._pairs.open(held.merchant.merchant_id, held.pair)
         return ShopifyAccess(
             shop_domain=held.merchant.shop_domain,
-            access_token=self._pairs.open(held.merchant, held.pair).access_token,
+            access_token=tokens.access_token,
             expires_at=held.pair.access_expires_at,
             scopes=held.pair.scopes,
             version=held.version,
@@ -124,14 +129,14 @@ class Access:
         cannot say.
         """
         merchant, asked_at = held.merchant, self._clock.now()
-        refresh_token = self._pairs.open(merchant, held.pair).refresh_token
+        refresh_token = (await self._pairs.open(merchant.merchant_id, held.pair)).refresh_token
         try:
             grant = await self._shopify.by_refresh_token(merchant.shop_domain, refresh_token)
         except GrantRefused:
             async with self._units() as unit:
                 await unit.stores.lose(merchant.merchant_id, held.version)
             raise AccessLost from None
-        pair = self._pairs.seal(merchant, grant, asked_at)
+        pair = self._pairs.seal(await self._pairs.key(merchant.merchant_id), grant, asked_at)
         async with self._units() as unit:
             # Not saved where the shop has removed the app meanwhile, and has no tokens any more.
             await unit.stores.rotate(merchant.merchant_id, held.version, pair)

@@ -31,11 +31,11 @@ from ports.clock import Clock
 from ports.installs import Install, InstallStores
 from ports.locks import Locks
 from ports.merchants import MerchantRow, Status
-from ports.sealing import MerchantKeys
+from ports.sealing import MerchantKey
 from ports.shopify_access import Grant, GrantRefused, ShopifyAccess, StaffProof
 from ports.unit import Units
 from services.auth.access import PairSealer, lock_name
-from services.auth.shops import take_in
+from services.auth.shops import Place, Shops, take_in
 
 STATE_LIFETIME: Final = timedelta(minutes=10)
 """Time for a merchant to read what the app asks for and to say yes."""
@@ -55,7 +55,7 @@ class Installing:
         units: Units[InstallStores],
         shopify: ShopifyAccess,
         pairs: PairSealer,
-        keys: MerchantKeys,
+        shops: Shops,
         locks: Locks,
         clock: Clock,
         *,
@@ -65,7 +65,7 @@ class Installing:
         self._units = units
         self._shopify = shopify
         self._pairs = pairs
-        self._keys = keys
+        self._shops = shops
         self._locks = locks
         self._clock = clock
         self._callback_url = callback_url
@@ -162,6 +162,7 @@ class Installing:
         is needed: then nothing is kept.
         """
         seen_at = seen_at or self._clock.now()  # before asking: a removal may come between
+        place, key = await self._place(shop)  # also before: what Shopify gives it gives once
         grant = await ask()
         if lacking := missing(grant.scopes):
             raise MissingScopes(f"The shop has not granted: {', '.join(lacking)}.")
@@ -169,11 +170,20 @@ class Installing:
         request = RegisterMerchant(
             shop_domain=shop, currency=details.currency, time_zone=details.time_zone
         )
-        async with self._units() as unit:
-            merchant = await take_in(unit, self._keys, request, seen_at=seen_at)
-            pair = self._pairs.seal(merchant, grant, unit.now())
-            await unit.stores.grant(merchant.merchant_id, pair)
-        return merchant.merchant_id
+        while True:
+            async with self._units() as unit:
+                if await take_in(unit, place, request, seen_at=seen_at) is not None:
+                    pair = self._pairs.seal(key, grant, unit.now())
+                    await unit.stores.grant(place.merchant_id, pair)
+                    return place.merchant_id
+            place, key = await self._place(shop)
+
+    async def _place(self, shop: str) -> tuple[Place, MerchantKey]:
+        """Where the shop is taken in, and what its access is sealed with."""
+        place = await self._shops.place(shop)
+        if place.keys is not None:
+            return place, place.keys.key
+        return place, await self._pairs.key(place.merchant_id)
 
     def _check_signed(self, named: Mapping[str, str]) -> None:
         """Raises InvalidInstall for what Shopify did not sign, or not now."""

@@ -1,7 +1,7 @@
 """Shops come, are asked for, and go."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -24,16 +24,25 @@ from domain.shop_domain import normalised
 from ports.events import Received
 from ports.installs import InstallStores, ScopeChange
 from ports.merchants import MerchantRow, Merchants, Status
-from ports.sealing import MerchantKeys
+from ports.sealing import KeyMaker, NewKeys, WrappedKeys
 from ports.unit import Unit, Units
 
 MerchantsT = TypeVar("MerchantsT", bound=Merchants)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a shop is to be taken in: as what id, and with which keys if it has none yet."""
+
+    merchant_id: UUID
+    keys: NewKeys | None
+
+
 class Shops:
-    def __init__(self, units: Units[Merchants], keys: MerchantKeys) -> None:
+    def __init__(self, units: Units[Merchants], keys: KeyMaker, new_id: Callable[[], UUID]) -> None:
         self._units = units
         self._keys = keys
+        self._new_id = new_id
 
     async def validate(self, _: Caller, request: ValidateMerchant) -> Merchant:
         async with self._units() as unit:
@@ -48,50 +57,72 @@ class Shops:
             raise NotFound("No shop of this name uses LoyalNest.")
         return answer(found)
 
-    async def register(
-        self, unit: Unit[Merchants], _: Caller, request: RegisterMerchant
-    ) -> Merchant:
+    async def register(self, caller: Caller, request: RegisterMerchant) -> Merchant:
         """Take in a shop. Of two that do it at once, one makes the shop and both get it."""
-        return answer(await take_in(unit, self._keys, request, seen_at=unit.now()))
+        _check(request)
+        while True:
+            place = await self.place(normalised(request.shop_domain))
+            async with self._units() as unit:
+                unit.actor = caller.name
+                taken_in = await take_in(unit, place, request, seen_at=unit.now())
+                if taken_in is not None:
+                    return answer(taken_in)
+
+    async def place(self, shop_domain: str) -> Place:
+        """Where to take in this shop. Its keys are made here because that must not be done inside
+        the transaction that it is taken in by."""
+        async with self._units() as unit:
+            known = await unit.stores.by_domain(shop_domain)
+        if known is not None and known.keys.data:
+            return Place(known.merchant_id, None)
+        merchant_id = self._new_id() if known is None else known.merchant_id
+        return Place(merchant_id, await self._keys.new(merchant_id))
 
 
 async def take_in(
-    unit: Unit[MerchantsT], keys: MerchantKeys, request: RegisterMerchant, *, seen_at: datetime
-) -> MerchantRow:
+    unit: Unit[MerchantsT], place: Place, request: RegisterMerchant, *, seen_at: datetime
+) -> MerchantRow | None:
     """Take in a shop that was seen to have the app at ``seen_at``. One that is known is the same
-    shop as before, and active again if it had removed the app."""
+    shop as before, and active again if it had removed the app.
+
+    None when the place does not fit any more, because somebody has taken it in or erased it.
+    """
     _check(request)
     now = unit.now()
-    merchant_id = unit.new_id()
-    new = MerchantRow(
-        merchant_id=merchant_id,
-        shop_domain=normalised(request.shop_domain),
-        status=Status.ACTIVE,
-        currency=request.currency,
-        time_zone=request.time_zone,
-        wrapped_key=keys.wrap_new(merchant_id),
-        installed_at=now,
-        seen_at=seen_at,
-        changed_at=now,
-    )
-    if await unit.stores.add(new):
-        created = MerchantCreated(
-            shop_domain=new.shop_domain,
-            currency=new.currency,
-            time_zone=new.time_zone,
+    if place.keys is not None:
+        new = MerchantRow(
+            merchant_id=place.merchant_id,
+            shop_domain=normalised(request.shop_domain),
+            status=Status.ACTIVE,
+            currency=request.currency,
+            time_zone=request.time_zone,
+            keys=WrappedKeys(place.keys.data.wrapped, place.keys.index.wrapped, version=1),
             installed_at=now,
+            seen_at=seen_at,
+            changed_at=now,
         )
-        unit.emit(MERCHANT_CREATED, created, merchant_id)
-        return new
+        if await unit.stores.add(new, place.keys):
+            created = MerchantCreated(
+                shop_domain=new.shop_domain,
+                currency=new.currency,
+                time_zone=new.time_zone,
+                installed_at=now,
+            )
+            unit.emit(MERCHANT_CREATED, created, new.merchant_id)
+            return new
     # Remembering when keeps an uninstall webhook that is still under way from ending what began
     # after it, even if it has not been seen yet.
-    known = await unit.stores.lock(new.shop_domain)
+    known = await unit.stores.lock(normalised(request.shop_domain))
+    if known.merchant_id != place.merchant_id or bool(known.keys.data) is (place.keys is not None):
+        return None
+    if place.keys is not None:
+        await unit.stores.give_keys(known.merchant_id, place.keys, now)
     kept = replace(known, seen_at=max(seen_at, known.seen_at))
     if known.status is Status.UNINSTALLED:
         kept = replace(kept, status=Status.ACTIVE, installed_at=now, changed_at=now)
         _emit_changed(unit, kept)
     await unit.stores.keep(kept)
-    return kept
+    return await unit.stores.by_id(known.merchant_id)
 
 
 async def apply_uninstalls(unit: Unit[InstallStores], events: Sequence[Received[Any]]) -> None:
@@ -158,6 +189,9 @@ def answer(merchant: MerchantRow) -> Merchant:
         status=merchant.status,
         currency=merchant.currency,
         time_zone=merchant.time_zone,
-        wrapped_key=merchant.wrapped_key,
+        wrapped_key=merchant.keys.data,
         installed_at=merchant.installed_at,
+        index_key=merchant.keys.index,
+        older_keys=merchant.keys.older,
+        keys_version=merchant.keys.version,
     )

@@ -14,7 +14,7 @@ from contracts.caller import NO_SHOP
 from domain.admins.second_factor import read_recovery_code
 from ports.admin_log_ins import AdminStores
 from ports.admins import Admin
-from ports.sealing import MerchantKey, MerchantKeys, Sealer
+from ports.sealing import KeyMaker, MerchantKey, Sealer
 from ports.unit import Units
 
 _EMAIL: Final = "admin email"
@@ -74,7 +74,7 @@ def shown(vault: Vault, admin: Admin) -> AdminInfo:
 class Vaults:
     """Opens the vault; the key is read once."""
 
-    def __init__(self, units: Units[AdminStores], keys: MerchantKeys, sealer: Sealer) -> None:
+    def __init__(self, units: Units[AdminStores], keys: KeyMaker, sealer: Sealer) -> None:
         self._units = units
         self._keys = keys
         self._sealer = sealer
@@ -82,7 +82,10 @@ class Vaults:
 
     async def open(self) -> Vault:
         if self._open is None:
+            # Made before the transaction, because that may have to ask elsewhere; and in vain, if
+            # there is one.
+            new = await self._keys.new_data_key(NO_SHOP)
             async with self._units() as unit:
-                wrapped = await unit.stores.admins.data_key(self._keys.wrap_new(NO_SHOP))
-            self._open = Vault(self._sealer, self._keys.unwrap(wrapped, NO_SHOP))
+                wrapped = await unit.stores.admins.data_key(new.wrapped)
+            self._open = Vault(self._sealer, await self._keys.unwrap(NO_SHOP, wrapped))
         return self._open

@@ -2,10 +2,11 @@
 
 import secrets
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
-from adapters.crypto.keyfile import load_key
-from adapters.crypto.keys import EnvelopeKeys
+from adapters.crypto.keyring import CHECK_SECONDS, Keyring
+from adapters.crypto.merchant_keys import MerchantKeyMaker
 from adapters.crypto.passwords import Argon2Passwords
 from adapters.crypto.sealer import AesGcmSealer
 from adapters.crypto.totp import PyotpTotp
@@ -16,9 +17,12 @@ from adapters.oidc.provider import Client, OidcProvider
 from adapters.postgres.admin_log_ins import admin_stores
 from adapters.postgres.installs import PostgresInstalls
 from adapters.postgres.locks import AdvisoryLocks
+from adapters.postgres.merchant_keys import PostgresMerchantKeys
 from adapters.postgres.merchants import PostgresMerchants
+from adapters.postgres.resealing import SealedTable
 from adapters.postgres.sessions import PostgresSessions
-from adapters.runtime.service import Loop, Service, answers, commands
+from adapters.runtime.resealing import resealed
+from adapters.runtime.service import Loop, Service, answers, commands, prepared_commands
 from adapters.runtime.world import World
 from adapters.shopify.oauth import ShopifyOAuth
 from adapters.shopify.reach import Reach
@@ -27,7 +31,7 @@ from adapters.tokens.jwt_tokens import JwtIssuer, JwtVerifier
 from adapters.tokens.keys import load_signing_keys
 from adapters.tokens.refresh import HmacRefreshTokens
 from adapters.valkey.revocations import ValkeyRevocations
-from contracts import admins, auth, impersonations, installs, shop
+from contracts import admins, auth, impersonations, installs, keys, shop
 from contracts.caller import service_caller
 from contracts.sessions import (
     LIST_REVOKED,
@@ -40,8 +44,10 @@ from contracts.sessions import (
 from domain.admins.guessing import FORGOTTEN_AFTER
 from domain.admins.staff import DEVICE_LASTS
 from ports.admin_log_ins import AdminStores
-from ports.installs import InstallStores
+from ports.installs import SHOPIFY_ACCESS, InstallStores
+from ports.merchant_keys import KeyStores
 from ports.merchants import Merchants
+from ports.sealing import KeyMaker, ShopKeys
 from ports.sessions import SessionBook
 from ports.unit import Units
 from services.auth.access import Access, PairSealer
@@ -51,11 +57,13 @@ from services.auth.first_factor import FirstFactor
 from services.auth.impersonating import Impersonating
 from services.auth.installs import Installing
 from services.auth.invitations import Inviting
+from services.auth.keys import Keys
 from services.auth.log_in import LogIns
 from services.auth.oidc import OidcLogIn
 from services.auth.own_account import OwnAccount
 from services.auth.rescue import Rescue
 from services.auth.revoking import Revoking
+from services.auth.rewrapping import Adopting, Retiring, Rewrapping
 from services.auth.second_factor import SecondFactor
 from services.auth.sessions import Sessions, end_in_closed_shops
 from services.auth.shops import Shops, apply_scopes, apply_uninstalls
@@ -68,6 +76,12 @@ OVERDUE_SECONDS: Final = 2.0
 FINISH_SECONDS: Final = 30.0
 TIDY_SECONDS: Final = 600.0
 
+ADOPT_SECONDS: Final = 60.0
+REWRAP_SECONDS: Final = 0.5
+RETIRE_SECONDS: Final = 3600.0
+
+_SEALED: Final = SealedTable("installs", "merchant_id", {"sealed_pair": SHOPIFY_ACCESS})
+
 STATE_BYTES: Final = 32
 RETURN_PATH: Final = "/admin/oidc"
 """The page that an identity provider sends browsers back to."""
@@ -78,30 +92,32 @@ def service(world: World) -> Service:
     units: Units[Merchants] = world.units_across_shops("auth", PostgresMerchants)
     install_units: Units[InstallStores] = world.units_across_shops("auth", PostgresInstalls)
     session_units: Units[SessionBook] = world.units_across_shops("auth", PostgresSessions)
-    master_key = load_key(settings.master_key_file)
-    envelopes = EnvelopeKeys(master_key)
-    shops = Shops(units, envelopes)
-    keys = load_signing_keys(settings.jwt_key_file)
+    maker = MerchantKeyMaker(world.key_management())
+    shop_keys = Keyring(world.mesh, world.key_management(), "auth")
+    shops = Shops(units, maker, world.ids.new)
+    signing_keys = load_signing_keys(settings.jwt_key_file)
     staff_units: Units[AdminStores] = world.units_across_shops("auth", admin_stores)
-    vaults = Vaults(staff_units, envelopes, AesGcmSealer())
+    vaults = Vaults(staff_units, maker, AesGcmSealer())
 
     async def refresh_tokens() -> HmacRefreshTokens:
         return HmacRefreshTokens((await vaults.open()).key.secret)
 
-    sessions = Sessions(session_units, JwtIssuer(keys, world.clock), refresh_tokens)
+    sessions = Sessions(session_units, JwtIssuer(signing_keys, world.clock), refresh_tokens)
     revoking = Revoking(session_units, units, sessions)
     tokens = Tokens(
         units,
         session_units,
         world.mesh,
         sessions,
-        JwtVerifier(keys, world.clock),
+        JwtVerifier(signing_keys, world.clock),
         development=settings.demo,
     )
 
+    key_endpoints, key_loops = _keys(world, maker)
+    count, rotations, reseal = resealed(world, "auth", _SEALED, shop_keys)
     staff_endpoints, staff_loops, staff_stops = _staff(world, staff_units, vaults, sessions)
     from_shopify, forget_errands, close_shopify = _from_shopify(
-        world, install_units, envelopes, sessions
+        world, install_units, shops, shop_keys, sessions
     )
     copying = Copying(session_units, ValkeyRevocations(world.valkey))
 
@@ -114,14 +130,13 @@ def service(world: World) -> Service:
         request = auth.RegisterMerchant(
             shop_domain=DEMO_SHOP, currency="USD", time_zone="America/New_York"
         )
-        async with units() as unit:
-            await shops.register(unit, service_caller("auth"), request)
+        await shops.register(service_caller("auth"), request)
 
     return Service(
         name="auth",
         endpoints=(
             answers(auth.VALIDATE_MERCHANT, shops.validate),
-            commands(auth.REGISTER_MERCHANT, units, shops.register),
+            answers(auth.REGISTER_MERCHANT, shops.register),
             answers(auth.VALIDATE_TOKEN, tokens.validate),
             answers(auth.ISSUE_DEVELOPMENT_TOKEN, tokens.issue),
             answers(auth.OPEN_DEMO_SESSION, tokens.open_demo),
@@ -132,9 +147,12 @@ def service(world: World) -> Service:
             answers(REVOKE, revoking.revoke),
             answers(LIST_REVOKED, revoking.list_revoked),
             *from_shopify,
+            *key_endpoints,
+            count,
             *staff_endpoints,
         ),
         consumes=(
+            rotations,
             Consumes((shop.APP_UNINSTALLED,), install_units, apply_uninstalls),
             Consumes(
                 (shop.SCOPES_CHANGED,), install_units, apply_scopes, name="auth-scopes", inbox=False
@@ -145,15 +163,21 @@ def service(world: World) -> Service:
             Loop("copy of what is revoked", COPY_SECONDS, copying.run),
             Loop("sessions that are over", FORGET_SECONDS, forget_ended_sessions),
             Loop("errands that are over", FORGET_SECONDS, forget_errands),
+            Loop("changes of keys", CHECK_SECONDS, shop_keys.learn),
+            *key_loops,
+            reseal,
             *staff_loops,
         ),
-        on_start=(register_demo_shop,) if settings.demo else (),
+        on_start=(
+            partial(shop_keys.listen, world.client),
+            *((register_demo_shop,) if settings.demo else ()),
+        ),
         on_stop=(*staff_stops, close_shopify),
     )
 
 
 def _from_shopify(
-    world: World, units: Units[InstallStores], keys: EnvelopeKeys, sessions: Sessions
+    world: World, units: Units[InstallStores], shops: Shops, keys: ShopKeys, sessions: Sessions
 ) -> tuple[tuple[Endpoint, ...], Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]:
     """Getting in from Shopify: what is answered, what is repeated, what is closed at the end."""
     settings = world.settings
@@ -170,7 +194,7 @@ def _from_shopify(
         units,
         shopify,
         pairs,
-        keys,
+        shops,
         locks,
         world.clock,
         callback_url=settings.public_origin + CALLBACK,
@@ -188,6 +212,28 @@ def _from_shopify(
         answers(installs.ADMIT_CUSTOMER, log_ins.admit),
     )
     return endpoints, installing.forget_over, shopify.close
+
+
+def _keys(world: World, maker: KeyMaker) -> tuple[tuple[Endpoint, ...], tuple[Loop, ...]]:
+    """The keys of shops: what is answered, what is repeated."""
+    units: Units[KeyStores] = world.units_across_shops("auth", PostgresMerchantKeys)
+    management = world.key_management()
+    shop_keys = Keys(units, maker, management, world.mesh)
+    endpoints = (
+        answers(keys.ROTATE_MASTER_KEY, shop_keys.rotate_master),
+        prepared_commands(
+            keys.ROTATE_MERCHANT_KEY, units, shop_keys.prepare_rotation, shop_keys.rotate_merchant
+        ),
+        answers(keys.GET_KEY_PROGRESS, shop_keys.progress),
+        commands(keys.ERASE_MERCHANT_KEYS, units, shop_keys.erase),
+        answers(keys.LIST_KEY_CHANGES, shop_keys.changes),
+    )
+    loops = (
+        Loop("versions of keys", ADOPT_SECONDS, Adopting(units, maker).run),
+        Loop("a new master key", REWRAP_SECONDS, Rewrapping(units, management).run),
+        Loop("old keys", RETIRE_SECONDS, Retiring(units, shop_keys).run),
+    )
+    return endpoints, loops
 
 
 def _staff(

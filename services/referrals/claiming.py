@@ -16,12 +16,11 @@ from domain.referrals.errors import InvalidReferralCode, NotFirstOrder, Referral
 from domain.referrals.machine import Rejected
 from domain.referrals.states import Claimed
 from ports.referrals import AdvocateLink, MemberKey, Person, ReferralBook, Tracked
-from ports.sealing import Sealer
+from ports.sealing import Sealer, ShopKeys
 from ports.unit import Unit, Units
 from services.referrals.friends import stand_in
 from services.referrals.links import status_of
 from services.referrals.settling import carry_out, changed, has_bought, settle
-from services.referrals.shops import Shops
 
 _DEFAULTS: Final = defaults("USD")  # a shop's currency changes nothing about its referrals
 _MOST_EMAIL: Final = 254  # RFC 5321, as a path without its brackets
@@ -29,9 +28,9 @@ _MOST_ID: Final = 32
 
 
 class Claims:
-    def __init__(self, units: Units[ReferralBook], shops: Shops, sealer: Sealer) -> None:
+    def __init__(self, units: Units[ReferralBook], keys: ShopKeys, sealer: Sealer) -> None:
         self._units = units
-        self._shops = shops
+        self._keys = keys
         self._sealer = sealer
 
     async def claim(self, caller: Caller, request: Claim) -> ReferralStatus:
@@ -46,7 +45,7 @@ class Claims:
         index = ""
         if email:
             # Asked before the transaction, which must not wait for another service.
-            index = self._sealer.blind_index((await self._shops.shop(tenant)).key, email)
+            index = self._sealer.blind_index(await self._keys.of(tenant), email)
         async with self._units() as unit:
             unit.actor = caller.name
             book = unit.stores

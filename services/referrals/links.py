@@ -41,7 +41,7 @@ class Advocates:
         """The advocate's one link, alive for as long as the program lets a new one live."""
         tenant = caller.tenant
         customer_id = _advocate(caller, request.customer_id)
-        shop = await self._shops.shop(tenant)
+        domain = await self._shops.domain(tenant)
         async with self._units() as unit:
             program = (await unit.stores.programs([tenant])).get(tenant, _DEFAULTS).referral
             if not program.enabled:
@@ -58,7 +58,7 @@ class Advocates:
             )
         return Link(
             code=link.code,
-            url=f"https://{shop.domain}/?ref={link.code}",
+            url=f"https://{domain}/?ref={link.code}",
             customer_id=customer_id,
             created_at=link.created_at,
             expires_at=link.expires_at,

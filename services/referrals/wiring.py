@@ -3,8 +3,7 @@
 import secrets
 from functools import partial
 
-from adapters.crypto.keyfile import load_key
-from adapters.crypto.keys import EnvelopeKeys
+from adapters.crypto.keyring import CHECK_SECONDS, Keyring
 from adapters.crypto.sealer import AesGcmSealer
 from adapters.nats.consumer import Consumes
 from adapters.postgres.referrals import PostgresReferrals
@@ -23,9 +22,10 @@ from services.referrals.shops import Shops
 def service(world: World) -> Service:
     units: Units[ReferralBook] = world.units("referrals", PostgresReferrals)
     across: Units[ReferralBook] = world.units_across_shops("referrals", PostgresReferrals)
-    shops = Shops(world.mesh, EnvelopeKeys(load_key(world.settings.master_key_file)))
+    keys = Keyring(world.mesh, world.key_management(), "referrals")
+    shops = Shops(world.mesh)
     advocates = Advocates(units, shops, partial(secrets.token_bytes, ENTROPY_BYTES))
-    claims = Claims(units, shops, AesGcmSealer())
+    claims = Claims(units, keys, AesGcmSealer())
     return Service(
         name="referrals",
         endpoints=(
@@ -43,5 +43,9 @@ def service(world: World) -> Service:
             ),
             Consumes((core.SETTINGS_UPDATED,), units, apply_programs),
         ),
-        loops=(Loop("expiry of claims", 300.0, partial(expire_overdue, across)),),
+        loops=(
+            Loop("expiry of claims", 300.0, partial(expire_overdue, across)),
+            Loop("changes of keys", CHECK_SECONDS, keys.learn),
+        ),
+        on_start=(partial(keys.listen, world.client),),
     )

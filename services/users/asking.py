@@ -58,7 +58,7 @@ class Asking:
     async def _opened(self, merchant_id: UUID, people: Sequence[Person]) -> tuple[User, ...]:
         if not people:
             return ()  # and a shop without people needs no key
-        envelope = await self._envelopes.of(merchant_id)
+        envelope = await self._envelopes.of(merchant_id, people)
         return tuple(map(envelope.show, people))
 
 

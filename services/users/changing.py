@@ -24,11 +24,20 @@ from domain.errors import Forbidden, InvalidRequest, NotFound, Problem
 from domain.rbac import allows, check_grant
 from ports.mesh import Mesh
 from ports.people import People, Person, PersonKey
+from ports.sealing import CannotOpen
 from ports.unit import Unit, Units
 from services.users.checks import creation_problems, update_problems
-from services.users.envelope import Envelopes, Private, shown
+from services.users.envelope import Envelope, Envelopes, Private, shown
 
 _MANAGES_STAFF: Final = "roles:write"
+
+
+class _OtherKey(CannotOpen):
+    """A person is sealed with a key that the shop did not have when it was asked for its keys."""
+
+    def __init__(self, person: Person) -> None:
+        super().__init__()
+        self.person = person
 
 
 class Changing:
@@ -72,6 +81,13 @@ class Changing:
     async def update(self, caller: Caller, request: UpdateUser) -> User:
         # Before the transaction: auth may have to be asked, and nobody should wait for that.
         envelope = await self._envelopes.of(caller.tenant)
+        try:
+            return await self._update(caller, request, envelope)
+        except _OtherKey as unknown:
+            envelope = await self._envelopes.of(caller.tenant, [unknown.person])
+            return await self._update(caller, request, envelope)
+
+    async def _update(self, caller: Caller, request: UpdateUser, envelope: Envelope) -> User:
         async with self._units() as unit:
             unit.actor = caller.name
             problems = update_problems(request, unit.now().date())
@@ -81,6 +97,8 @@ class Changing:
             known = await unit.stores.lock(key)
             if known is None:
                 raise NotFound("This shop has no such person.")
+            if not envelope.knows(known):
+                raise _OtherKey(known)
             if known.kind == STAFF:
                 _check_manages_staff(caller)
             before = envelope.open(known)

@@ -1,7 +1,7 @@
 """Opening and closing what is personal of a person, and making them findable while closed."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
@@ -14,13 +14,9 @@ from contracts.users import User
 from domain.names import name_parts
 from ports.blind_search import BlindSearch
 from ports.people import Person
-from ports.sealing import CONTACT, CannotOpen, MerchantKey, Sealer
-from services.users.keys import ShopKeys
+from ports.sealing import BIRTHDAY, CONTACT, CannotOpen, MerchantKey, Sealer, ShopKeys
 
 log = logging.getLogger(__name__)
-
-_BIRTHDAY: Final = "birthday"
-"""Purpose of a sealed birthday. Apart from the contact, which the shop's records replace whole."""
 
 _NOBODY: Final = Contact()
 _encode_contact: Final = msgspec.json.Encoder().encode
@@ -71,7 +67,7 @@ class Envelope:
         return SealedPrivate(
             email_index=self.index(contact.email),
             contact="" if contact == _NOBODY else seal(key, _encode_contact(contact), CONTACT),
-            birthday="" if birthday is None else seal(key, str(birthday).encode(), _BIRTHDAY),
+            birthday="" if birthday is None else seal(key, str(birthday).encode(), BIRTHDAY),
             name_index=self.name_index(contact),
         )
 
@@ -82,10 +78,14 @@ class Envelope:
             contact=_decode_contact(self._sealer.open(self._key, contact, CONTACT))
             if contact
             else _NOBODY,
-            birthday=date.fromisoformat(self._sealer.open(self._key, birthday, _BIRTHDAY).decode())
+            birthday=date.fromisoformat(self._sealer.open(self._key, birthday, BIRTHDAY).decode())
             if birthday
             else None,
         )
+
+    def knows(self, person: Person) -> bool:
+        """Whether it has the keys that the person was sealed with."""
+        return self._key.knows(person.sealed_contact) and self._key.knows(person.sealed_birthday)
 
     def show(self, person: Person) -> User:
         """The person as somebody who may read them sees them. One who cannot be opened is shown
@@ -106,10 +106,11 @@ class Envelopes:
         self._sealer = sealer
         self._search = search
 
-    async def of(self, merchant_id: UUID) -> Envelope:
-        """Asks auth for a key that is not at hand: not from inside a transaction. Raises NotFound
-        for a shop that auth does not know, Unavailable or DeadlineExceeded without an answer."""
-        return Envelope(self._sealer, self._search, await self._keys.of(merchant_id))
+    async def of(self, merchant_id: UUID, people: Iterable[Person] = ()) -> Envelope:
+        """One that opens these people of the shop. Asks auth for keys that are not at hand: not
+        from inside a transaction. Raises as ``ShopKeys.of`` does."""
+        sealed = (text for each in people for text in (each.sealed_contact, each.sealed_birthday))
+        return Envelope(self._sealer, self._search, await self._keys.of(merchant_id, sealed))
 
 
 def shown(person: Person, private: Private) -> User:

@@ -43,6 +43,7 @@ class Finding:
             found = await unit.stores.search(tenant, request.kind, sought, after, request.limit + 1)
         page = found[: request.limit]
         more = len(found) > len(page)
+        envelope = await self._envelopes.of(tenant, (each.person for each in page))
         return Users(
             users=tuple(envelope.show(each.person) for each in page),
             next_cursor=_cursor(page[-1].shared, page[-1].person.key.user_id) if more else None,
@@ -58,8 +59,9 @@ class Finding:
             found = await unit.stores.namesakes(tenant, after, request.limit + 1, _SHOWN)
         if not found:
             return Duplicates(duplicates=())  # and a shop without people needs no key
-        envelope = await self._envelopes.of(tenant)
         page = found[: request.limit]
+        people = (person for each in page for person in each.newest)
+        envelope = await self._envelopes.of(tenant, people)
         more = len(found) > len(page)
         return Duplicates(
             duplicates=tuple(

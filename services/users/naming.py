@@ -32,9 +32,10 @@ async def name_people(units: Units[Names], envelopes: Envelopes) -> None:
         if not people:
             return
         named: list[Named] = []
-        for merchant_id, of_shop in groupby(people, key=lambda person: person.key.merchant_id):
+        for merchant_id, group in groupby(people, key=lambda person: person.key.merchant_id):
+            of_shop = list(group)
             try:
-                envelope = await envelopes.of(merchant_id)
+                envelope = await envelopes.of(merchant_id, of_shop)
             except NotFound:
                 envelope = None  # nobody has a key to look for them either
             named += (_named(person, envelope) for person in of_shop)

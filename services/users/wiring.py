@@ -1,30 +1,36 @@
 """How the users service is put together."""
 
 from functools import partial
+from typing import Final
 
 from adapters.crypto.blind_search import HmacSearch
-from adapters.crypto.keyfile import load_key
-from adapters.crypto.keys import EnvelopeKeys
+from adapters.crypto.keyring import CHECK_SECONDS, Keyring
 from adapters.crypto.sealer import AesGcmSealer
 from adapters.nats.consumer import Consumes
 from adapters.postgres.departures import PostgresDepartures
 from adapters.postgres.names import PostgresNames
 from adapters.postgres.people import PostgresPeople
+from adapters.postgres.resealing import SealedTable
+from adapters.runtime.resealing import resealed
 from adapters.runtime.service import Loop, Service, answers, commands
 from adapters.runtime.world import World
 from contracts import shop, users
 from ports.departures import Departures
 from ports.names import Names
 from ports.people import People
+from ports.sealing import BIRTHDAY, CONTACT
 from ports.unit import Units
 from services.users.asking import Asking
 from services.users.changing import Changing
 from services.users.departing import apply_departures, merge_users
 from services.users.envelope import Envelopes
 from services.users.finding import Finding
-from services.users.keys import ShopKeys
 from services.users.naming import name_people
 from services.users.sightings import apply_shop_events
+
+_SEALED: Final = SealedTable(
+    "users", "user_id", {"sealed_contact": CONTACT, "sealed_birthday": BIRTHDAY}
+)
 
 
 def service(world: World) -> Service:
@@ -32,14 +38,16 @@ def service(world: World) -> Service:
     names: Units[Names] = world.units("users", PostgresNames)
     across: Units[Names] = world.units_across_shops("users", PostgresNames)
     departures: Units[Departures] = world.units("users", PostgresDepartures)
-    keys = ShopKeys(world.mesh, EnvelopeKeys(load_key(world.settings.master_key_file)))
+    keys = Keyring(world.mesh, world.key_management(), "users")
     envelopes = Envelopes(keys, AesGcmSealer(), HmacSearch())
     finding = Finding(names, envelopes)
     asking = Asking(units, envelopes, finding)
     changing = Changing(units, envelopes, world.mesh)
+    count, rotations, reseal = resealed(world, "users", _SEALED, keys)
     return Service(
         name="users",
         endpoints=(
+            count,
             answers(users.GET_USER, asking.user),
             answers(users.LIST_USERS, asking.page),
             answers(users.LIST_DUPLICATES, finding.duplicates),
@@ -49,6 +57,7 @@ def service(world: World) -> Service:
             commands(users.MERGE_USERS, departures, merge_users),
         ),
         consumes=(
+            rotations,
             Consumes(
                 (*shop.ORDER_EVENTS, shop.CUSTOMER_CREATED, shop.CUSTOMER_UPDATED),
                 units,
@@ -63,5 +72,10 @@ def service(world: World) -> Service:
                 inbox=False,  # nobody goes twice
             ),
         ),
-        loops=(Loop("names to be found by", 1.0, partial(name_people, across, envelopes)),),
+        loops=(
+            Loop("names to be found by", 1.0, partial(name_people, across, envelopes)),
+            Loop("changes of keys", CHECK_SECONDS, keys.learn),
+            reseal,
+        ),
+        on_start=(partial(keys.listen, world.client),),
     )

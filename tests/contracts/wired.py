@@ -4,7 +4,7 @@ import ast
 import asyncio
 import base64
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -13,9 +13,11 @@ from typing import Any
 from redis.asyncio import Redis
 
 import services
+from adapters.crypto.keyring import Keyring
 from adapters.nats.client import NatsMesh
 from adapters.nats.connection import QuickClient
 from adapters.nats.publisher import Publisher
+from adapters.runtime.resealing import resealed
 from adapters.runtime.service import Service
 from adapters.runtime.settings import Settings
 from adapters.runtime.world import World
@@ -98,20 +100,27 @@ def emitted_events(service: str) -> Iterator[tuple[str, Event[Body]]]:
 
 
 def called_operations(service: str) -> set[str]:
-    """Names of all operations that a service's use cases name: those they call."""
-    return {
-        each.name
-        for module, tree in _use_cases(service)
+    """Names of all operations that a service's use cases, or adapters on their behalf, name: those
+    they call."""
+    use_cases = list(_use_cases(service))
+    named = [
+        _meaning(module, node)
+        for module, tree in (*use_cases, *_spokesmen(service))
         for node in ast.walk(tree)
-        if isinstance(each := _meaning(module, node), Operation)
-    }
+    ]
+    # One of several, chosen when it is called.
+    for module, _ in use_cases:
+        for each in vars(module).values():
+            named += each.values() if isinstance(each, Mapping) else ()
+    return {each.name for each in named if isinstance(each, Operation)}
 
 
 def read_names(service: str) -> set[str]:
-    """Every attribute that a service's use cases, or ports and its storage on their behalf, read
-    or match on."""
+    """Every attribute that a service's use cases, or ports and adapters on their behalf, read or
+    match on."""
     names: set[str] = set()
-    for tree in (*(tree for _, tree in _use_cases(service)), *_ports(), *_storage(service)):
+    own = (tree for _, tree in (*_use_cases(service), *_spokesmen(service)))
+    for tree in (*own, *_ports(), *_storage(service)):
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute):
                 names.add(node.attr)
@@ -132,6 +141,16 @@ def _storage(service: str) -> Iterator[ast.Module]:
     for name in sorted(each for each in modules if each.startswith("adapters.postgres.")):
         file = HOME.parent.joinpath(*name.split(".")).with_suffix(".py")
         yield ast.parse(file.read_text(encoding="utf-8"))
+
+
+def _spokesmen(service: str) -> Iterator[tuple[ModuleType, ast.Module]]:
+    """The adapters that call other services, or listen to them, for the services that use them."""
+    wiring = vars(importlib.import_module(f"services.{service}.wiring"))
+    for each in (Keyring, resealed):
+        if each in wiring.values():
+            module = importlib.import_module(each.__module__)
+            assert module.__file__ is not None
+            yield module, ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
 
 
 def _use_cases(service: str) -> Iterator[tuple[ModuleType, ast.Module]]:

@@ -1,7 +1,6 @@
 """Sessions as any log-in opens them, at an auth that runs."""
 
-from adapters.crypto.keyfile import load_key
-from adapters.crypto.keys import EnvelopeKeys
+from adapters.crypto.merchant_keys import MerchantKeyMaker
 from adapters.crypto.sealer import AesGcmSealer
 from adapters.postgres.admin_log_ins import admin_stores
 from adapters.postgres.sessions import PostgresSessions
@@ -18,7 +17,7 @@ def sessions_of(world: World) -> Sessions:
     settings = world.settings
     vaults = Vaults(
         world.units_across_shops("auth", admin_stores),
-        EnvelopeKeys(load_key(settings.master_key_file)),
+        MerchantKeyMaker(world.key_management()),
         AesGcmSealer(),
     )
 

@@ -8,8 +8,6 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from adapters.crypto.keyfile import load_key
-from adapters.crypto.keys import EnvelopeKeys
 from adapters.crypto.sealer import AesGcmSealer
 from adapters.runtime.host import Process
 from contracts import shop, users
@@ -21,6 +19,7 @@ from domain.errors import NotFound
 from domain.rbac import DEFAULT_ROLES
 from ports.sealing import CONTACT, MerchantKey
 from tests.conftest import Run, eventually
+from tests.keys import key_of
 from tests.mesh.said import AT, mesh_of, order, register, say, world_of
 
 HOUR = timedelta(hours=1)
@@ -123,8 +122,7 @@ class Shop:
 
 async def open_shop(process: Process) -> Shop:
     merchant = await register(process)
-    keys = EnvelopeKeys(load_key(world_of(process).settings.master_key_file))
-    return Shop(process, keys.unwrap(merchant.wrapped_key, merchant.merchant_id))
+    return Shop(process, await key_of(world_of(process), merchant.merchant_id))
 
 
 @asynccontextmanager

@@ -12,8 +12,6 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
-from adapters.crypto.keyfile import load_key
-from adapters.crypto.keys import EnvelopeKeys
 from adapters.crypto.sealer import AesGcmSealer
 from adapters.postgres.referrals import PostgresReferrals
 from adapters.postgres.tenancy import ACROSS_SHOPS
@@ -32,8 +30,10 @@ from domain.referrals import (
     SelfReferral,
 )
 from ports.mesh import AnswerT
+from ports.sealing import MerchantKey
 from services.referrals.ordering import expire_overdue
 from tests.conftest import Run, eventually
+from tests.keys import key_of
 from tests.mesh.said import heard, order, say, world_of
 
 PROGRAM = ProgramSettings(
@@ -46,12 +46,11 @@ PROGRAM = ProgramSettings(
 class Shop:
     """A shop with its program, and people who refer each other."""
 
-    def __init__(self, process: Process, merchant: auth.Merchant) -> None:
+    def __init__(self, process: Process, merchant: auth.Merchant, key: MerchantKey) -> None:
         self.process = process
         self.id = merchant.merchant_id
         self.domain = merchant.shop_domain
-        keys = EnvelopeKeys(load_key(world_of(process).settings.master_key_file))
-        self._key = keys.unwrap(merchant.wrapped_key, merchant.merchant_id)
+        self._key = key
         self._orders = 0
 
     def index(self, email: str) -> str:
@@ -136,7 +135,7 @@ async def shop_of_anna(run: Run) -> AsyncIterator[Shop]:
         request = auth.RegisterMerchant(shop_domain=f"shop-{uuid4()}.myshopify.com")
         mesh = world_of(process).mesh
         merchant = await mesh.call(auth.REGISTER_MERCHANT, request, service_caller("test"))
-        found = Shop(process, merchant)
+        found = Shop(process, merchant, await key_of(world_of(process), merchant.merchant_id))
         update = core.SettingsUpdated(settings=PROGRAM)
         await say(process, core.SETTINGS_UPDATED, update, found.id)
         await eventually(lambda: found.sql("SELECT 1 FROM programs WHERE merchant_id = :shop"))

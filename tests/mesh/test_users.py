@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy import text
 
 from adapters.crypto.blind_search import HmacSearch
-from adapters.crypto.keys import EnvelopeKeys
 from adapters.crypto.sealer import AesGcmSealer
 from adapters.postgres.tenancy import MIGRATION
 from adapters.shopify.context import MerchantContext
@@ -28,6 +27,7 @@ from ports.people import Person, PersonKey
 from ports.sealing import CONTACT
 from services.users.envelope import Envelope
 from tests.conftest import Run, eventually
+from tests.keys import new_key
 from tests.mesh.people import GRANTS, HOUR, open_shop, running
 from tests.mesh.said import AT, mesh_of, order, say, times_said, world_of
 
@@ -323,9 +323,9 @@ async def test_nothing_personal_lies_about(run: Run, caplog: pytest.LogCaptureFi
 
 
 def test_opening_a_page_of_people_is_quick() -> None:
-    keys, sealer = EnvelopeKeys(b"m" * 32), AesGcmSealer()
+    sealer = AesGcmSealer()
     merchant = uuid4()
-    key = keys.unwrap(keys.wrap_new(merchant), merchant)
+    key = new_key(merchant)
     contact = Contact(email="somebody@x.example", phone="+1 555 0100", first_name="Some")
     people = [
         Person(

@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.crypto.blind_search import HmacSearch
-from adapters.crypto.keys import EnvelopeKeys
 from domain.names import name_parts
+from tests.keys import new_key
 
-KEYS = EnvelopeKeys(b"m" * 32)
-KEY, OTHER = (KEYS.unwrap(KEYS.wrap_new(UUID(int=each)), UUID(int=each)) for each in (1, 2))
+KEY, OTHER = (new_key(UUID(int=each)) for each in (1, 2))
 SEARCH = HmacSearch()
 MANY = [a + b + c for a in "abcdefghijklmnop" for b in "aeioulmn" for c in "abcdefghijklmnop"]
 

@@ -23,14 +23,15 @@ from hypothesis import strategies as st
 
 from adapters.aws.kms import ATTEMPTS, AwsKeyManagement
 from adapters.crypto.keyfile import BadKeyFile, create_key
-from adapters.crypto.keys import EnvelopeKeys
 from adapters.crypto.local_kms import SCHEME, LocalKeyManagement, local_key_management
+from adapters.crypto.merchant_keys import MerchantKeyMaker, put_together
 from adapters.crypto.moving import Moving
+from adapters.crypto.sealer import AesGcmSealer
 from adapters.system import SystemClock
 from adapters.tokens.keys import KeyRing, SigningKey, SigningKeys, read_keys, write_keys
 from domain.errors import Unavailable
 from ports.key_management import DATA, INDEX, KeyContext, KeyManagement
-from ports.sealing import CannotOpen
+from ports.sealing import CONTACT, CannotOpen, NewKey, WrappedKeys
 from tests.services.given import StandingClock
 from tests.stand_ins.kms import ACCESS_KEY, REGION, SECRET_KEY, Key, StandInKms
 
@@ -176,10 +177,46 @@ def test_any_key_of_anybody_survives_files(key: bytes, merchant: UUID, use: str)
     asyncio.run(there_and_back())
 
 
-async def test_what_was_wrapped_before_there_was_a_ring_still_unwraps() -> None:
-    wrapped = EnvelopeKeys(b"m" * 32).wrap_new(ONE.merchant_id)
-    key = EnvelopeKeys(b"m" * 32).unwrap(wrapped, ONE.merchant_id)
-    assert await in_files(b"m" * 32, b"n" * 32).unwrap(wrapped, ONE) == key.secret
+# As it was written when shops had one key only, under the master key b"m" * 32.
+WRAPPED_BEFORE = (
+    "w1.a70320ca841ec336."
+    "Lu70gF9rt00pOwPKBHI60dpODMtJCo6MiEdhjcYj9bRzfHRV43Uaf-S9AmutEmowFHx4y7hAsq6cfQt4"
+)
+SEALED_BEFORE = "v1.71ec797bd7fb35db.AmfUDf0SqBRgDk7KAaO1zSA4qf5GSnVc2POIAYGLLgcNew=="
+INDEX_BEFORE = "bf32e7fcb575972a7bd31551be97f3b5"
+
+
+async def test_the_one_key_that_shops_had_becomes_two_and_nothing_else_changes() -> None:
+    sealer, maker = AesGcmSealer(), MerchantKeyMaker(in_files(b"m" * 32, b"n" * 32))
+    merchant = ONE.merchant_id
+    before = await maker.unwrap(merchant, WRAPPED_BEFORE)
+    adopted = await maker.adopt(merchant, WRAPPED_BEFORE)
+    assert adopted.data == NewKey(before.key_id, WRAPPED_BEFORE)
+    unwrapped = {
+        WRAPPED_BEFORE: await in_files(b"m" * 32).unwrap(WRAPPED_BEFORE, ONE),
+        adopted.index.wrapped: await in_files(b"n" * 32).unwrap(
+            adopted.index.wrapped, KeyContext(merchant, INDEX)
+        ),
+    }
+    after = put_together(merchant, WrappedKeys(WRAPPED_BEFORE, adopted.index.wrapped), unwrapped)
+    for key in (before, adopted.key, after):
+        assert sealer.open(key, SEALED_BEFORE, CONTACT) == b"secret"
+        assert sealer.blind_index(key, "Jon@Example.com") == INDEX_BEFORE
+
+
+async def test_new_keys_are_random_and_their_own() -> None:
+    maker = MerchantKeyMaker(in_files(b"m" * 32))
+    new, other = await maker.new(ONE.merchant_id), await maker.new(ONE.merchant_id)
+    next_key = await maker.new_data_key(ONE.merchant_id)
+    secrets = {new.key.secret, new.key.index_secret, other.key.secret, other.key.index_secret}
+    assert len(secrets) == 4
+    ids = {new.data.key_id, new.index.key_id, other.data.key_id, next_key.key_id}
+    assert len(ids) == 4
+    assert new.data.key_id == new.key.key_id
+    with pytest.raises(CannotOpen):
+        await maker.unwrap(ONE.merchant_id, new.index.wrapped)
+    with pytest.raises(CannotOpen):
+        await maker.unwrap(OTHER.merchant_id, new.data.wrapped)
 
 
 def test_the_file_has_to_be_private(tmp_path: Path) -> None:

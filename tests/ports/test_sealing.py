@@ -1,7 +1,6 @@
 """Sealing: what one shop's key sealed for one purpose opens there and nowhere else."""
 
 import gc
-import hmac
 import os
 import weakref
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
@@ -14,18 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.crypto.blind_search import HmacSearch
-from adapters.crypto.derive import derived, key_id
 from adapters.crypto.keyfile import BadKeyFile, create_key, load_key
-from adapters.crypto.keys import EnvelopeKeys
 from adapters.crypto.sealer import AesGcmSealer
 from contracts.contact import Contact
 from ports.sealing import CONTACT, PRIVACY_REQUEST, CannotOpen, MerchantKey, key_id_of, normalised
+from tests.keys import new_key, rotated
 
 MERCHANT = UUID(int=1)
 OTHER = UUID(int=2)
-KEYS = EnvelopeKeys(b"m" * 32)
 SEALER = AesGcmSealer()
-KEY = KEYS.unwrap(KEYS.wrap_new(MERCHANT), MERCHANT)
+KEY = new_key(MERCHANT)
 
 
 @given(st.binary(max_size=300), st.text(max_size=20))
@@ -71,7 +68,7 @@ def test_another_purpose_or_merchant_does_not_open():
     sealed = SEALER.seal(KEY, b"secret", CONTACT)
     with pytest.raises(CannotOpen):
         SEALER.open(KEY, sealed, PRIVACY_REQUEST)
-    stranger = KEYS.unwrap(KEYS.wrap_new(OTHER), OTHER)
+    stranger = new_key(OTHER)
     with pytest.raises(CannotOpen):
         SEALER.open(stranger, sealed, CONTACT)
     # Even the same data key does not help when the row was copied to another merchant.
@@ -85,21 +82,6 @@ def test_the_refusal_says_nothing():
         SEALER.open(KEY, f"v1.{KEY.key_id}.jon@example.com", CONTACT)
     assert "jon" not in repr(refusal.value)
     assert refusal.value.__cause__ is None
-
-
-def test_a_wrapped_key_is_random_stable_and_bound_to_its_merchant():
-    first, second = KEYS.wrap_new(MERCHANT), KEYS.wrap_new(MERCHANT)
-    assert KEYS.unwrap(first, MERCHANT) is KEYS.unwrap(first, MERCHANT)
-    assert KEYS.unwrap(first, MERCHANT).secret != KEYS.unwrap(second, MERCHANT).secret
-    assert KEYS.unwrap(first, MERCHANT).key_id != KEYS.unwrap(second, MERCHANT).key_id
-    again = EnvelopeKeys(b"m" * 32).unwrap(first, MERCHANT)
-    assert again.secret == KEYS.unwrap(first, MERCHANT).secret
-    with pytest.raises(CannotOpen):
-        KEYS.unwrap(first, OTHER)
-    with pytest.raises(CannotOpen):
-        EnvelopeKeys(b"n" * 32).unwrap(first, MERCHANT)
-    with pytest.raises(CannotOpen):
-        KEYS.unwrap(first[:-2] + "AA", MERCHANT)
 
 
 def test_neither_keys_nor_contacts_show_in_a_repr():
@@ -119,19 +101,6 @@ def test_neither_keys_nor_contacts_show_in_a_repr():
 )
 def test_spellings_of_one_address_have_one_index(spelling: str):
     assert SEALER.blind_index(KEY, spelling) == SEALER.blind_index(KEY, "jon@example.com")
-
-
-def test_indexes_that_were_made_before_they_had_a_key_of_their_own_still_find():
-    derived_key = derived(KEY.secret, "blind index")
-    before = hmac.digest(derived_key, b"jon@example.com", "sha256").hex()[:32]
-    assert SEALER.blind_index(KEY, "Jon@Example.com") == before
-
-
-def rotated(key: MerchantKey) -> MerchantKey:
-    """The same shop with a new data key."""
-    secret = os.urandom(32)
-    older = {**key.older, key.key_id: key.secret}
-    return MerchantKey(key.merchant_id, key_id(secret), secret, key.index_secret, older)
 
 
 @given(st.lists(st.binary(max_size=40), min_size=1, max_size=6))
@@ -173,7 +142,7 @@ def test_nothing_derived_from_a_key_outlives_it():
 
 def test_an_index_is_the_shops_own_and_128_bits():
     index = SEALER.blind_index(KEY, "jon@example.com")
-    stranger = KEYS.unwrap(KEYS.wrap_new(OTHER), OTHER)
+    stranger = new_key(OTHER)
     assert len(bytes.fromhex(index)) == 16
     assert index != SEALER.blind_index(stranger, "jon@example.com")
     assert index != SEALER.blind_index(KEY, "jon@example.org")

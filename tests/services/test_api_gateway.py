@@ -7,7 +7,6 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from adapters.crypto.keys import EnvelopeKeys
 from adapters.system import SystemClock
 from adapters.tokens.jwt_tokens import JwtIssuer, JwtVerifier
 from adapters.tokens.keys import SigningKey, SigningKeys
@@ -23,6 +22,7 @@ from services.api_gateway.permissions import Grants
 from services.api_gateway.revoked import RevokedTokens
 from services.api_gateway.shops import FRESH_SECONDS, STALE_SECONDS, UNKNOWN_SECONDS, Shops
 from services.api_gateway.webhooks import Webhooks
+from tests.keys import KeysAtHand
 from tests.services.given import StandingClock
 
 KEYS = SigningKeys.of(SigningKey.of(b"k" * 32))
@@ -51,17 +51,17 @@ class Seconds:
         return self.now
 
 
-def merchant(keys: EnvelopeKeys, merchant_id: UUID) -> Merchant:
+def merchant(merchant_id: UUID) -> Merchant:
     return Merchant(
         merchant_id=merchant_id, shop_domain="a.myshopify.com", status="active", currency="USD",
-        time_zone="UTC", wrapped_key=keys.wrap_new(merchant_id), installed_at=SystemClock().now(),
+        time_zone="UTC", wrapped_key="w1.", installed_at=SystemClock().now(),
     )  # fmt: skip
 
 
 async def test_a_known_shop_is_served_while_auth_is_away() -> None:
-    keys, seconds = EnvelopeKeys(b"m" * 32), Seconds()
-    mesh = OneAnswer(merchant(keys, SHOP))
-    shops = Shops(mesh, keys, seconds)
+    seconds = Seconds()
+    mesh = OneAnswer(merchant(SHOP))
+    shops = Shops(mesh, seconds)
     assert (await shops.find("a.myshopify.com")).merchant_id == SHOP
     await shops.find("a.myshopify.com")
     assert mesh.asked == 1
@@ -76,15 +76,15 @@ async def test_a_known_shop_is_served_while_auth_is_away() -> None:
 
 
 async def test_what_is_heard_of_a_shop_is_asked_for_at_once() -> None:
-    keys, seconds = EnvelopeKeys(b"m" * 32), Seconds()
+    seconds = Seconds()
     mesh = OneAnswer(NotFound())
-    shops = Shops(mesh, keys, seconds)
+    shops = Shops(mesh, seconds)
     with pytest.raises(NotFound):
         await shops.active("a.myshopify.com")
-    mesh.answer = merchant(keys, SHOP)
+    mesh.answer = merchant(SHOP)
     shops.forget(SHOP)  # it has just been taken in: nobody here knew its id
     assert await shops.active("a.myshopify.com") == SHOP
-    mesh.answer = msgspec.structs.replace(merchant(keys, SHOP), status="uninstalled")
+    mesh.answer = msgspec.structs.replace(merchant(SHOP), status="uninstalled")
     assert await shops.active("a.myshopify.com") == SHOP
     shops.forget(SHOP)
     with pytest.raises(NotFound):
@@ -95,18 +95,27 @@ async def test_what_is_heard_of_a_shop_is_asked_for_at_once() -> None:
 class Taken:
     """What the edge was to keep, and when it was said to have happened."""
 
-    def __init__(self, keys: EnvelopeKeys, status: str) -> None:
-        answer = msgspec.structs.replace(merchant(keys, SHOP), status=status)
+    def __init__(self, status: str) -> None:
+        answer = msgspec.structs.replace(merchant(SHOP), status=status)
         self.at: list[datetime] = []
         self.clock = StandingClock()
+        self.keys = KeysAtHand()
+        self.sealed_for: list[MerchantKey | None] = []
         self._webhooks = Webhooks(
-            Shops(OneAnswer(answer), keys), lambda *_: True, self._translate, self._keep, self.clock
-        )
+            Shops(OneAnswer(answer)), self.keys, lambda *_: True, self._translate, self._keep,
+            self.clock,
+        )  # fmt: skip
 
     def _translate(
-        self, topic: str, raw: bytes, merchant_id: UUID, key: MerchantKey, triggered_at: datetime
+        self,
+        topic: str,
+        raw: bytes,
+        merchant_id: UUID,
+        key: MerchantKey | None,
+        triggered_at: datetime,
     ) -> Body:
         self.at.append(triggered_at)
+        self.sealed_for.append(key)
         return Body()
 
     async def _keep(self, *_: object) -> bool:
@@ -120,8 +129,7 @@ class Taken:
 
 
 async def test_of_a_shop_that_has_left_only_what_the_law_wants_is_taken() -> None:
-    keys = EnvelopeKeys(b"m" * 32)
-    gone, suspended = Taken(keys, "uninstalled"), Taken(keys, "suspended")
+    gone, suspended = Taken("uninstalled"), Taken("suspended")
     allowed = {"app/uninstalled", "customers/data_request", "customers/redact", "shop/redact"}
     for topic in REGISTRY.webhooks:
         assert await suspended.take(topic)
@@ -133,8 +141,24 @@ async def test_of_a_shop_that_has_left_only_what_the_law_wants_is_taken() -> Non
     assert allowed < set(REGISTRY.webhooks)
 
 
+async def test_of_an_erased_shop_the_same_is_taken_without_anything_that_had_to_be_sealed() -> None:
+    erased = Taken("uninstalled")
+    erased.keys.erased.add(SHOP)
+    for topic in ("app/uninstalled", "customers/data_request", "customers/redact", "shop/redact"):
+        assert await erased.take(topic)
+    assert erased.sealed_for == [None] * 4
+    with pytest.raises(NotFound):
+        await erased.take("orders/create")
+    # It was erased in the moment in which the edge still takes it for installed.
+    late = Taken("active")
+    late.keys.erased.add(SHOP)
+    with pytest.raises(NotFound, match="No shop"):
+        await late.take("orders/create")
+    assert await late.take("shop/redact")
+
+
 async def test_when_it_happened_is_what_shopify_says_unless_that_is_nonsense() -> None:
-    taken = Taken(EnvelopeKeys(b"m" * 32), "active")
+    taken = Taken("active")
     now = taken.clock.now()
     for said, meant in (
         ("2026-05-31T23:00:00.123456789Z", datetime(2026, 5, 31, 23, 0, 0, 123456, UTC)),
@@ -150,14 +174,14 @@ async def test_when_it_happened_is_what_shopify_says_unless_that_is_nonsense() -
 
 
 async def test_an_unknown_shop_is_asked_for_again_soon() -> None:
-    keys, seconds = EnvelopeKeys(b"m" * 32), Seconds()
+    seconds = Seconds()
     mesh = OneAnswer(NotFound())
-    shops = Shops(mesh, keys, seconds)
+    shops = Shops(mesh, seconds)
     for _ in range(3):
         with pytest.raises(NotFound):
             await shops.find("a.myshopify.com")
     assert mesh.asked == 1
-    mesh.answer = merchant(keys, SHOP)
+    mesh.answer = merchant(SHOP)
     seconds.now = UNKNOWN_SECONDS
     assert (await shops.find("a.myshopify.com")).merchant_id == SHOP
 

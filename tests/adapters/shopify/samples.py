@@ -5,16 +5,16 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from adapters.crypto.keys import EnvelopeKeys
 from adapters.crypto.sealer import AesGcmSealer
 from adapters.shopify.context import MerchantContext
 from adapters.shopify.webhooks import WebhookTranslator
+from tests.keys import new_key
 
 MERCHANT = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
-KEYS = EnvelopeKeys(b"m" * 32)
 SEALER = AesGcmSealer()
 TRIGGERED = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
-SHOP = MerchantContext(MERCHANT, KEYS.unwrap(KEYS.wrap_new(MERCHANT), MERCHANT), TRIGGERED)
+KEY = new_key(MERCHANT)
+SHOP = MerchantContext(MERCHANT, KEY, TRIGGERED)
 
 ORDER = (
     b'{"id":820982911946154508,"admin_graphql_api_id":"gid://shopify/Order/820982911946154508",'

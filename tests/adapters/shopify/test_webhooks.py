@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from adapters.shopify.context import MerchantContext
 from adapters.shopify.errors import MalformedPayload
 from adapters.shopify.webhooks import TOPICS, WebhookTranslator
 from contracts.contact import Contact
@@ -18,6 +19,7 @@ from domain.errors import Kind
 from ports.sealing import CONTACT, PRIVACY_REQUEST
 from tests.adapters.shopify.samples import (
     CUSTOMER,
+    KEY,
     MERCHANT,
     MERGE,
     ORDER,
@@ -75,8 +77,8 @@ def test_the_documented_order():
     assert (only.quantity, only.price, only.total) == (2, Decimal(199), Decimal(393))
     assert found.customer.shopify_customer_id == "115310627314723954"
     assert found.customer.customer_id == member_id(MERCHANT, "115310627314723954")
-    assert found.customer.email_index == SEALER.blind_index(SHOP.key, "JON@example.com")
-    contact = SEALER.open(SHOP.key, found.customer.sealed_contact, CONTACT)
+    assert found.customer.email_index == SEALER.blind_index(KEY, "JON@example.com")
+    contact = SEALER.open(KEY, found.customer.sealed_contact, CONTACT)
     assert msgspec.json.decode(contact, type=Contact) == Contact(email="jon@example.com")
 
 
@@ -287,12 +289,18 @@ def test_a_customer():
     assert found.customer_id == member_id(MERCHANT, "115310627314723954")
     assert found.language == "fr"
     assert found.updated_at == datetime(2026, 11, 2, 15, tzinfo=UTC)
-    assert found.email_index == SEALER.blind_index(SHOP.key, "jon.snow@example.com")
-    contact = msgspec.json.decode(
-        SEALER.open(SHOP.key, found.sealed_contact, CONTACT), type=Contact
-    )
+    assert found.email_index == SEALER.blind_index(KEY, "jon.snow@example.com")
+    contact = msgspec.json.decode(SEALER.open(KEY, found.sealed_contact, CONTACT), type=Contact)
     assert contact.phone == "+15556251199"
     assert (contact.first_name, contact.last_name) == ("Jon", "Snow-Stark")
+
+
+@pytest.mark.parametrize("topic", sorted(TOPICS))
+def test_without_a_key_nothing_personal_is_told(topic: str):
+    shop = MerchantContext(MERCHANT, None, TRIGGERED)
+    told = WebhookTranslator(SEALER).translate(topic, SAMPLES[topic], shop)
+    assert b"sealed" not in msgspec.json.encode(told)
+    assert b"email" not in msgspec.json.encode(told)
 
 
 def test_a_product():
@@ -324,7 +332,7 @@ def test_compliance_requests_name_ids_and_keep_the_original_sealed():
     assert (asked.request_key, asked.shopify_customer_id) == ("9999", "191167")
     assert asked.customer_id == member_id(MERCHANT, "191167")
     assert asked.order_ids == ("299938",)
-    original = SEALER.open(SHOP.key, asked.sealed_payload, PRIVACY_REQUEST)
+    original = SEALER.open(KEY, asked.sealed_payload, PRIVACY_REQUEST)
     assert json.loads(original) == PRIVACY["customers/data_request"]
     redacted = translate("customers/redact", PRIVACY["customers/redact"])
     assert (redacted.request_key, redacted.order_ids) == ("191167", ("299938",))

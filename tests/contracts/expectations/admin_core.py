@@ -12,6 +12,7 @@ from contracts import (
     event_tracking,
     gamification,
     impersonations,
+    keys,
     points,
     referrals,
     roles,
@@ -20,7 +21,7 @@ from contracts import (
     users,
 )
 from tests.contracts.pacts import Pact, Part, Reads
-from tests.contracts.parts import Program
+from tests.contracts.parts import KEYS_OF_SHOPS, RESEALING, Program
 
 
 class NewShop(Part, frozen=True, kw_only=True):
@@ -143,6 +144,16 @@ class PrivacyRequest(Part, frozen=True, kw_only=True):
     sealed_payload: str = ""
 
 
+class NewKey(Part, frozen=True, kw_only=True):
+    key_id: str
+    retired_key_id: str
+
+
+class NoKeys(Part, frozen=True, kw_only=True):
+    key_ids: tuple[str, ...]
+    all_keys: bool
+
+
 PACT = Pact(
     "admin_core",
     reads=(
@@ -175,5 +186,9 @@ PACT = Pact(
         Reads((admin_features.TEMPLATE_UPDATED,), Template),
         Reads((admin_core.GDPR_REQUEST_CREATED,), PrivacyCase),
         Reads((shop.DATA_REQUESTED, shop.CUSTOMER_REDACTED, shop.SHOP_REDACTED), PrivacyRequest),
+        Reads((keys.MERCHANT_KEY_ROTATED,), NewKey),
+        Reads((keys.MERCHANT_KEY_DESTROYED,), NoKeys),
+        *RESEALING,
     ),
+    calls=KEYS_OF_SHOPS,
 )

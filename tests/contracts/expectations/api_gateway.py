@@ -6,12 +6,13 @@ from contracts import auth, roles, sessions
 from contracts.kit import Instant
 from domain.errors import NotFound
 from tests.contracts.pacts import Calls, Pact, Part
-from tests.contracts.parts import Granted, ShopKey
+from tests.contracts.parts import KEYS_OF_SHOPS, Granted
 
 
-class ShopAtTheEdge(ShopKey, frozen=True, kw_only=True):
+class ShopAtTheEdge(Part, frozen=True, kw_only=True):
     """A shop that has removed the app is not served any more."""
 
+    merchant_id: UUID
     status: str
 
 
@@ -47,6 +48,7 @@ PACT = Pact(
             ShopAtTheEdge,
             (NotFound,),
         ),
+        *KEYS_OF_SHOPS,
         Calls(roles.GET_ASSIGNMENT, {"subject": "staff:1"}, GrantedUntil),
         Calls(roles.GET_PERMISSIONS, {"role": "clerk"}, GrantedUntil, (NotFound,)),
         Calls(

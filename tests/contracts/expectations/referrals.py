@@ -6,7 +6,7 @@ from uuid import UUID
 from contracts import auth, core, shop
 from contracts.kit import Instant
 from tests.contracts.pacts import Calls, Pact, Part, Reads
-from tests.contracts.parts import Program
+from tests.contracts.parts import KEYS_OF_SHOPS, Program
 
 
 class Friend(Part, frozen=True, kw_only=True):
@@ -30,7 +30,6 @@ class FriendsOrder(Part, frozen=True, kw_only=True):
 
 class ShopOfLink(Part, frozen=True, kw_only=True):
     shop_domain: str
-    wrapped_key: str
 
 
 PACT = Pact(
@@ -46,5 +45,6 @@ PACT = Pact(
             {"merchant_id": "01985a3c-7d52-7c4e-9b1f-2f6d8c0e4a11"},
             ShopOfLink,
         ),
+        *KEYS_OF_SHOPS,
     ),
 )

@@ -2,11 +2,11 @@
 
 from uuid import UUID
 
-from contracts import auth, roles, shop
+from contracts import roles, shop
 from contracts.kit import Instant
 from domain.errors import NotFound
 from tests.contracts.pacts import Calls, Pact, Part, Reads
-from tests.contracts.parts import Granted
+from tests.contracts.parts import KEYS_OF_SHOPS, RESEALING, Granted
 
 
 class Account(Part, frozen=True, kw_only=True):
@@ -44,10 +44,6 @@ class Seen(Part, frozen=True, kw_only=True):
     customer: Buyer | None = None
 
 
-class Key(Part, frozen=True, kw_only=True):
-    wrapped_key: str
-
-
 PACT = Pact(
     "users",
     reads=(
@@ -55,13 +51,10 @@ PACT = Pact(
         Reads((shop.CUSTOMER_CREATED, shop.CUSTOMER_UPDATED), Account),
         Reads((shop.CUSTOMER_DELETED,), Deleted),
         Reads((shop.CUSTOMERS_MERGED,), MadeOne),
+        *RESEALING,
     ),
     calls=(
-        Calls(
-            auth.VALIDATE_MERCHANT,
-            {"merchant_id": "01985a3c-7d52-7c4e-9b1f-2f6d8c0e4a11"},
-            Key,
-        ),
+        *KEYS_OF_SHOPS,
         Calls(roles.GET_PERMISSIONS, {"role": "viewer"}, Granted, (NotFound,)),
     ),
 )
