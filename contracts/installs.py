@@ -116,6 +116,7 @@ COMPLETE_INSTALL: Final = Operation(
     summary="Take in the shop whose merchant has given consent, with its access to Shopify. A shop "
     "that comes back finds its data.",
     errors=(InvalidInstall, MissingScopes, ShopifyRefused, ShopifyUnavailable),
+    idempotency=Idempotency.NATURAL,
     deadline=_SHOPIFY_SECONDS,
 )
 
@@ -146,6 +147,7 @@ GET_SHOPIFY_ACCESS: Final = Operation(
     summary="How to call Shopify for the shop of the caller, now. A shop that has removed the app "
     "is not found: nothing is to be done for it.",
     errors=(NotFound, AccessLost, ShopifyUnavailable),
+    idempotency=Idempotency.NATURAL,
     deadline=_SHOPIFY_SECONDS,
 )
 
@@ -167,6 +169,7 @@ LOG_IN: Final = Operation(
     "until they are given a role.",
     http=post("/v1/api/auth/login", bearer="session_token"),
     errors=(InvalidSessionToken, NotFound, MissingScopes, ShopifyUnavailable),
+    idempotency=Idempotency.NATURAL,
     deadline=_SHOPIFY_SECONDS,
     rate=TOKENS,
 )
@@ -196,6 +199,7 @@ LOG_IN_CUSTOMER: Final = Operation(
     summary="A token for the customer whom an extension of the shop is shown to.",
     http=post("/v1/api/auth/customer", bearer="session_token", any_origin=True),
     errors=(InvalidSessionToken, NotFound),
+    idempotency=Idempotency.NATURAL,
     rate=TOKENS,
 )
 
@@ -214,6 +218,7 @@ ADMIT_CUSTOMER: Final = Operation(
     permission=INTERNAL,
     summary="A token for a customer for whom the edge has Shopify's word.",
     errors=(NotFound, InvalidRequest),
+    idempotency=Idempotency.NATURAL,
 )
 
 CONTRACTS: Final = Contracts(

@@ -8,16 +8,16 @@ break it.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 from weakref import WeakValueDictionary
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from adapters.postgres.database import Database
+from adapters.postgres.database import Database, is_away
 from domain.errors import Unavailable
 
 _AT_ONCE: Final = 8
@@ -44,21 +44,13 @@ class AdvisoryLocks:
         here = self._here.get(name)
         if here is None:
             here = self._here[name] = asyncio.Lock()
-        async with here, self._slots:
-            connection = await self._locked(name)
+        async with here, self._slots, AsyncExitStack() as held:
             try:
-                yield
-            finally:
-                await connection.close()
-
-    async def _locked(self, name: str) -> AsyncConnection:
-        connection = self._engine.connect()
-        try:
-            await connection.start()
-            await connection.execute(_LOCK, {"name": name})
-        except BaseException as error:
-            await connection.close()
-            if isinstance(error, DBAPIError | OSError | TimeoutError):
-                raise Unavailable("The storage is not available.") from error
-            raise
-        return connection
+                connection = await held.enter_async_context(self._engine.connect())
+                await connection.execute(_LOCK, {"name": name})
+            except Exception as error:
+                # A lock that could not be had in time is an error of the database, too.
+                if isinstance(error, DBAPIError) or is_away(error):
+                    raise Unavailable("The storage is not available.") from error
+                raise
+            yield
