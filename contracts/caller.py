@@ -17,6 +17,10 @@ class Audience(StrEnum):
     ANYONE = "anyone"  # no token: public operations only
 
 
+class NoShop(LookupError):
+    """What is asked is about a shop, and whoever asks is of none."""
+
+
 class Caller(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The authenticated party. ``merchant_id`` is None only for admins, services and anyone."""
 
@@ -44,11 +48,11 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def tenant(self) -> UUID:
         """The shop whose data this caller may see.
 
-        Raises LookupError for a caller without one: such a call is a fault of ours, since the
-        permission check lets only operations without a tenant pass.
+        Raises NoShop for a caller without one: a service that does not say for which shop it
+        asks, since the permission check keeps everybody else from operations about a shop.
         """
         if self.merchant_id is None:
-            raise LookupError("the caller belongs to no shop")
+            raise NoShop("the caller belongs to no shop")
         return self.merchant_id
 
 

@@ -89,6 +89,7 @@ CLAIM: Final = Operation(
     http=post("/v1/api/referrals/claim"),
     errors=(
         InvalidRequest,
+        NotFound,
         InvalidReferralCode,
         DuplicateReferral,
         SelfReferral,

@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from typing import Final
 from uuid import UUID
 
+from contracts.caller import NoShop
+
 _SHOPS: Final[ContextVar[frozenset[UUID]]] = ContextVar("shops")
 
 
@@ -28,13 +30,13 @@ def within(shops: Iterable[UUID]) -> Iterator[None]:
 def shops_at_hand() -> frozenset[UUID]:
     """The shops of the block that this runs in.
 
-    Raises LookupError outside of any: nobody has said whose data this is about, and there is no
+    Raises NoShop outside of any: nobody has said whose data this is about, and there is no
     shop that it could be by default.
     """
     try:
         return _SHOPS.get()
     except LookupError:
-        raise LookupError(
+        raise NoShop(
             "no shop is at hand: this is done for a caller without one, or for nobody."
             " What is about no single shop is wired with units_across_shops."
         ) from None

@@ -24,10 +24,17 @@ from adapters.telemetry.metrics import CALL_SECONDS, CALLS, CALLS_RUNNING
 from adapters.telemetry.requests import REQUEST_ID
 from adapters.telemetry.tracing import server_span
 from adapters.validation import decode_request
-from contracts.caller import Caller
+from contracts.caller import Caller, NoShop
 from contracts.kit import Operation, Request
 from contracts.permissions import check_permission
-from domain.errors import Busy, DeadlineExceeded, InternalError, LoyaltyError
+from domain.errors import (
+    Busy,
+    DeadlineExceeded,
+    Forbidden,
+    InternalError,
+    LoyaltyError,
+    Unauthenticated,
+)
 from ports.tenancy import within
 
 log = logging.getLogger(__name__)
@@ -113,7 +120,7 @@ class RpcServer:
         outcome = "ok"
         try:
             with server_span(operation.name, headers):
-                seconds = int(headers.get(TIMEOUT_MS) or operation.deadline * 1000) / 1000
+                seconds = _seconds(headers.get(TIMEOUT_MS, ""), operation.deadline)
                 try:
                     async with asyncio.timeout(seconds):
                         answer = await self._answer(endpoint, decoder, message, headers)
@@ -144,13 +151,19 @@ class RpcServer:
         message: Msg,
         headers: dict[str, str],
     ) -> bytes:
-        caller = _decode_caller(headers.get(CALLER) or b"")
+        caller = _decode_caller(headers.get(CALLER, ""))
         check_permission(endpoint.operation, caller)
         request = decode_request(decoder, message.data)
         key = headers.get(IDEMPOTENCY_KEY, "")
         shop = caller.merchant_id
-        with nullcontext() if shop is None else within((shop,)):
-            answer = await endpoint.handle(caller, request, key)
+        try:
+            with nullcontext() if shop is None else within((shop,)):
+                answer = await endpoint.handle(caller, request, key)
+        except NoShop as error:
+            if shop is not None:
+                raise
+            log.warning("%s was asked by a caller without a shop", endpoint.operation.name)
+            raise Forbidden("The caller belongs to no shop.") from error
         return _encode(answer)
 
     async def _refuse(self, message: Msg, error: LoyaltyError) -> None:
@@ -162,10 +175,22 @@ class RpcServer:
 
 _encode: Final = msgspec.json.Encoder().encode
 _caller_decoder: Final = msgspec.json.Decoder(Caller)
+_NUL: Final = "\\u0000"
+_NOBODY: Final = "The call carries no identity."
 
 
-def _decode_caller(raw: str | bytes) -> Caller:
+def _decode_caller(raw: str) -> Caller:
+    """Raises Unauthenticated for what names nobody, or somebody who could not be written down."""
     try:
+        if _NUL in raw:
+            raise Unauthenticated(_NOBODY)
         return _caller_decoder.decode(raw)
-    except msgspec.MsgspecError as error:
-        raise InternalError("The call carries no identity.") from error
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise Unauthenticated(_NOBODY) from error
+
+
+def _seconds(milliseconds: str, usual: float) -> float:
+    """How long the caller waits; as usual where it says nothing, or nothing that makes sense."""
+    if milliseconds.isascii() and 0 < len(milliseconds) < 10 and milliseconds.isdigit():
+        return int(milliseconds) / 1000
+    return usual

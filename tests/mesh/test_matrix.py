@@ -209,6 +209,7 @@ class World:
         self._admins = admins
         self.asked: Counter[str] = Counter()
         self._mesh = world_of(process).mesh
+        self.client = world_of(process).client
         settings = world_of(process).settings
         keys = load_signing_keys(settings.jwt_key_file)
         self._issuer = JwtIssuer(keys, SystemClock())
