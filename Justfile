@@ -67,7 +67,7 @@ contracts-check:
 chaos *args:
     exec python -m tests.mesh.chaos "$@"
 
-# One benchmark: orders, webhook, balance, rpc, startup
+# One benchmark: orders, webhook, balance, gateway, rpc, startup
 [group('check')]
 [no-exit-message]
 bench *args:

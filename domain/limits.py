@@ -10,7 +10,7 @@ Times are whole microseconds of any clock that all who share a bucket agree on.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 SECOND = 1_000_000
 
@@ -22,20 +22,17 @@ class Rate:
 
     requests: int
     seconds: int
+    interval: int = field(init=False, repr=False, compare=False)
+    """Microseconds in which one request flows in."""
+    capacity: int = field(init=False, repr=False, compare=False)
+    """Microseconds in which an empty bucket fills."""
 
     def __post_init__(self) -> None:
         if self.requests < 1 or self.seconds < 1:
             raise ValueError("a rate lets something through")
-
-    @property
-    def interval(self) -> int:
-        """Microseconds in which one request flows in."""
-        return max(1, self.seconds * SECOND // self.requests)
-
-    @property
-    def capacity(self) -> int:
-        """Microseconds in which an empty bucket fills."""
-        return self.interval * self.requests
+        # Reckoned once: every request asks for them.
+        object.__setattr__(self, "interval", max(1, self.seconds * SECOND // self.requests))
+        object.__setattr__(self, "capacity", self.interval * self.requests)
 
     def times(self, percent: int) -> "Rate":
         """This rate in percent, of one request at least."""
@@ -76,13 +73,16 @@ def draw(rates: Sequence[Rate], full_at: Sequence[int], now: int) -> tuple[Drawn
 
     ``full_at`` is what was remembered; 0 for a bucket that nobody has drawn from lately.
     """
-    before = [max(each, now) for each in full_at]
+    before = [max(now, each) for each in full_at]
     after = [each + rate.interval for each, rate in zip(before, rates, strict=True)]
-    waits = [max(0, each - now - rate.capacity) for each, rate in zip(after, rates, strict=True)]
-    admitted = not any(waits)
+    waits = [each - now - rate.capacity for each, rate in zip(after, rates, strict=True)]
+    admitted = max(waits) <= 0
     kept = tuple(after if admitted else before)
     levels = tuple(
-        level(rate, each - now, wait) for rate, each, wait in zip(rates, kept, waits, strict=True)
+        [
+            level(rate, each - now, max(0, wait))
+            for rate, each, wait in zip(rates, kept, waits, strict=True)
+        ]
     )
     return Drawn(admitted, levels), kept
 

@@ -129,7 +129,10 @@ class Edge:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = [*message["headers"], request_id, *safe]
-                if not any(name == _CONTENT_POLICY for name, _ in headers):
+                for name, _ in headers:
+                    if name == _CONTENT_POLICY:
+                        break
+                else:
                     headers.append(_NOTHING_INSIDE)
                 message["headers"] = headers
             await send(message)

@@ -11,6 +11,7 @@ from litestar.enums import HttpMethod
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.handlers import asgi as asgi_handler
 from litestar.types import ASGIApp, Receive, Scope, Send
+from prometheus_client import Counter
 
 from adapters.http.asgi import Header, answer, headers_of, read_body
 from adapters.http.json_bodies import check_depth, check_type
@@ -151,6 +152,7 @@ class Answers(Protocol):
 def route(path: str, methods: Mapping[str, Answers], gate: Gate) -> BaseRouteHandler:
     """Traced, counted and timed; refusals are problem documents, also the unforeseen."""
     seconds = HTTP_SECONDS.labels(path)
+    counts: dict[int, Counter] = {}
     known = ", ".join(each for each in _METHODS if ("GET" if each == "HEAD" else each) in methods)
     allow: Header = (b"allow", f"{known}, OPTIONS".encode())
 
@@ -183,7 +185,9 @@ def route(path: str, methods: Mapping[str, Answers], gate: Gate) -> BaseRouteHan
                 status = await refuse(send, InternalError(), asked.more)
             else:
                 await answer(send, status, asked.more, body)
-        HTTP_REQUESTS.labels(path, str(status)).inc()
+        if status not in counts:
+            counts[status] = HTTP_REQUESTS.labels(path, str(status))
+        counts[status].inc()
         seconds.observe(time.perf_counter() - started)
 
     if "{" not in path:

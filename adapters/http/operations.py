@@ -20,6 +20,8 @@ from contracts.permissions import check_permission
 from domain.errors import InvalidRequest
 from domain.rbac import CUSTOMER, DEFAULT_ROLES, allows
 
+AnyRequest = Request[Any, Any, Any]
+
 _encode: Final = msgspec.json.Encoder().encode
 _decode_file: Final = msgspec.json.Decoder(File).decode
 _KEY: Final = IDEMPOTENCY_KEY.lower().encode()
@@ -90,7 +92,7 @@ class Bound:
     def _query(self, asked: Asked) -> bytes:
         values: dict[str, object] = {}
         if self._operation.response is not File:  # a page's address may tell its scripts more
-            request = Request[Any, Any, Any](asked.scope)
+            request: AnyRequest = Request(asked.scope)
             values = _texts(request.query_params.multi_items())
         return _encode(
             convert_request(self._operation.request, values | asked.scope["path_params"])
@@ -115,7 +117,7 @@ class Bound:
 
     async def _file(self, result: bytes, asked: Asked) -> tuple[int, bytes]:
         file = _decode_file(result)
-        request = Request[Any, Any, Any](asked.scope)
+        request: AnyRequest = Request(asked.scope)
         framed_by = await self._gate.origins.frame_ancestors(request.query_params.get("shop", ""))
         policy = (
             "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:;"

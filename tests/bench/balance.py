@@ -18,29 +18,20 @@ from tests.rig.quiet import Watch
 from tests.rig.stack import Stack, shown
 
 RATE: Final = 500.0
-_MEMBER: Final = "1001"
+MEMBER: Final = "1001"
 
 
 async def bench(seconds: float) -> Result:
     async with Stack(ORDERS) as stack:
-        gift = points.Adjust(
-            customer_id=member_id(stack.merchant_id, _MEMBER), points=50, reason="a start"
-        )
-        caller = service_caller("bench", stack.merchant_id)
-        await stack.mesh.call(points.ADJUST, gift, caller, idempotency_key="bench")
-        issued = await stack.mesh.call(
-            auth.ISSUE_DEVELOPMENT_TOKEN,
-            auth.IssueDevelopmentToken(shop_domain=SHOP_DOMAIN),
-            service_caller("bench"),
-        )
+        token = await with_points(stack)
         async with Watch(stack) as watch:
             await watch.until_quiet(60.0)
-        path = f"/v1/api/points/balance?shopify_customer_id={_MEMBER}"
-        got = await _measure(stack.http_port, path, seconds, issued.token)
+        path = f"/v1/api/points/balance?shopify_customer_id={MEMBER}"
+        got = await measure(stack.http_port, path, RATE, seconds, token)
         await stack.stop_services()
     port = free_port(set())
     async with OwnProcess([sys.executable, "-m", "tests.bench.bare_route", str(port)]):
-        bare = await _measure(port, "/balance", seconds, "")
+        bare = await measure(port, "/balance", RATE, seconds, "")
     return Result(
         bench="balance",
         figure=got.p99_ms,
@@ -57,7 +48,23 @@ async def bench(seconds: float) -> Result:
     )
 
 
-async def _measure(port: int, path: str, seconds: float, token: str) -> Got:
-    words = [str(port), path, str(RATE), str(seconds), token]
+async def with_points(stack: Stack) -> str:
+    """Give a member something to look at; the token of somebody who may."""
+    gift = points.Adjust(
+        customer_id=member_id(stack.merchant_id, MEMBER), points=50, reason="a start"
+    )
+    caller = service_caller("bench", stack.merchant_id)
+    await stack.mesh.call(points.ADJUST, gift, caller, idempotency_key="bench")
+    issued = await stack.mesh.call(
+        auth.ISSUE_DEVELOPMENT_TOKEN,
+        auth.IssueDevelopmentToken(shop_domain=SHOP_DOMAIN),
+        service_caller("bench"),
+    )
+    return issued.token
+
+
+async def measure(port: int, path: str, rate: float, seconds: float, token: str) -> Got:
+    """Requests from a process of its own; ``rate`` a second, 0: as fast as they are answered."""
+    words = [str(port), path, str(rate), str(seconds), token]
     async with OwnProcess([sys.executable, "-m", "tests.bench.getter", *words]) as getter:
         return msgspec.json.decode(await getter.heard(), type=Got)

@@ -1,4 +1,5 @@
-"""A process of its own that asks for one path at a rate, and prints how long the answers took.
+"""A process of its own that asks for one path, and prints how long the answers took. RATE is per
+second; 0: as fast as they come.
 
 python -m tests.bench.getter PORT PATH RATE SECONDS [TOKEN]
 """
@@ -6,7 +7,9 @@ python -m tests.bench.getter PORT PATH RATE SECONDS [TOKEN]
 import asyncio
 import gc
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import repeat
 
 import msgspec
 import uvloop
@@ -35,8 +38,12 @@ def main(port: int, path: str, rate: float, seconds: float, token: str = "") -> 
     asked = Delivery("GET", "", "", datetime.now(UTC), b"")
 
     async def ask(wanted: float) -> Report:
-        sender = Sender(Target(port, ""), rate=rate, connections=_CONNECTIONS)
-        return await sender.send([Prepared(asked, request)] * int(rate * wanted))
+        prepared = Prepared(asked, request)
+        sender = Sender(Target(port, ""), rate=rate or None, connections=_CONNECTIONS)
+        if rate:
+            return await sender.send(repeat(prepared, int(rate * wanted)))
+        end = asyncio.get_running_loop().time() + wanted
+        return await sender.send(_until(end, prepared))
 
     async def measure() -> Report:
         await ask(_WARM_UP)
@@ -55,6 +62,12 @@ def main(port: int, path: str, rate: float, seconds: float, token: str = "") -> 
         p99_ms=report.latency(0.99) * 1000,
     )
     print(msgspec.json.encode(got).decode(), flush=True)
+
+
+def _until(end: float, prepared: Prepared) -> Iterator[Prepared]:
+    loop = asyncio.get_running_loop()
+    while loop.time() < end:
+        yield prepared
 
 
 if __name__ == "__main__":

@@ -215,6 +215,9 @@ class Stack:
             | {
                 "LOYALNEST_DEMO": "1",
                 "LOYALNEST_LOG_LEVEL": "warning",
+                # The load is one address and one shop: it is counted, but not stopped.
+                "LOYALNEST_RATE_LIMIT_PERCENT": "1000000",
+                "LOYALNEST_ADDRESS_PER_SECOND": "1000000",
                 "PYTHONUNBUFFERED": "1",
                 "PYTHONPATH": str(CHECKOUT),
             }
