@@ -151,45 +151,7 @@ class Answers(Protocol):
 
 def route(path: str, methods: Mapping[str, Answers], gate: Gate) -> BaseRouteHandler:
     """Traced, counted and timed; refusals are problem documents, also the unforeseen."""
-    seconds = HTTP_SECONDS.labels(path)
-    counts: dict[int, Counter] = {}
-    known = ", ".join(each for each in _METHODS if ("GET" if each == "HEAD" else each) in methods)
-    allow: Header = (b"allow", f"{known}, OPTIONS".encode())
-
-    async def answered(asked: Asked, method: str) -> tuple[int, bytes]:
-        if found := methods.get(method):
-            return await found.answer(asked)
-        asked.more.append(allow)
-        if method != "OPTIONS":
-            raise MethodNotAllowed
-        wanted = asked.header(b"access-control-request-method")
-        if wanted and asked.header(b"origin"):
-            found = methods.get(wanted)
-            is_open = found is not None and found.is_open
-            await gate.preflight(asked, is_open=is_open, methods=known)
-        return 204, b""
-
-    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
-        started = time.perf_counter()
-        asked = Asked(scope, receive, headers_of(scope), [])
-        method = str(scope.get("method"))
-        with server_span(f"HTTP {path}", {"traceparent": asked.header(b"traceparent")}):
-            if trace_id := current_trace_id():
-                asked.more.append((b"x-trace-id", trace_id.encode()))
-            try:
-                status, body = await answered(asked, method)
-            except LoyaltyError as error:
-                status = await refuse(send, error, asked.more)
-            except Exception:
-                log.exception("%s %s failed", method, path)
-                status = await refuse(send, InternalError(), asked.more)
-            else:
-                await answer(send, status, asked.more, body)
-        if status not in counts:
-            counts[status] = HTTP_REQUESTS.labels(path, str(status))
-        counts[status].inc()
-        seconds.observe(time.perf_counter() - started)
-
+    handle = _Path(path, methods, gate).handle
     if "{" not in path:
         return asgi_handler(path, copy_scope=False)(handle)
 
@@ -199,3 +161,50 @@ def route(path: str, methods: Mapping[str, Answers], gate: Gate) -> BaseRouteHan
 
     every = cast(Sequence[HttpMethod], tuple(HttpMethod))
     return HTTPRouteHandler(path, http_method=every, status_code=200)(with_parameters)
+
+
+class _Path:
+    def __init__(self, path: str, methods: Mapping[str, Answers], gate: Gate) -> None:
+        self._path = path
+        self._methods = methods
+        self._gate = gate
+        self._known = ", ".join(
+            each for each in _METHODS if ("GET" if each == "HEAD" else each) in methods
+        )
+        self._allow: Header = (b"allow", f"{self._known}, OPTIONS".encode())
+        self._seconds = HTTP_SECONDS.labels(path)
+        self._counts: dict[int, Counter] = {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        asked = Asked(scope, receive, headers_of(scope), [])
+        method = str(scope.get("method"))
+        with server_span(f"HTTP {self._path}", {"traceparent": asked.header(b"traceparent")}):
+            if trace_id := current_trace_id():
+                asked.more.append((b"x-trace-id", trace_id.encode()))
+            try:
+                status, body = await self._answer(asked, method)
+            except LoyaltyError as error:
+                status = await refuse(send, error, asked.more)
+            except Exception:
+                log.exception("%s %s failed", method, self._path)
+                status = await refuse(send, InternalError(), asked.more)
+            else:
+                await answer(send, status, asked.more, body)
+        if status not in self._counts:
+            self._counts[status] = HTTP_REQUESTS.labels(self._path, str(status))
+        self._counts[status].inc()
+        self._seconds.observe(time.perf_counter() - started)
+
+    async def _answer(self, asked: Asked, method: str) -> tuple[int, bytes]:
+        if found := self._methods.get(method):
+            return await found.answer(asked)
+        asked.more.append(self._allow)
+        if method != "OPTIONS":
+            raise MethodNotAllowed
+        wanted = asked.header(b"access-control-request-method")
+        if wanted and asked.header(b"origin"):
+            found = self._methods.get(wanted)
+            is_open = found is not None and found.is_open
+            await self._gate.preflight(asked, is_open=is_open, methods=self._known)
+        return 204, b""
