@@ -134,22 +134,20 @@ async def test_whatever_is_wrong_the_answer_is_the_same_and_takes_as_long(here: 
     locked = await here.hire("analyst")
     await _fail_from_everywhere(here, locked)
 
-    async def tried(who: Colleague, password: str) -> tuple[str, float]:
-        best = 60.0
-        answers = set()
-        for _ in range(2):
+    said: set[str] = set()
+    best: dict[str, float] = {}
+    for _ in range(3):  # in turn, so that whatever else the machine does is the same for all
+        for who, password in (
+            (anna, "a wrong password"), (nobody, PASSWORD), (disabled, PASSWORD),
+            (locked, PASSWORD),
+        ):  # fmt: skip
             started = time.perf_counter()
-            answers.add((await here.first(who, password)).text)
-            best = min(best, time.perf_counter() - started)
-        (only,) = answers
-        return only, best
-
-    wrong, seconds = await tried(anna, "a wrong password")
-    for who in (nobody, disabled, locked):
-        said, taken = await tried(who, PASSWORD)
-        assert said == wrong
-        # Hashing a password takes most of the time. Not to do it would show.
-        assert 0.5 * seconds < taken < 2 * seconds
+            said.add((await here.first(who, password)).text)
+            seconds = time.perf_counter() - started
+            best[who.email] = min(seconds, best.get(who.email, seconds))
+    assert len(said) == 1
+    # Hashing a password takes nearly all of the time: not to do it would be twenty times as quick.
+    assert max(best.values()) < 4 * min(best.values())
 
 
 async def test_a_stranger_keeps_nobody_out_of_a_known_device(here: House) -> None:
@@ -341,6 +339,23 @@ async def test_who_is_shut_out_is_out_at_once_and_somebody_remains(here: House) 
 
     unknown = await here.post(f"{path}/disable", other.token, admin_id=str(uuid4()))
     assert unknown.status_code in (401, 404)
+
+
+async def test_nobody_slips_in_while_being_shut_out(here: House) -> None:
+    boss, anna = await here.at_work(), await here.hire("support")
+    challenges = [await here.challenge(anna) for _ in range(4)]
+    answers = await asyncio.gather(
+        *(here.second(each, anna.recovery_codes[n]) for n, each in enumerate(challenges[:2])),
+        here.post(f"{ADMIN}/admins/disable", boss.token, admin_id=str(anna.admin_id)),
+        *(here.second(each, anna.recovery_codes[n]) for n, each in enumerate(challenges[2:], 2)),
+    )
+    assert answers.pop(2).status_code == 200
+    for answer in answers:
+        if answer.status_code == 200:
+            anna.session = answer.json()["session"]
+            await eventually(lambda: _status(here, anna), lambda status: status == 401)
+        else:
+            assert refusal(answer) == REFUSED
 
 
 async def test_pages_of_colleagues_are_whole(here: House) -> None:

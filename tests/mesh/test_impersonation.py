@@ -213,6 +213,27 @@ async def test_who_is_shut_out_is_shown_out_everywhere(here: House) -> None:
         await eventually(ask, lambda found: found.status_code == 401)
 
 
+async def test_nobody_slips_into_a_shop_while_being_shut_out(here: House) -> None:
+    boss, anna = await here.at_work(), await here.at_work("support")
+    merchant = await register(here.process)
+    body = {"merchant_id": str(merchant.merchant_id), "role": "viewer", "reason": REASON}
+    path = f"{ADMIN}/impersonations"
+    answers = await asyncio.gather(
+        *(here.post(path, anna.token, **body) for _ in range(2)),
+        here.post(f"{ADMIN}/admins/disable", boss.token, admin_id=str(anna.admin_id)),
+        *(here.post(path, anna.token, **body) for _ in range(2)),
+    )
+    assert answers.pop(2).status_code == 200
+    for answer in answers:
+        assert answer.status_code in (201, 401, 403, 404), answer.text
+        if answer.status_code == 201:
+            headers = {"Authorization": f"Bearer {answer.json()['session']['token']}"}
+            ask = partial(here.http.get, "/v1/api/auth/sessions", headers=headers)
+            await eventually(ask, lambda found: found.status_code == 401)
+    page = await here.get(path, boss.token, merchant_id=str(merchant.merchant_id))
+    assert all(each["ended_by"] == "staff" for each in page.json()["impersonations"])
+
+
 async def test_of_two_who_end_it_one_does(here: House) -> None:
     anna, merchant = await here.at_work("support"), await register(here.process)
     begun = await begin(here, anna, merchant.merchant_id)
