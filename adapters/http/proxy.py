@@ -16,7 +16,6 @@ from adapters.http.gate import Asked, Gate, route
 from adapters.shopify.app_proxy import Visitor
 from contracts.caller import ANYONE, service_caller
 from contracts.installs import ADMIT_CUSTOMER, AdmitCustomer, CustomerToken
-from domain.errors import RateLimitExceeded
 from domain.limits import Rate
 from ports.mesh import Mesh
 
@@ -50,7 +49,9 @@ class _Token:
         await self._active(visitor.shop_domain)
         token = CustomerToken(token=None, expires_at=None)
         if visitor.customer_id:
-            await self._charge(visitor)
+            # Every proxied request comes from Shopify's addresses: it is counted by who looks.
+            who = f"{visitor.shop_domain}:{visitor.customer_id}"
+            await self._gate.count(asked, ADMIT_CUSTOMER.name, _RATE, ANYONE, who)
             token = await self._mesh.call(
                 ADMIT_CUSTOMER,
                 AdmitCustomer(
@@ -60,13 +61,6 @@ class _Token:
             )
         asked.more.extend(_NO_STORE)
         return 200, _encode(token)
-
-    async def _charge(self, visitor: Visitor) -> None:
-        """Every proxied request comes from Shopify's addresses, so it is counted by who looks."""
-        who = f"{visitor.shop_domain}:{visitor.customer_id}"
-        charged = await self._gate.charge(ADMIT_CUSTOMER.name, _RATE, ANYONE, who)
-        if not charged.drawn.admitted:
-            raise RateLimitExceeded
 
 
 def proxy_route(

@@ -20,8 +20,8 @@ HTTP_REQUESTS: Final = Counter(
 HTTP_SECONDS: Final = Histogram(
     "loyalnest_http_seconds", "Time to answer a web request.", ["route"], buckets=_SECONDS
 )
-LIMITS_SHARED: Final = Gauge(
-    "loyalnest_limits_shared", "1 while rate limits are counted in Valkey, 0 while here alone."
+LIMITS_ALONE: Final = Gauge(
+    "loyalnest_limits_alone", "1 while Valkey is away and this gateway counts rate limits alone."
 )
 LIMITED: Final = Counter(
     "loyalnest_limited_total", "Web requests refused by a rate limit.", ["route", "limit"]

@@ -18,7 +18,7 @@ from typing import Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from adapters.telemetry.metrics import LIMITS_SHARED
+from adapters.telemetry.metrics import LIMITS_ALONE
 from domain.errors import Unavailable
 from domain.limits import Drawn, level
 from ports.limits import Bucket
@@ -75,7 +75,7 @@ class ValkeyLimits:
         self._waiting: list[_Waiting] = []
         self._asking: asyncio.Task[None] | None = None
         self._away = True
-        LIMITS_SHARED.set(0)
+        LIMITS_ALONE.set(1)
 
     async def draw(self, buckets: Sequence[Bucket]) -> Drawn:
         if self._away:
@@ -96,7 +96,7 @@ class ValkeyLimits:
         except (RedisError, OSError, TimeoutError):
             return
         self._away = False
-        LIMITS_SHARED.set(1)
+        LIMITS_ALONE.set(0)
         log.info("rate limits are counted in Valkey again")
 
     async def _ask_for_all(self) -> None:
@@ -133,7 +133,7 @@ class ValkeyLimits:
         if not self._away:
             log.warning("rate limits are counted here alone: Valkey, %s", type(error).__name__)
         self._away = True
-        LIMITS_SHARED.set(0)
+        LIMITS_ALONE.set(1)
 
 
 def _arguments(requests: Iterable[Sequence[Bucket]]) -> list[int]:
