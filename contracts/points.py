@@ -104,7 +104,7 @@ GET_HISTORY: Final = Operation(
     permission="points:read",
     summary="A member's ledger, newest first.",
     http=get("/v1/api/points/history"),
-    errors=(NotFound,),
+    errors=(NotFound, InvalidRequest),
 )
 
 

@@ -11,6 +11,7 @@ from contracts.kit import (
     Idempotency,
     Instant,
     Operation,
+    Page,
     Request,
     Response,
     get,
@@ -116,11 +117,15 @@ GET_REFERRAL_STATUS: Final = Operation(
 
 
 class GetProgress(Request, frozen=True, kw_only=True):
+    """``limit`` is 1 to 250 referrals."""
+
     customer_id: UUID | None = None
+    cursor: str | None = None
+    limit: int = 50
 
 
-class Progress(Response, frozen=True, kw_only=True):
-    """An advocate's referrals so far; ``referrals`` are the newest 50."""
+class Progress(Page, frozen=True, kw_only=True):
+    """An advocate's referrals: how many in all, and a page of them, the newest first."""
 
     customer_id: UUID
     code: str

@@ -52,11 +52,11 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """An advocate's referrals: how many in all, how many completed, and the newest of them."""
+    """An advocate's referrals: how many in all, how many completed, and a page of them."""
 
     claimed: int
     completed: int
-    newest: Sequence[Tracked]
+    page: Sequence[Tracked]
 
 
 class ReferralBook(Programs, Protocol):
@@ -108,7 +108,9 @@ class ReferralBook(Programs, Protocol):
 
     async def referral(self, merchant_id: UUID, referral_id: UUID) -> Tracked | None: ...
 
-    async def tally(self, advocate: MemberKey, limit: int) -> Tally: ...
+    async def tally(self, advocate: MemberKey, before: UUID | None, limit: int) -> Tally:
+        """The page has the newest first, those older than the referral ``before``."""
+        ...
 
     async def first_orders(
         self, members: Iterable[MemberKey]

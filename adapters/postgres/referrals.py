@@ -135,9 +135,11 @@ _TALLY: Final = text(
 _NEWEST: Final = text(
     """
     SELECT * FROM referrals WHERE merchant_id = :merchant_id AND advocate_id = :customer_id
+        AND id < CAST(:before AS uuid)
     ORDER BY id DESC LIMIT :most
     """
 )
+_LAST: Final = UUID(int=2**128 - 1)
 _FIRST_ORDERS: Final = text(
     """
     SELECT o.* FROM unnest(CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]))
@@ -315,10 +317,12 @@ class PostgresReferrals(PostgresPrograms):
         row = rows.one_or_none()
         return None if row is None else _tracked(row)
 
-    async def tally(self, advocate: MemberKey, limit: int) -> Tally:
+    async def tally(self, advocate: MemberKey, before: UUID | None, limit: int) -> Tally:
         counts = (await self._connection.execute(_TALLY, advocate._asdict())).one()
-        newest = await self._connection.execute(_NEWEST, advocate._asdict() | {"most": limit})
-        return Tally(counts.claimed, counts.completed, [_tracked(row) for row in newest])
+        rows = await self._connection.execute(
+            _NEWEST, advocate._asdict() | {"before": before or _LAST, "most": limit}
+        )
+        return Tally(counts.claimed, counts.completed, [_tracked(row) for row in rows])
 
     async def first_orders(
         self, members: Iterable[MemberKey]

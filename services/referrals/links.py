@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from contracts.caller import Audience, Caller
+from contracts.paging import cursor_of, limit_problems
 from contracts.referrals import (
     CreateLink,
     GetProgress,
@@ -23,7 +24,6 @@ from ports.unit import Units
 from services.referrals.friends import friend_of
 from services.referrals.shops import Shops
 
-_NEWEST: Final = 50
 _DEFAULTS: Final = defaults("USD")  # a shop's currency changes nothing about its referrals
 
 
@@ -73,17 +73,23 @@ class Advocates:
 
     async def progress(self, caller: Caller, request: GetProgress) -> Progress:
         advocate = MemberKey(caller.tenant, _advocate(caller, request.customer_id))
+        problems = limit_problems(request.limit)
+        before = cursor_of(request.cursor, problems)
+        if problems:
+            raise InvalidRequest(problems=problems)
         async with self._units() as unit:
             link = await unit.stores.link_of(advocate)
             if link is None:
                 raise NotFound("This member has no referral link.")
-            tally = await unit.stores.tally(advocate, _NEWEST)
+            tally = await unit.stores.tally(advocate, before, request.limit + 1)
+        page = tally.page[: request.limit]
         return Progress(
             customer_id=advocate.customer_id,
             code=link.code,
             claimed=tally.claimed,
             completed=tally.completed,
-            referrals=tuple(map(status_of, tally.newest)),
+            referrals=tuple(map(status_of, page)),
+            next_cursor=str(page[-1].referral.id) if len(tally.page) > len(page) else None,
         )
 
 
