@@ -12,6 +12,7 @@ import msgspec
 from sqlalchemy import Row, text
 
 from adapters.postgres.earning import PostgresEarningFacts
+from adapters.postgres.merged import stands_for
 from adapters.postgres.programs import PostgresPrograms
 from adapters.postgres.rows import as_rows
 from domain.errors import Unavailable
@@ -150,9 +151,31 @@ _LOCK_WALLETS: Final = text(
 )
 _WALLETS: Final = text(
     """
+    INSERT INTO wallets (merchant_id, customer_id, spendable, pending, spent, expired, version)
+    SELECT merchant_id, customer_id, 0, 0, 0, 0, 0
+    FROM unnest(CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]))
+        AS k (merchant_id, customer_id)
+    ON CONFLICT DO NOTHING
+    """
+)
+_LOCK_WALLETS: Final = text(
+    """
+    SELECT w.* FROM unnest(CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]))
+        AS k (merchant_id, customer_id)
+    JOIN wallets w USING (merchant_id, customer_id)
+    ORDER BY w.merchant_id, w.customer_id
+    FOR UPDATE OF w
+    """
+)
+# Whoever stands for a member. As coalesce() it could not be looked up in an index, for all that
+# PostgreSQL knows of it: it might tell of rows that row-level security hides.
+_STANDS_FOR: Final = (
+    "CASE WHEN {0}.merged_into IS NULL THEN {0}.customer_id ELSE {0}.merged_into END"
+)
+_WALLETS: Final = text(
+    f"""
     SELECT a.customer_id AS asked, w.* FROM wallets a
-    JOIN wallets w ON w.merchant_id = a.merchant_id
-        AND w.customer_id = coalesce(a.merged_into, a.customer_id)
+    JOIN wallets w ON w.merchant_id = a.merchant_id AND w.customer_id = {stands_for("a")}
     WHERE a.merchant_id = :merchant_id AND a.customer_id = ANY(CAST(:customers AS uuid[]))
         AND w.version > 0
     """
@@ -162,7 +185,7 @@ _WALLETS: Final = text(
 _HISTORY: Final = text(
     f"""
     WITH last AS (
-        SELECT coalesce(merged_into, customer_id) AS customer_id FROM wallets
+        SELECT {stands_for("wallets")} AS customer_id FROM wallets
         WHERE merchant_id = :merchant_id AND customer_id = :customer_id
     )
     SELECT h.* FROM last

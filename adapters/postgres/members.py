@@ -71,7 +71,7 @@ _COUNT: Final = text(
 # Who was merged into another is found as who stands for them.
 _FIND: Final = text(
     """
-    SELECT * FROM customers
+    SELECT * FROM customers_searched
     WHERE merchant_id = :merchant_id AND left_at IS NULL AND customer_id = coalesce((
         SELECT kept_id FROM stand_ins
         WHERE merchant_id = :merchant_id AND customer_id = :customer_id
@@ -93,7 +93,7 @@ _AT: Final = "coalesce({}, CAST('-infinity' AS timestamptz))"
 def _page(*, after: bool, segment: bool, tier: bool) -> str:
     at = _AT.format("last_order_at")
     return f"""
-        SELECT * FROM customers WHERE merchant_id = :merchant_id AND left_at IS NULL
+        SELECT * FROM customers_searched WHERE merchant_id = :merchant_id AND left_at IS NULL
         {"AND segment = :segment" if segment else ""}
         {"AND tier = :tier" if tier else ""}
         {

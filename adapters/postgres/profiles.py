@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
+from adapters.postgres.merged import stands_for
 from adapters.postgres.merging_buyers import PostgresMergingBuyers
 from adapters.postgres.programs import PostgresPrograms
 from adapters.postgres.purchases import columns_of, member_order, profile_in
@@ -68,11 +69,10 @@ _DECAYED: Final = text(
     """
 )
 _FIND: Final = text(
-    """
+    f"""
     SELECT p.*, s.recency, s.frequency, s.monetary, s.segment, s.scored_at, s.decays_at, s.version
     FROM profiles a
-    JOIN profiles p ON p.merchant_id = a.merchant_id
-        AND p.customer_id = coalesce(a.merged_into, a.customer_id)
+    JOIN profiles p ON p.merchant_id = a.merchant_id AND p.customer_id = {stands_for("a")}
     JOIN customer_segments s ON s.merchant_id = p.merchant_id AND s.customer_id = p.customer_id
     WHERE a.merchant_id = :merchant_id AND a.customer_id = :customer_id
     """

@@ -27,18 +27,18 @@ from contracts.kit import Body, Event, Operation
 HOME = Path(services.__file__).parent
 
 
-def wire(name: str, folder: Path) -> Service:
-    """One service; ``folder`` takes the keys it reads."""
+def wire(name: str, folder: Path, world: type[World] = World) -> Service:
+    """One service, wired in a ``world``; ``folder`` takes the keys it reads."""
 
     async def wiring() -> Service:
-        wired = importlib.import_module(f"services.{name}.wiring").service(_world(folder))
+        wired = importlib.import_module(f"services.{name}.wiring").service(_world(folder, world))
         assert isinstance(wired, Service)
         return wired
 
     return asyncio.run(wiring())
 
 
-def _world(folder: Path) -> World:
+def _world(folder: Path, kind: type[World]) -> World:
     key = folder / "key"
     key.write_text(base64.b64encode(bytes(32)).decode())
     key.chmod(0o600)
@@ -54,7 +54,7 @@ def _world(folder: Path) -> World:
         }
     )
     client = QuickClient()
-    return World(
+    return kind(
         settings=settings,
         client=client,
         js=client.jetstream(),
