@@ -6,7 +6,7 @@ import msgspec
 class Contact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who somebody is. An empty field is one the shop does not know.
 
-    Sealed as its JSON, under the purpose ``ports.sealing.CONTACT``.
+    Sealed as its JSON, under the purpose ``ports.sealing.CONTACT`` and about the id of whom it is.
     """
 
     email: str = ""

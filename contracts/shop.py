@@ -145,7 +145,7 @@ class ScopesChanged(Body, frozen=True, kw_only=True):
 
 class PrivacyRequest(Body, frozen=True, kw_only=True):
     """A compliance webhook, to be worked off within 30 days. The customer is named by ids only;
-    what else Shopify sent (e-mail, phone) is in ``sealed_payload``."""
+    what else Shopify sent (e-mail, phone) is in ``sealed_payload``, about the ``request_key``."""
 
     request_key: str  # what makes it this request: the data request's id, or the redacted customer
     shopify_customer_id: str = ""

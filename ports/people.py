@@ -49,7 +49,8 @@ class Sighting:
 class Person:
     """A row of the book. ``sealed_contact`` and ``sealed_birthday`` are empty where nothing is
     known; ``role`` is for staff; ``name_index`` is ``BlindSearch.stored`` of the name, None
-    while it was not worked out."""
+    while it was not worked out. What was sealed is about the person, or about one who was merged
+    into them: ``contact_of``, ``birthday_of``."""
 
     key: PersonKey
     kind: str
@@ -62,19 +63,36 @@ class Person:
     created_at: datetime
     updated_at: datetime
     name_index: Sequence[int] | None = None
+    contact_of: UUID | None = None
+    birthday_of: UUID | None = None
+
+    @property
+    def contact_about(self) -> str:
+        return str(self.contact_of or self.key.user_id)
+
+    @property
+    def birthday_about(self) -> str:
+        return str(self.birthday_of or self.key.user_id)
 
     def completed_by(self, other: "Person") -> "Person":
         """This one with what they lack and ``other`` has. A contact is taken as a whole, or there
         would be the name of one with the address of the other."""
-        source = self if self.sealed_contact else other
-        return replace(
-            self,
-            email_index=source.email_index,
-            sealed_contact=source.sealed_contact,
-            name_index=source.name_index,
-            sealed_birthday=self.sealed_birthday or other.sealed_birthday,
-            language=self.language or other.language,
-        )
+        completed = replace(self, language=self.language or other.language)
+        if other.sealed_contact and not self.sealed_contact:
+            completed = replace(
+                completed,
+                email_index=other.email_index,
+                sealed_contact=other.sealed_contact,
+                name_index=other.name_index,
+                contact_of=other.contact_of or other.key.user_id,
+            )
+        if other.sealed_birthday and not self.sealed_birthday:
+            completed = replace(
+                completed,
+                sealed_birthday=other.sealed_birthday,
+                birthday_of=other.birthday_of or other.key.user_id,
+            )
+        return completed
 
 
 class Place(NamedTuple):

@@ -9,10 +9,11 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class SealedRow:
-    """What is sealed in a row, by column; empty where nothing is."""
+    """What is sealed in a row, and what about, by column; empty where nothing is."""
 
     row_id: UUID
     texts: Mapping[str, str] = field(repr=False)
+    abouts: Mapping[str, str]
 
 
 class Errand(NamedTuple):

@@ -47,7 +47,7 @@ class MerchantKey:
 
 
 def key_id_of(sealed: str) -> str:
-    """The id of the key that a sealed text (``v1.<key id>.…``) names; empty for other texts."""
+    """The id of the key that a sealed text (``v2.<key id>.…``) names; empty for other texts."""
     parts = sealed.split(".", 2)
     return parts[1] if len(parts) == 3 else ""
 
@@ -112,13 +112,16 @@ class ShopKeys(Protocol):
 class Sealer(Protocol):
     """Seals small texts for a merchant and purpose, and makes them findable while sealed."""
 
-    def seal(self, key: MerchantKey, plain: bytes, purpose: str) -> str:
-        """``plain``, encrypted, authenticated: ``v1.<key id>.<base64url>``. Never twice alike."""
+    def seal(self, key: MerchantKey, plain: bytes, purpose: str, about: str = "") -> str:
+        """``plain``, encrypted, authenticated: ``v2.<key id>.<base64url>``, or ``v1.…`` where it is
+        ``about`` nothing. Never twice alike. ``about`` names whatever the text belongs to, such as
+        a person: in the row of another it does not open."""
         ...
 
-    def open(self, key: MerchantKey, sealed: str, purpose: str) -> bytes:
-        """What was sealed. Raises CannotOpen for another merchant, purpose or key, and for an
-        altered text."""
+    def open(self, key: MerchantKey, sealed: str, purpose: str, about: str = "") -> bytes:
+        """What was sealed. Raises CannotOpen for another merchant, purpose, key or thing that it is
+        about, and for an altered text. From before texts were about something, ``v1.…`` opens
+        whatever it is asked about."""
         ...
 
     def blind_index(self, key: MerchantKey, value: str) -> str:

@@ -13,6 +13,8 @@ from adapters.crypto.derive import derived
 from adapters.crypto.text import NONCE_BYTES, decoded
 from ports.sealing import CannotOpen, MerchantKey, key_id_of, normalised
 
+_PLAIN: Final = "v1."
+_ABOUT: Final = "v2."
 _MOST_CIPHERS: Final = 1_000
 """Of one merchant, for each key and purpose; only LoyalNest's own has more than a handful."""
 _INDEX_DIGITS: Final = 32  # 128 bits: no two addresses of one shop meet by chance
@@ -22,7 +24,6 @@ class _Cipher(NamedTuple):
     """What sealing for one merchant, key and purpose needs, ready made."""
 
     aes: AESGCM
-    prefix: str
     bound_to: bytes
 
 
@@ -39,16 +40,22 @@ class AesGcmSealer:
             WeakKeyDictionary()
         )
 
-    def seal(self, key: MerchantKey, plain: bytes, purpose: str) -> str:
-        aes, prefix, bound_to = self._cipher(key, key.key_id, purpose)
+    def seal(self, key: MerchantKey, plain: bytes, purpose: str, about: str = "") -> str:
+        aes, bound_to = self._cipher(key, key.key_id, purpose)
+        prefix = f"{_ABOUT if about else _PLAIN}{key.key_id}."
         nonce = urandom(NONCE_BYTES)
-        box = nonce + aes.encrypt(nonce, plain, bound_to)
+        box = nonce + aes.encrypt(nonce, plain, _bound_to(prefix, bound_to, about))
         return prefix + urlsafe_b64encode(box).decode("ascii")
 
-    def open(self, key: MerchantKey, sealed: str, purpose: str) -> bytes:
-        aes, prefix, bound_to = self._cipher(key, key_id_of(sealed), purpose)
+    def open(self, key: MerchantKey, sealed: str, purpose: str, about: str = "") -> bytes:
+        key_id = key_id_of(sealed)
+        aes, bound_to = self._cipher(key, key_id, purpose)
+        if sealed.startswith(_PLAIN):
+            about = ""
+        prefix = f"{_ABOUT if about else _PLAIN}{key_id}."
         box = decoded(sealed, prefix)
         try:
+            bound_to = _bound_to(prefix, bound_to, about)
             return aes.decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], bound_to)
         except InvalidTag:
             raise CannotOpen from None
@@ -76,6 +83,12 @@ def _made(key: MerchantKey, key_id: str, purpose: str) -> _Cipher:
     secret = key.secret if key_id == key.key_id else key.older.get(key_id)
     if secret is None:
         raise CannotOpen
-    prefix = f"v1.{key_id}."
-    bound_to = prefix.encode() + key.merchant_id.bytes + purpose.encode()
-    return _Cipher(AESGCM(derived(secret, "sealing")), prefix, bound_to)
+    bound_to = key.merchant_id.bytes + purpose.encode()
+    return _Cipher(AESGCM(derived(secret, "sealing")), bound_to)
+
+
+def _bound_to(prefix: str, bound_to: bytes, about: str) -> bytes:
+    if about:
+        # The length says where the purpose ends, so that no two pairs of both read alike.
+        bound_to = b"%d:%b%b" % (len(bound_to), bound_to, about.encode())
+    return prefix.encode() + bound_to

@@ -14,7 +14,8 @@ from ports.departures import Merge, Merged
 from ports.people import Person, PersonKey
 
 _ERASED: Final = """
-    email_index = '', sealed_contact = '', sealed_birthday = '', language = '', name_index = '{}'
+    email_index = '', sealed_contact = '', sealed_birthday = '', language = '', name_index = '{}',
+    contact_of = NULL, birthday_of = NULL
 """
 _FORGET: Final = text(
     f"""
@@ -79,7 +80,8 @@ _COMPLETE: Final = text(
     """
     UPDATE users SET email_index = :email_index, sealed_contact = :sealed_contact,
         sealed_birthday = :sealed_birthday, language = :language,
-        name_index = CAST(:name_index AS integer[])
+        name_index = CAST(:name_index AS integer[]), contact_of = :contact_of,
+        birthday_of = :birthday_of
     WHERE merchant_id = :merchant_id AND user_id = :user_id
     """
 )

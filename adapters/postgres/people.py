@@ -49,7 +49,7 @@ _LEARN: Final = text(
         email_index = excluded.email_index, sealed_contact = excluded.sealed_contact,
         language = excluded.language, from_order = excluded.from_order,
         created_at = excluded.created_at, updated_at = excluded.updated_at,
-        name_index = excluded.name_index
+        name_index = excluded.name_index, contact_of = NULL
     WHERE u.gone_at IS NULL AND {_outdoes("excluded")}
     RETURNING u.merchant_id, u.user_id, u.xmax = 0 AS is_new
     """
@@ -100,7 +100,8 @@ _CHANGE: Final = text(
     """
     UPDATE users SET email_index = :email_index, sealed_contact = :sealed_contact,
         sealed_birthday = :sealed_birthday, language = :language, role = :role,
-        from_order = false, updated_at = :updated_at, name_index = CAST(:name_index AS integer[])
+        from_order = false, updated_at = :updated_at, name_index = CAST(:name_index AS integer[]),
+        contact_of = :contact_of, birthday_of = :birthday_of
     WHERE merchant_id = :merchant_id AND user_id = :user_id
     """
 )
@@ -185,6 +186,8 @@ def values_of(person: Person) -> dict[str, object]:
         "role": person.role,
         "updated_at": person.updated_at,
         "name_index": None if person.name_index is None else list(person.name_index),
+        "contact_of": person.contact_of,
+        "birthday_of": person.birthday_of,
     }
 
 
@@ -201,4 +204,6 @@ def person_in(row: Row[Any]) -> Person:
         created_at=row.created_at,
         updated_at=row.updated_at,
         name_index=row.name_index,
+        contact_of=row.contact_of,
+        birthday_of=row.birthday_of,
     )

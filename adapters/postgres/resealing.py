@@ -33,13 +33,23 @@ _PUT_OFF: Final = text(f"UPDATE resealing SET after = :start, due_at = :later {_
 _END: Final = text(f"DELETE FROM resealing {_SAME}")
 
 
+class SealedColumn(NamedTuple):
+    """What a column is sealed for, and in SQL what about, which may be nothing."""
+
+    purpose: str
+    about: str = "''"
+
+
 class SealedTable(NamedTuple):
-    """A table, the column that names a row within its shop, and what each sealed column is sealed
-    for."""
+    """A table, the column that names a row within its shop, and its sealed columns."""
 
     name: str
     row_id: str
-    purposes: Mapping[str, str]
+    columns: Mapping[str, SealedColumn]
+
+    @property
+    def purposes(self) -> Mapping[str, str]:
+        return {name: column.purpose for name, column in self.columns.items()}
 
 
 class PostgresSealedRows:
@@ -58,9 +68,10 @@ class PostgresSealedRows:
     async def under(
         self, errand: Errand, key_ids: Collection[str], limit: int
     ) -> Sequence[SealedRow]:
-        name, row_id, purposes = self._table
+        name, row_id, columns = self._table
+        abouts = ", ".join(f"{about} AS {each}_about" for each, (_, about) in columns.items())
         query = f"""
-            SELECT {row_id} AS row_id, {", ".join(purposes)} FROM {name}
+            SELECT {row_id} AS row_id, {", ".join(columns)}, {abouts} FROM {name}
             WHERE merchant_id = :merchant_id AND {row_id} > :after AND {self._sealed_with}
             ORDER BY {row_id} LIMIT :most
             FOR UPDATE SKIP LOCKED
@@ -73,16 +84,20 @@ class PostgresSealedRows:
         }
         rows = await self._connection.execute(text(query), values)
         return [
-            SealedRow(row.row_id, {column: getattr(row, column) for column in purposes})
+            SealedRow(
+                row.row_id,
+                {each: getattr(row, each) for each in columns},
+                {each: getattr(row, f"{each}_about") for each in columns},
+            )
             for row in rows
         ]
 
     async def replace(self, merchant_id: UUID, rows: Sequence[SealedRow]) -> None:
-        name, row_id, purposes = self._table
+        name, row_id, columns = self._table
         statement = f"""
-            UPDATE {name} t SET {", ".join(f"{each} = k.{each}" for each in purposes)}
+            UPDATE {name} t SET {", ".join(f"{each} = k.{each}" for each in columns)}
             FROM json_to_recordset(CAST(:rows AS json)) AS k (
-                row_id uuid, {", ".join(f"{each} text" for each in purposes)}
+                row_id uuid, {", ".join(f"{each} text" for each in columns)}
             )
             WHERE t.merchant_id = :merchant_id AND t.{row_id} = k.row_id
         """
@@ -112,7 +127,7 @@ class PostgresSealedRows:
 
     @property
     def _sealed_with(self) -> str:
-        either = (f"{each}_key = ANY(CAST(:keys AS text[]))" for each in self._table.purposes)
+        either = (f"{each}_key = ANY(CAST(:keys AS text[]))" for each in self._table.columns)
         return f"({' OR '.join(either)})"
 
 

@@ -116,9 +116,9 @@ class Resealing:
         try:
             for column, text in row.texts.items():
                 if text and key_id_of(text) != key.key_id:
-                    purpose = self._purposes[column]
-                    plain = self._sealer.open(key, text, purpose)
-                    texts[column] = self._sealer.seal(key, plain, purpose)
+                    what = self._purposes[column], row.abouts[column]
+                    plain = self._sealer.open(key, text, *what)
+                    texts[column] = self._sealer.seal(key, plain, *what)
         except CannotOpen:
             return None
         return replace(row, texts=texts)

@@ -2,6 +2,7 @@
 
 import re
 from typing import Final
+from uuid import UUID
 
 import msgspec
 
@@ -36,9 +37,11 @@ def order_customer(order: OrderPayload, to: Sealing) -> OrderCustomer | None:
         return None
     shopify_id = str(person.id)
     email = person.email or order.email
-    index, contact = _sealed(person, email, person.phone or order.phone, to)
+    customer_id = member_id(to.merchant.merchant_id, shopify_id)
+    phone = person.phone or order.phone
+    index, contact = _sealed(person, email, phone, customer_id, to)
     return OrderCustomer(
-        customer_id=member_id(to.merchant.merchant_id, shopify_id),
+        customer_id=customer_id,
         shopify_customer_id=shopify_id,
         email_index=index,
         sealed_contact=contact,
@@ -47,11 +50,12 @@ def order_customer(order: OrderPayload, to: Sealing) -> OrderCustomer | None:
 
 def customer_record(customer: CustomerPayload, to: Sealing) -> CustomerRecord:
     shopify_id = str(customer.id)
-    index, contact = _sealed(customer, customer.email, customer.phone, to)
+    customer_id = member_id(to.merchant.merchant_id, shopify_id)
+    index, contact = _sealed(customer, customer.email, customer.phone, customer_id, to)
     created_at = utc(customer.created_at, "/created_at")
     updated_at = customer.updated_at
     return CustomerRecord(
-        customer_id=member_id(to.merchant.merchant_id, shopify_id),
+        customer_id=customer_id,
         shopify_customer_id=shopify_id,
         created_at=created_at,
         updated_at=created_at if updated_at is None else utc(updated_at, "/updated_at"),
@@ -90,7 +94,11 @@ def _id_in(gid: str, which: str) -> str:
 
 
 def _sealed(
-    person: CustomerOfOrder, email: str | None, phone: str | None, to: Sealing
+    person: CustomerOfOrder,
+    email: str | None,
+    phone: str | None,
+    customer_id: UUID,
+    to: Sealing,
 ) -> tuple[str, str]:
     """Blind index of the e-mail and the sealed contact; empty where there is nothing to seal."""
     contact = Contact(
@@ -105,7 +113,7 @@ def _sealed(
     if key is None:
         return "", ""
     index = sealer.blind_index(key, contact.email) if contact.email else ""
-    return index, sealer.seal(key, _encode_contact(contact), CONTACT)
+    return index, sealer.seal(key, _encode_contact(contact), CONTACT, str(customer_id))
 
 
 _NOBODY = Contact()

@@ -75,7 +75,7 @@ def _kept(translation: Translation) -> Translation:
             raise TypeError("only a privacy request keeps its original")
         if to.merchant.key is None:
             return request  # nobody could ever read it
-        sealed = to.sealer.seal(to.merchant.key, raw, PRIVACY_REQUEST)
+        sealed = to.sealer.seal(to.merchant.key, raw, PRIVACY_REQUEST, request.request_key)
         return replace(request, sealed_payload=sealed)
 
     return keeping

@@ -9,7 +9,7 @@ from adapters.nats.dead import LETTERS, NatsReplay, read_letter
 from adapters.postgres.audit import PostgresAudit
 from adapters.postgres.dead_letters import PostgresDeadLetters
 from adapters.postgres.privacy import PostgresPrivacyRequests
-from adapters.postgres.resealing import SealedTable
+from adapters.postgres.resealing import SealedColumn, SealedTable
 from adapters.runtime.resealing import resealed
 from adapters.runtime.service import Loop, Service, answers
 from adapters.runtime.world import World
@@ -25,7 +25,11 @@ from services.admin_core.privacy import PrivacyDesk, take_in
 from services.admin_core.recording import RECORDED, record
 
 _NAME: Final = "admin_core"
-_SEALED: Final = SealedTable("gdpr_requests", "request_id", {"sealed_payload": PRIVACY_REQUEST})
+_SEALED: Final = SealedTable(
+    "gdpr_requests",
+    "request_id",
+    {"sealed_payload": SealedColumn(PRIVACY_REQUEST, "request_key")},
+)
 
 
 def service(world: World) -> Service:

@@ -19,7 +19,7 @@ from adapters.postgres.installs import PostgresInstalls
 from adapters.postgres.locks import AdvisoryLocks
 from adapters.postgres.merchant_keys import PostgresMerchantKeys
 from adapters.postgres.merchants import PostgresMerchants
-from adapters.postgres.resealing import SealedTable
+from adapters.postgres.resealing import SealedColumn, SealedTable
 from adapters.postgres.sessions import PostgresSessions
 from adapters.runtime.resealing import resealed
 from adapters.runtime.service import Loop, Service, answers, commands, prepared_commands
@@ -80,7 +80,9 @@ ADOPT_SECONDS: Final = 60.0
 REWRAP_SECONDS: Final = 0.5
 RETIRE_SECONDS: Final = 3600.0
 
-_SEALED: Final = SealedTable("installs", "merchant_id", {"sealed_pair": SHOPIFY_ACCESS})
+_SEALED: Final = SealedTable(
+    "installs", "merchant_id", {"sealed_pair": SealedColumn(SHOPIFY_ACCESS)}
+)
 
 STATE_BYTES: Final = 32
 RETURN_PATH: Final = "/admin/oidc"

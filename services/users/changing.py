@@ -55,13 +55,14 @@ class Changing:
         if request.kind == STAFF:
             await self._check_may_employ(caller, request.role)
         private = Private(_contact(request), request.birthday)
-        sealed = (await self._envelopes.of(tenant)).close(private)
+        customer = request.shopify_customer_id
+        user_id = member_id(tenant, customer) if customer else unit.new_id()
+        sealed = (await self._envelopes.of(tenant)).close(private, user_id)
         if await unit.stores.email_taken(tenant, request.kind, sealed.email_index):
             raise UserExists
         now = unit.now()
-        customer = request.shopify_customer_id
         person = Person(
-            key=PersonKey(tenant, member_id(tenant, customer) if customer else unit.new_id()),
+            key=PersonKey(tenant, user_id),
             kind=request.kind,
             shopify_customer_id=customer,
             email_index=sealed.email_index,
@@ -106,7 +107,7 @@ class Changing:
             language = known.language if request.language is None else request.language.strip()
             if after == before and language == known.language:
                 return shown(known, before)
-            sealed = envelope.close(after)
+            sealed = envelope.close(after, key.user_id)
             if sealed.email_index != known.email_index and await unit.stores.email_taken(
                 key.merchant_id, known.kind, sealed.email_index
             ):
@@ -119,6 +120,8 @@ class Changing:
                 language=language,
                 updated_at=max(unit.now(), known.updated_at),
                 name_index=sealed.name_index,
+                contact_of=None,
+                birthday_of=None,
             )
             await unit.stores.change(person)
             unit.emit(USER_UPDATED, _said(person), key.merchant_id)

@@ -61,27 +61,33 @@ class Envelope:
         """What to look for to find a name like this one; nothing for nothing to go by."""
         return self._search.asked(self._key, name_parts(name))
 
-    def close(self, private: Private) -> SealedPrivate:
+    def close(self, private: Private, user_id: UUID) -> SealedPrivate:
+        """Sealed about the person of this id."""
         contact, birthday = private.contact, private.birthday
-        seal, key = self._sealer.seal, self._key
+        seal, key, about = self._sealer.seal, self._key, str(user_id)
         return SealedPrivate(
             email_index=self.index(contact.email),
-            contact="" if contact == _NOBODY else seal(key, _encode_contact(contact), CONTACT),
-            birthday="" if birthday is None else seal(key, str(birthday).encode(), BIRTHDAY),
+            contact=""
+            if contact == _NOBODY
+            else seal(key, _encode_contact(contact), CONTACT, about),
+            birthday="" if birthday is None else seal(key, str(birthday).encode(), BIRTHDAY, about),
             name_index=self.name_index(contact),
         )
 
     def open(self, person: Person) -> Private:
-        """Raises CannotOpen for what was sealed with another key or altered."""
-        contact, birthday = person.sealed_contact, person.sealed_birthday
-        return Private(
-            contact=_decode_contact(self._sealer.open(self._key, contact, CONTACT))
-            if contact
-            else _NOBODY,
-            birthday=date.fromisoformat(self._sealer.open(self._key, birthday, BIRTHDAY).decode())
-            if birthday
-            else None,
-        )
+        """Raises CannotOpen for what was altered, or sealed about somebody else or with another
+        key."""
+        contact, birthday = _NOBODY, None
+        if person.sealed_contact:
+            plain = self._opened(person.sealed_contact, CONTACT, person.contact_about)
+            contact = _decode_contact(plain)
+        if person.sealed_birthday:
+            plain = self._opened(person.sealed_birthday, BIRTHDAY, person.birthday_about)
+            birthday = date.fromisoformat(plain.decode())
+        return Private(contact, birthday)
+
+    def _opened(self, sealed: str, purpose: str, about: str) -> bytes:
+        return self._sealer.open(self._key, sealed, purpose, about)
 
     def knows(self, person: Person) -> bool:
         """Whether it has the keys that the person was sealed with."""

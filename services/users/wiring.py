@@ -10,7 +10,7 @@ from adapters.nats.consumer import Consumes
 from adapters.postgres.departures import PostgresDepartures
 from adapters.postgres.names import PostgresNames
 from adapters.postgres.people import PostgresPeople
-from adapters.postgres.resealing import SealedTable
+from adapters.postgres.resealing import SealedColumn, SealedTable
 from adapters.runtime.resealing import resealed
 from adapters.runtime.service import Loop, Service, answers, commands
 from adapters.runtime.world import World
@@ -29,7 +29,12 @@ from services.users.naming import name_people
 from services.users.sightings import apply_shop_events
 
 _SEALED: Final = SealedTable(
-    "users", "user_id", {"sealed_contact": CONTACT, "sealed_birthday": BIRTHDAY}
+    "users",
+    "user_id",
+    {
+        "sealed_contact": SealedColumn(CONTACT, "CAST(coalesce(contact_of, user_id) AS text)"),
+        "sealed_birthday": SealedColumn(BIRTHDAY, "CAST(coalesce(birthday_of, user_id) AS text)"),
+    },
 )
 
 

@@ -46,7 +46,7 @@ class Shop:
             permissions=GRANTS[role],
         )
 
-    def sealed(self, email: str, name: str = "Zoë") -> dict[str, str]:
+    def sealed(self, customer: str, email: str, name: str = "Zoë") -> dict[str, str]:
         """A contact as the edge puts it into records and orders; nothing of it for no e-mail."""
         if not email:
             return {}
@@ -55,7 +55,9 @@ class Shop:
         contact = msgspec.json.encode(Contact(email=email, first_name=first, last_name=last))
         return {
             "email_index": sealer.blind_index(self.key, email),
-            "sealed_contact": sealer.seal(self.key, contact, CONTACT),
+            "sealed_contact": sealer.seal(
+                self.key, contact, CONTACT, str(member_id(self.id, customer))
+            ),
         }
 
     def record(
@@ -67,14 +69,14 @@ class Shop:
             created_at=AT - HOUR,
             updated_at=AT + hour * HOUR,
             language=language,
-            **self.sealed(email, name),
+            **self.sealed(customer, email, name),
         )
 
     def order(self, customer: str, email: str, hour: int) -> Order:
         who = OrderCustomer(
             customer_id=member_id(self.id, customer),
             shopify_customer_id=customer,
-            **self.sealed(email),
+            **self.sealed(customer, email),
         )
         at = AT + hour * HOUR
         base = order(self.id, order_id=f"o{hour}", created_at=at, updated_at=at)

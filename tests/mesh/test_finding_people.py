@@ -196,9 +196,13 @@ async def test_those_who_were_here_before_are_named_and_a_stop_between_harms_not
             await connection.execute(
                 text(
                     """
-                    INSERT INTO users
+                    INSERT INTO users (
+                        merchant_id, user_id, kind, shopify_customer_id, email_index,
+                        sealed_contact, sealed_birthday, language, role, from_order, created_at,
+                        updated_at, contact_of
+                    )
                     SELECT merchant_id, gen_random_uuid(), kind, '', email_index, sealed_contact,
-                        sealed_birthday, language, role, from_order, created_at, updated_at
+                        sealed_birthday, language, role, from_order, created_at, updated_at, user_id
                     FROM users, generate_series(1, :people)
                     WHERE merchant_id = :m AND user_id = :model
                     """

@@ -77,6 +77,27 @@ def test_another_purpose_or_merchant_does_not_open():
         SEALER.open(copied, sealed, CONTACT)
 
 
+@given(st.binary(max_size=60), st.text(max_size=20), st.text(min_size=1, max_size=20))
+def test_what_is_about_something_opens_for_that_and_nothing_else(
+    plain: bytes, purpose: str, about: str
+):
+    sealed = SEALER.seal(KEY, plain, purpose, about)
+    assert sealed.startswith(f"v2.{KEY.key_id}.")
+    assert SEALER.open(KEY, sealed, purpose, about) == plain
+    others = ((purpose, ""), (purpose, about + "x"), (purpose, about[1:]), (purpose + about, ""),
+              (purpose + about[:1], about[1:]), (purpose + "x", about))  # fmt: skip
+    for other in others:
+        with pytest.raises(CannotOpen):
+            SEALER.open(KEY, sealed, *other)
+    # Nor does it by passing for one that was written before texts were about something.
+    with pytest.raises(CannotOpen):
+        SEALER.open(KEY, sealed.replace("v2.", "v1.", 1), purpose, about)
+
+
+def test_what_was_sealed_before_texts_were_about_something_opens():
+    assert SEALER.open(KEY, SEALER.seal(KEY, b"secret", CONTACT), CONTACT, "7") == b"secret"
+
+
 def test_the_refusal_says_nothing():
     with pytest.raises(CannotOpen) as refusal:
         SEALER.open(KEY, f"v1.{KEY.key_id}.jon@example.com", CONTACT)

@@ -78,7 +78,8 @@ def test_the_documented_order():
     assert found.customer.shopify_customer_id == "115310627314723954"
     assert found.customer.customer_id == member_id(MERCHANT, "115310627314723954")
     assert found.customer.email_index == SEALER.blind_index(KEY, "JON@example.com")
-    contact = SEALER.open(KEY, found.customer.sealed_contact, CONTACT)
+    about = str(found.customer.customer_id)
+    contact = SEALER.open(KEY, found.customer.sealed_contact, CONTACT, about)
     assert msgspec.json.decode(contact, type=Contact) == Contact(email="jon@example.com")
 
 
@@ -290,7 +291,8 @@ def test_a_customer():
     assert found.language == "fr"
     assert found.updated_at == datetime(2026, 11, 2, 15, tzinfo=UTC)
     assert found.email_index == SEALER.blind_index(KEY, "jon.snow@example.com")
-    contact = msgspec.json.decode(SEALER.open(KEY, found.sealed_contact, CONTACT), type=Contact)
+    opened = SEALER.open(KEY, found.sealed_contact, CONTACT, str(found.customer_id))
+    contact = msgspec.json.decode(opened, type=Contact)
     assert contact.phone == "+15556251199"
     assert (contact.first_name, contact.last_name) == ("Jon", "Snow-Stark")
 
@@ -332,7 +334,7 @@ def test_compliance_requests_name_ids_and_keep_the_original_sealed():
     assert (asked.request_key, asked.shopify_customer_id) == ("9999", "191167")
     assert asked.customer_id == member_id(MERCHANT, "191167")
     assert asked.order_ids == ("299938",)
-    original = SEALER.open(KEY, asked.sealed_payload, PRIVACY_REQUEST)
+    original = SEALER.open(KEY, asked.sealed_payload, PRIVACY_REQUEST, "9999")
     assert json.loads(original) == PRIVACY["customers/data_request"]
     redacted = translate("customers/redact", PRIVACY["customers/redact"])
     assert (redacted.request_key, redacted.order_ids) == ("191167", ("299938",))

@@ -22,6 +22,8 @@ _STATEMENTS = (
     CREATE INDEX users_birthday_key ON users (merchant_id, sealed_birthday_key)
     WHERE sealed_birthday_key <> ''
     """,
+    # Whom a text is about, where that is somebody who was merged into this person.
+    "ALTER TABLE users ADD COLUMN contact_of uuid, ADD COLUMN birthday_of uuid",
     # They were made with the data key, and are made with the index key now.
     "UPDATE users SET name_index = NULL WHERE name_index IS NOT NULL",
     """
