@@ -7,8 +7,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from nats.aio.msg import Msg
 
 from adapters.http.edge import MOST_ADDRESS_BYTES, MOST_HEADER_BYTES
+from adapters.nats.connection import REQUEST
+from adapters.telemetry.logs import JsonFormatter
 from tests.conftest import Run, eventually
 from tests.mesh.edge import Edge, shopify_order
 
@@ -184,6 +187,78 @@ async def test_who_is_not_staff_does_not_learn_of_admin(edge: Edge, path: str) -
     nowhere = await raw(edge, b"GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert status(from_outside) == 404
     assert body(from_outside) == body(nowhere)
+
+
+async def test_a_websocket_is_bounded_like_everything_else(edge: Edge) -> None:
+    import websockets
+
+    address = str(edge.http.base_url).replace("http", "ws")
+    for path, headers, expected in (
+        ("/admin/v1/setup/stream", {"X-Forwarded-For": "203.0.113.7"}, 404),
+        ("/api/points/stream", {"X-Large": "x" * MOST_HEADER_BYTES}, 431),
+    ):
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            await websockets.connect(f"{address}{path}", additional_headers=headers)
+        assert refused.value.response.status_code == expected
+
+
+async def test_a_fault_says_nothing_and_is_found_by_its_id(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of several at once in its own log line, and only there what it was."""
+    lines: list[str] = []
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(self.format(record))
+
+    async def fails(*_: object, **__: object) -> bytes:
+        await asyncio.sleep(0.05)
+        raise RuntimeError("the password is hunter2")
+
+    token = await edge.token()
+    monkeypatch.setattr(edge.world.mesh, "call_raw", fails)
+    handler = Lines()
+    handler.setFormatter(JsonFormatter("test"))
+    logging.getLogger("adapters.http.gate").addHandler(handler)
+    try:
+        answers = await asyncio.gather(
+            *(
+                edge.http.get(
+                    BALANCE,
+                    headers={
+                        "Authorization": f"Bearer {token}",
+                        "X-Request-Id": f"fault-no-{each}",
+                    },
+                )
+                for each in range(5)
+            )
+        )
+    finally:
+        logging.getLogger("adapters.http.gate").removeHandler(handler)
+    for answer in answers:
+        assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL")
+        assert "hunter2" not in answer.text + str(answer.headers)
+    said = [json.loads(line) for line in lines]
+    assert sorted(each["request_id"] for each in said) == [f"fault-no-{each}" for each in range(5)]
+    assert all("RuntimeError at" in each["exception"] for each in said)
+    assert not any("hunter2" in line for line in lines)
+
+
+async def test_the_id_of_a_request_travels_with_its_calls(edge: Edge) -> None:
+    heard: list[str] = []
+
+    async def listen(message: Msg) -> None:
+        heard.append((message.headers or {}).get(REQUEST, ""))
+
+    subscription = await edge.world.client.subscribe("rpc.points.v1.GetPointsBalance", cb=listen)
+    await edge.http.get(
+        BALANCE,
+        params={"shopify_customer_id": "7"},
+        headers={"Authorization": f"Bearer {await edge.token()}", "X-Request-Id": "travels-1"},
+    )
+    await subscription.unsubscribe()
+    assert heard == ["travels-1"]
 
 
 async def test_staff_networks_are_believed_through_our_own_web_server(run: Run) -> None:
