@@ -150,29 +150,6 @@ _LOCK_WALLETS: Final = text(
     """
 )
 _WALLETS: Final = text(
-    """
-    INSERT INTO wallets (merchant_id, customer_id, spendable, pending, spent, expired, version)
-    SELECT merchant_id, customer_id, 0, 0, 0, 0, 0
-    FROM unnest(CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]))
-        AS k (merchant_id, customer_id)
-    ON CONFLICT DO NOTHING
-    """
-)
-_LOCK_WALLETS: Final = text(
-    """
-    SELECT w.* FROM unnest(CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]))
-        AS k (merchant_id, customer_id)
-    JOIN wallets w USING (merchant_id, customer_id)
-    ORDER BY w.merchant_id, w.customer_id
-    FOR UPDATE OF w
-    """
-)
-# Whoever stands for a member. As coalesce() it could not be looked up in an index, for all that
-# PostgreSQL knows of it: it might tell of rows that row-level security hides.
-_STANDS_FOR: Final = (
-    "CASE WHEN {0}.merged_into IS NULL THEN {0}.customer_id ELSE {0}.merged_into END"
-)
-_WALLETS: Final = text(
     f"""
     SELECT a.customer_id AS asked, w.* FROM wallets a
     JOIN wallets w ON w.merchant_id = a.merchant_id AND w.customer_id = {stands_for("a")}
