@@ -72,9 +72,10 @@ def test_as_many_get_through_as_were_said_to_remain(rate, before):
 @settings(deadline=None)
 @given(rates, rates, st.integers(1, 300))
 def test_a_request_draws_on_all_its_buckets_or_on_none(one, other, times):
-    full_at: tuple[int, ...] = (0, 0)
-    now, admitted = 10**15, 0
-    for _ in range(times):
+    now = 10**15
+    drawn, full_at = draw([one, other], (0, 0), now)
+    admitted = 1
+    for _ in range(times - 1):
         drawn, full_at = draw([one, other], full_at, now)
         admitted += drawn.admitted
     assert admitted == min(times, one.requests, other.requests)
