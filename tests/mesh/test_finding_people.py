@@ -86,7 +86,7 @@ async def test_people_are_found_by_what_their_name_is_like(run: Run) -> None:
         }
         found = {asked: (await one.named(asked))[0] for asked in best}
         assert found == best
-        for nothing in ("   ", "?!", "Xerxes", "q", "\0"):
+        for nothing in ("   ", "?!", "Xerxes", "q"):
             assert await one.named(nothing) == [], nothing
         assert await one.named("Ada Lovelace", kind="staff") == []
         # Another shop neither finds them nor disturbs.
@@ -175,7 +175,7 @@ async def test_no_name_is_written_anywhere(run: Run) -> None:
         assert str(one.id) in dump  # it did look at the rows
         assert mark.lower() not in dump.lower()
         # What is sealed looks like any text, and may hold any three letters by chance.
-        unsealed = re.sub(r"v1\.[0-9a-z]+\.[\w=-]+", "", dump.lower())
+        unsealed = re.sub(r"v[0-9]+\.[0-9a-z]+\.[\w=-]+", "", dump.lower())
         for part in name_parts(mark):
             assert part not in unsealed
             assert f"\\x{part.encode().hex()}" not in dump
@@ -311,18 +311,28 @@ async def test_among_twenty_thousand_the_index_is_asked(run: Run) -> None:
             await connection.execute(
                 text(
                     """
-                    INSERT INTO users
-                    SELECT u.merchant_id, gen_random_uuid(), 'customer', k.id, '', u.sealed_contact,
-                        '', 'en', '', false, u.created_at, u.updated_at, k.name_index
-                    FROM users u, json_to_recordset(CAST(:rows AS json))
-                        AS k (id text, name_index integer[])
-                    WHERE u.merchant_id = :m AND u.shopify_customer_id = '1'
+                    INSERT INTO users (
+                        merchant_id, user_id, kind, shopify_customer_id, email_index,
+                        sealed_contact, sealed_birthday, language, role, from_order, created_at,
+                        updated_at, name_index
+                    )
+                    SELECT :m, user_id, 'customer', id, '', sealed_contact, '', '', '', false,
+                        now(), now(), name_index
+                    FROM json_to_recordset(CAST(:rows AS json))
+                        AS k (user_id uuid, id text, sealed_contact text, name_index integer[])
                     """
                 ),
                 {
                     "m": one.id,
                     "rows": as_rows(
-                        {"id": f"x{at}", "name_index": search.stored(one.key, name_parts(name))}
+                        {
+                            "user_id": member_id(one.id, f"x{at}"),
+                            "id": f"x{at}",
+                            "sealed_contact": one.sealed(f"x{at}", "x@x.example", name)[
+                                "sealed_contact"
+                            ],
+                            "name_index": search.stored(one.key, name_parts(name)),
+                        }
                         for at, name in enumerate(names)
                     ),
                 },
