@@ -17,7 +17,7 @@ from uuid import UUID
 
 from nats.aio.client import Client
 
-from adapters.crypto.merchant_keys import put_together
+from adapters.crypto.merchant_keys import Unwrapped, put_together
 from adapters.nats.live import watch
 from contracts.auth import VALIDATE_MERCHANT, Merchant, ValidateMerchant
 from contracts.caller import service_caller
@@ -48,7 +48,7 @@ _MOST_UNKNOWN: Final = 100
 class _Known:
     key: MerchantKey
     wrapped: WrappedKeys
-    unwrapped: dict[str, bytes] = field(repr=False)
+    unwrapped: Unwrapped = field(repr=False)
     asked_at: float
     changed: bool = False
     """There are others by now."""
@@ -185,27 +185,24 @@ class Keyring:
         return key
 
     async def _unwrapped(
-        self, merchant_id: UUID, wrapped: WrappedKeys, at_hand: dict[str, bytes]
-    ) -> dict[str, bytes]:
+        self, merchant_id: UUID, wrapped: WrappedKeys, at_hand: Unwrapped
+    ) -> dict[tuple[str, str], bytes]:
         """The keys by what they were wrapped in. Raises CannotOpen when one that is needed now does
         not unwrap; older ones are left out then."""
-        uses = dict.fromkeys((wrapped.data, *wrapped.older), DATA)
+        needed = [(DATA, wrapped.data), *((DATA, each) for each in wrapped.older)]
         if wrapped.index:
-            uses[wrapped.index] = INDEX
+            needed.append((INDEX, wrapped.index))
+        missing = [each for each in needed if each not in at_hand]
         found = await asyncio.gather(
-            *(
-                self._management.unwrap(text, KeyContext(merchant_id, use))
-                for text, use in uses.items()
-                if text not in at_hand
-            ),
+            *(self._management.unwrap(text, KeyContext(merchant_id, use)) for use, text in missing),
             return_exceptions=True,
         )
-        unwrapped = {text: at_hand[text] for text in uses if text in at_hand}
-        for text, secret in zip((each for each in uses if each not in at_hand), found, strict=True):
-            if isinstance(secret, CannotOpen) and text in wrapped.older:
+        unwrapped = {each: at_hand[each] for each in needed if each in at_hand}
+        for each, secret in zip(missing, found, strict=True):
+            if isinstance(secret, CannotOpen) and each[0] == DATA and each[1] != wrapped.data:
                 log.error("an older key of shop %s cannot be unwrapped", merchant_id)
             elif isinstance(secret, BaseException):
                 raise secret
             else:
-                unwrapped[text] = secret
+                unwrapped[each] = secret
         return unwrapped

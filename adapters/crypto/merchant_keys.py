@@ -37,21 +37,24 @@ class MerchantKeyMaker:
 
     async def unwrap(self, merchant_id: UUID, data: str) -> MerchantKey:
         secret = await self._management.unwrap(data, KeyContext(merchant_id))
-        return put_together(merchant_id, WrappedKeys(data), {data: secret})
+        return put_together(merchant_id, WrappedKeys(data), {(DATA, data): secret})
 
     async def _wrapped(self, merchant_id: UUID, use: str, key: bytes) -> NewKey:
         wrapped = await self._management.wrap(key, KeyContext(merchant_id, use))
         return NewKey(key_id(key), wrapped)
 
 
-def put_together(
-    merchant_id: UUID, wrapped: WrappedKeys, unwrapped: Mapping[str, bytes]
-) -> MerchantKey:
+Unwrapped = Mapping[tuple[str, str], bytes]
+"""Keys by their use and what they were wrapped in. The same text has no two uses, but somebody may
+have put it into two places."""
+
+
+def put_together(merchant_id: UUID, wrapped: WrappedKeys, unwrapped: Unwrapped) -> MerchantKey:
     """The keys of a merchant. Of older ones those are left out that are not in ``unwrapped``."""
-    secret = unwrapped[wrapped.data]
+    secret = unwrapped[DATA, wrapped.data]
     # Shops had one key only before there was one for indexes; theirs is made from it for ever.
-    index = unwrapped[wrapped.index] if wrapped.index else derived(secret, "blind index")
-    older = (unwrapped[each] for each in wrapped.older if each in unwrapped)
+    index = unwrapped[INDEX, wrapped.index] if wrapped.index else derived(secret, "blind index")
+    older = (unwrapped[DATA, each] for each in wrapped.older if (DATA, each) in unwrapped)
     return MerchantKey(
         merchant_id, key_id(secret), secret, index, {key_id(each): each for each in older}
     )

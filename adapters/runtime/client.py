@@ -31,7 +31,9 @@ def issue_development_token(*, shop: str, role: str, customer_id: str | None) ->
     return ask(ISSUE_DEVELOPMENT_TOKEN, request).token
 
 
-def ask(operation: Operation[RequestT, AnswerT], request: RequestT) -> AnswerT:
+def ask(
+    operation: Operation[RequestT, AnswerT], request: RequestT, *, idempotency_key: str = ""
+) -> AnswerT:
     """What the mesh answers.
 
     Raises BadSettings when the environment does not say where NATS is, Unavailable when nothing
@@ -40,15 +42,19 @@ def ask(operation: Operation[RequestT, AnswerT], request: RequestT) -> AnswerT:
     url = read_setting(f"{PREFIX}NATS_URL", os.environ)
     if not url:
         raise BadSettings("Nothing runs here: LOYALNEST_NATS_URL is not set.")
-    return asyncio.run(_call(url, operation, request))
+    return asyncio.run(_call(url, operation, request, idempotency_key))
 
 
-async def _call(url: str, operation: Operation[RequestT, AnswerT], request: RequestT) -> AnswerT:
+async def _call(
+    url: str, operation: Operation[RequestT, AnswerT], request: RequestT, idempotency_key: str
+) -> AnswerT:
     try:
         client = await connect(url, "command line")
     except (NatsError, OSError) as error:
         raise Unavailable("NATS does not answer; is LoyalNest running?") from error
     try:
-        return await NatsMesh(client).call(operation, request, service_caller("command_line"))
+        return await NatsMesh(client).call(
+            operation, request, service_caller("command_line"), idempotency_key=idempotency_key
+        )
     finally:
         await client.close()

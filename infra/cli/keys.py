@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from infra.cli import shop_keys
 from infra.cli.join import use_running_stack
 from infra.embedded.home import Home, default_home
 
@@ -24,9 +25,15 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="at once, and accept no token that the old keys signed",
     )
+    shop_keys.add(what)
 
 
 def run(known: argparse.Namespace) -> int:
+    """Does what was asked for; answers the exit code."""
+    return _rotate_signing(known) if known.what == "rotate-signing" else shop_keys.run(known)
+
+
+def _rotate_signing(known: argparse.Namespace) -> int:
     """Writes the new key and says when it begins to sign."""
     use_running_stack(needed=False)
     # Imported here: `loyalnest --help` should not wait for it.

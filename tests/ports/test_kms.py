@@ -193,8 +193,8 @@ async def test_the_one_key_that_shops_had_becomes_two_and_nothing_else_changes()
     adopted = await maker.adopt(merchant, WRAPPED_BEFORE)
     assert adopted.data == NewKey(before.key_id, WRAPPED_BEFORE)
     unwrapped = {
-        WRAPPED_BEFORE: await in_files(b"m" * 32).unwrap(WRAPPED_BEFORE, ONE),
-        adopted.index.wrapped: await in_files(b"n" * 32).unwrap(
+        (DATA, WRAPPED_BEFORE): await in_files(b"m" * 32).unwrap(WRAPPED_BEFORE, ONE),
+        (INDEX, adopted.index.wrapped): await in_files(b"n" * 32).unwrap(
             adopted.index.wrapped, KeyContext(merchant, INDEX)
         ),
     }
