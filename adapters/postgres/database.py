@@ -36,6 +36,8 @@ _AWAY: Final = (
     TimeoutError,
 )
 """What a second try can mend: the server is away, or two transactions stood in each other's way."""
+_NO_ROLE: Final = (asyncpg.InvalidParameterValueError, asyncpg.InsufficientPrivilegeError)
+"""What a connection is refused with when there is no such role, or it is for others."""
 
 
 def is_away(error: BaseException | None) -> bool:
@@ -142,10 +144,13 @@ class Database:
         try:
             async with self.engine.connect():
                 pass
-        except (asyncpg.InvalidParameterValueError, asyncpg.InsufficientPrivilegeError) as error:
-            raise Unavailable(
-                f"The database's user cannot become {SHOP_ROLE}: see docs/runbook.md, Roles."
-            ) from error
+        except DBAPIError as error:
+            reason = None if error.orig is None else error.orig.__cause__
+            if isinstance(reason, _NO_ROLE):
+                raise Unavailable(
+                    f"The database's user cannot become {SHOP_ROLE}: see docs/runbook.md, Roles."
+                ) from error
+            raise
 
     async def _create(self) -> None:
         # Not through the engine: CREATE DATABASE cannot run in a transaction.

@@ -138,7 +138,7 @@ async def wall_off(connection: AsyncConnection, service: str) -> None:
     """
     roles = {"shop_role": SHOP_ROLE, "across_role": ACROSS_ROLE}
     if (await connection.execute(_TOO_MIGHTY, roles)).first() is not None:
-        raise Unwalled(f"The role {SHOP_ROLE} may do too much: row-level security would not hold.")
+        raise Unwalled(f"The role {SHOP_ROLE} may do too much: it would not keep shops apart.")
     relations = {row.name: row for row in await connection.execute(_RELATIONS)}
     statements: list[str] = []
     for relation in relations.values():

@@ -1,5 +1,6 @@
 """PostgreSQL itself keeps shops apart: whatever a store can do, done as another shop."""
 
+import ast
 import inspect
 import json
 import re
@@ -15,6 +16,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import timedelta
 from itertools import product
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid4
 
@@ -24,6 +26,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+import services
 from adapters.postgres.database import MIGRATIONS, Database
 from adapters.postgres.journal import PostgresJournal
 from adapters.postgres.tenancy import (
@@ -54,7 +57,7 @@ ONE: Final = uuid4()
 OTHER: Final = uuid4()
 LATER: Final = AT + timedelta(days=365)
 REFUSED: Final = "ProgrammingError: permission denied for table "
-CLOCK: Final = re.compile(r"datetime\.datetime\([\d, ]+, \d{6}, tzinfo=datetime\.timezone\.utc\)")
+CLOCK: Final = re.compile(r"datetime\.datetime\((\d+, ){7}tzinfo=datetime\.timezone\.utc\)")
 """A time of PostgreSQL's own; those of examples are of whole hours."""
 LITERAL: Final = re.compile(r"'(?:[^']|'')*'(?:::[a-z ]+)?")
 FUNCTION: Final = re.compile(r"\b(?!ROW\()\w+\(")
@@ -117,16 +120,35 @@ TOLD: Final[dict[str, object]] = {
 }
 QUIET: Final = {
     "PostgresDepartures.begin_merge": "only takes a lock",
-    "PostgresImpersonations.left_open": "finds what a crash between two steps has left",
-    "PostgresJournal.claim": "events have ids of their own, whatever shop they are of",
     "PostgresReferrals.enter_claim": "only takes a lock",
     "PostgresReferrals.enter_orders": "only takes a lock",
-    "PostgresMerchantKeys.changes": "tells of new keys, and nobody has got any",
-    "PostgresMerchantKeys.adopt": "is for shops from before they had keys of their own",
     "PostgresSealedRows.count": "counts what is sealed with one key, and nothing here is",
+    "PostgresSealedRows.replace": "one service's rows have ids of another kind",
     "PostgresSealedRows.under": "finds what is sealed with one key, and nothing here is",
 }
 """What shows nothing and changes no row even for a shop's own, and why."""
+_LOOP: Final = "a loop looks for what is due, whosever it is"
+ACROSS: Final = {
+    ("admin_core", "sealed_rows"): _LOOP,
+    ("auth", "PostgresInstalls"): "who comes from Shopify is not known as a shop's yet",
+    ("auth", "PostgresMerchantKeys"): "makes the keys of shops, and LoyalNest's staff changes them",
+    ("auth", "PostgresMerchants"): "finds a shop by its domain",
+    ("auth", "PostgresSessions"): "a session is found by its token, and some are of no shop",
+    ("auth", "admin_stores"): "LoyalNest's staff belongs to no shop",
+    ("auth", "sealed_rows"): _LOOP,
+    ("campaign", "PostgresStandings"): _LOOP,
+    ("event_tracking", "PostgresTasks"): _LOOP,
+    ("points", "PostgresLedger"): _LOOP,
+    ("referrals", "PostgresReferrals"): _LOOP,
+    ("rfm", "PostgresProfiles"): _LOOP,
+    ("users", "PostgresNames"): _LOOP,
+    ("users", "sealed_rows"): _LOOP,
+}
+"""By service, the stores that are used across shops (``World.units_across_shops``), and why."""
+WITHIN: Final = {
+    "roles/book.py": "gateways ask for versions of the roles of many shops at once",
+}
+"""Use cases that say themselves whose data they are about, and why."""
 NEVER_IN_SHOPS: Final = frozenset({"PostgresImpersonations.left_open"})
 """Methods of stores that shops use, which themselves are used across shops only."""
 FIRST: Final = ("PostgresTasks.heed",)
@@ -371,7 +393,7 @@ async def test_no_method_shows_or_changes_anything_of_another_shop(trial: Trial)
         own = await trial.outcome(name, ONE, ONE)
         if own.answer.startswith(REFUSED):
             assert own.answer.removeprefix(REFUSED) in trial.without_shop
-        elif name not in trial.planted and name not in QUIET:
+        elif name in trial.in_shops - NEVER_IN_SHOPS - trial.planted - QUIET.keys():
             assert own.touched or own.answer != beside[0].answer, (
                 f"{name} neither shows nor changes anything, but {own.answer!r}: give it an"
                 " example in TOLD by which it does, or say in QUIET why it cannot"
@@ -459,3 +481,22 @@ def is_plain(condition: str) -> bool:
     rest = LITERAL.sub("", condition)
     operators = set(re.findall(r"[-+*/<>=~!@#%^&|`?]+", rest))
     return operators <= {"=", "<", ">", "<=", ">=", "<>"} and not FUNCTION.search(rest)
+
+
+async def test_who_works_across_shops_is_known(opened: list[Opened]) -> None:
+    across = {(each.service, name_of(each.stores)) for each in opened if each.across_shops}
+    assert across == ACROSS.keys()
+
+
+async def test_who_names_the_shops_itself_is_known() -> None:
+    found = set()
+    for file in Path(services.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "within":
+                found.add(f"{file.parent.name}/{file.name}")
+    assert found == WITHIN.keys()
+
+
+def name_of(stores: Callable[[AsyncConnection], Any]) -> str:
+    """Of a class, a function that makes stores, or one that another function has made."""
+    return stores.__qualname__.partition(".")[0]

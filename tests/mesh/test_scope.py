@@ -1,0 +1,188 @@
+"""Which shops work is about: those of its call or batch, whatever runs beside it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.nats.client import NatsMesh
+from adapters.nats.connection import MESSAGE_ID
+from adapters.nats.server import Endpoint, RpcServer
+from adapters.postgres.database import Database
+from adapters.postgres.tenancy import ACROSS_SHOPS, MIGRATION, NO_SHOP, Scope, of_shops
+from contracts.caller import Caller, NoShop, service_caller
+from contracts.kit import INTERNAL, Operation, Request, Response
+from domain.errors import Forbidden
+from infra.embedded.servers import Servers
+from ports.events import Received
+from ports.tenancy import shops_at_hand, within
+from ports.unit import Unit
+from tests.conftest import eventually
+from tests.mesh.test_nats_events import HEARD, Rig, Said, rig_on
+
+WRITE = text("INSERT INTO heard (merchant_id, number) VALUES (:shop, 1)")
+SEEN = text("SELECT DISTINCT merchant_id FROM heard")
+
+
+class Look(Request, frozen=True, kw_only=True):
+    pass
+
+
+class Shops(Response, frozen=True, kw_only=True):
+    shops: tuple[UUID, ...]
+
+
+LOOK = Operation("trap.v1.Look", Look, Shops, permission=INTERNAL, summary="")
+
+
+@pytest.fixture
+async def rig(servers: Servers) -> AsyncIterator[Rig]:
+    async with rig_on(servers) as one:
+        yield one
+
+
+async def test_calls_at_the_same_time_are_each_about_their_own_shop(rig: Rig) -> None:
+    both_wrote = asyncio.Barrier(2)
+
+    async def look(caller: Caller, _: Look, __: str) -> Shops:
+        async with rig.units() as unit:
+            await unit.stores.execute(WRITE, {"shop": caller.tenant})
+        await both_wrote.wait()
+        async with rig.units() as unit:
+            return Shops(shops=tuple((await unit.stores.execute(SEEN)).scalars()))
+
+    server = RpcServer(rig.client, "trap", [Endpoint(LOOK, look)])
+    await server.start()
+    mesh = NatsMesh(rig.client)
+    one, other = uuid4(), uuid4()
+    found = await asyncio.gather(
+        *(mesh.call(LOOK, Look(), service_caller("test", shop)) for shop in (one, other))
+    )
+    assert [each.shops for each in found] == [(one,), (other,)]
+    await server.stop()
+
+
+async def test_a_call_for_no_shop_opens_no_transaction_of_one(rig: Rig) -> None:
+    async def look(_: Caller, __: Look, ___: str) -> Shops:
+        async with rig.units():
+            raise AssertionError
+
+    server = RpcServer(rig.client, "trap", [Endpoint(LOOK, look)])
+    await server.start()
+    with pytest.raises(Forbidden):
+        await NatsMesh(rig.client).call(LOOK, Look(), service_caller("test"))
+    await server.stop()
+
+
+async def test_a_batch_is_about_the_shops_of_its_events(rig: Rig) -> None:
+    abouts: list[set[UUID]] = []
+    stranger = uuid4()
+    async with rig.database.transaction(ACROSS_SHOPS) as connection:
+        await connection.execute(WRITE, {"shop": stranger})
+
+    async def write(unit: Unit[AsyncConnection], events: Sequence[Received[Said]]) -> None:
+        shops = {event.merchant_id for event in events}
+        assert shops_at_hand() == shops
+        for shop in shops:
+            await unit.stores.execute(WRITE, {"shop": shop})
+        assert set((await unit.stores.execute(SEEN)).scalars()) == shops
+        abouts.append(shops)
+        await unit.stores.execute(
+            text("UPDATE heard SET number = 2 WHERE merchant_id = :shop"), {"shop": stranger}
+        )
+
+    first, second = {uuid4(), uuid4()}, {uuid4()}
+    consumer = rig.consumer(write, name=f"scope-{uuid4()}")
+    for batch in (first, second):
+        for shop in batch:
+            body = msgspec.json.encode(Said(number=1))
+            await rig.publisher.publish(HEARD.subject(shop), body, {MESSAGE_ID: str(uuid4())})
+        if batch is first:
+            await consumer.start()
+
+        async def done(batch: set[UUID] = batch) -> bool:
+            return batch <= set().union(*abouts)
+
+        await eventually(done)
+    assert all(not about & first or not about & second for about in abouts)
+    await consumer.stop()
+    async with rig.database.transaction(of_shops([stranger])) as connection:
+        assert (await connection.execute(text("SELECT number FROM heard"))).scalar_one() == 1
+
+
+async def test_a_handler_cannot_write_for_a_shop_that_is_not_in_its_batch(rig: Rig) -> None:
+    stranger = uuid4()
+    failed: list[str] = []
+
+    async def write(unit: Unit[AsyncConnection], _: Sequence[Received[Said]]) -> None:
+        try:
+            await unit.stores.execute(WRITE, {"shop": stranger})
+        except Exception as error:
+            failed.append(str(error))
+            raise
+
+    consumer = rig.consumer(write, name=f"scope-{uuid4()}", backoff=())
+    await rig.say(1)
+    await consumer.start()
+
+    async def given_up() -> bool:
+        return bool(failed) and await consumer.measure_lag() == 0
+
+    await eventually(given_up)
+    assert all("row-level security" in each for each in failed)
+    await consumer.stop()
+
+
+async def test_what_a_block_is_about_ends_with_it() -> None:
+    one, other = uuid4(), uuid4()
+    with within([one]):
+        with within([other]):
+            assert shops_at_hand() == {other}
+        assert shops_at_hand() == {one}
+    with pytest.raises(NoShop):
+        shops_at_hand()
+
+
+async def test_a_connection_forgets_the_shops_of_its_last_transaction(
+    rig: Rig, environment: dict[str, str]
+) -> None:
+    database = Database(environment["LOYALNEST_POSTGRES_URL"], "trap", pool=1)
+
+    async def seen() -> set[UUID]:
+        async with database.transaction(NO_SHOP) as connection:
+            return set((await connection.execute(SEEN)).scalars())
+
+    async with database.transaction(of_shops([rig.merchant])) as connection:
+        await connection.execute(WRITE, {"shop": rig.merchant})
+    assert await seen() == set()
+    for scope in (ACROSS_SHOPS, of_shops([rig.merchant]), MIGRATION):
+        sees = asyncio.Event()
+
+        async def hang(scope: Scope = scope, sees: asyncio.Event = sees) -> None:
+            async with database.transaction(scope) as connection:
+                assert rig.merchant in set((await connection.execute(SEEN)).scalars())
+                sees.set()
+                await connection.execute(text("SELECT pg_sleep(30)"))
+
+        async def fail(scope: Scope = scope) -> None:
+            async with database.transaction(scope) as connection:
+                await connection.execute(SEEN)
+                raise ZeroDivisionError
+
+        hanging = asyncio.create_task(hang())
+        await sees.wait()
+        hanging.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await hanging
+        assert await seen() == set()
+        with pytest.raises(ZeroDivisionError):
+            await fail()
+        assert await seen() == set()
+    # Also around Database.transaction there is nothing to see.
+    async with database.engine.begin() as connection:
+        assert (await connection.execute(SEEN)).all() == []
+    await database.close()
