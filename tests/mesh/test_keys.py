@@ -131,7 +131,7 @@ class AtTheEdge:
 
 
 async def test_keys_rotate_while_webhooks_flow_and_people_are_read_and_changed(run: Run) -> None:
-    people, rotations = 60, 3
+    people, rotations = 30, 3
     async with run("api_gateway", "auth", "roles", "users", "admin_core") as process:
         one = await open_shop(process)
         edge = AtTheEdge(process, await merchant_of(process, one.id))

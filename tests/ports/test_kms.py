@@ -27,6 +27,7 @@ from adapters.crypto.local_kms import SCHEME, LocalKeyManagement, local_key_mana
 from adapters.crypto.merchant_keys import MerchantKeyMaker, put_together
 from adapters.crypto.moving import Moving
 from adapters.crypto.sealer import AesGcmSealer
+from adapters.runtime.settings import BadSettings, Settings
 from adapters.system import SystemClock
 from adapters.tokens.keys import KeyRing, SigningKey, SigningKeys, read_keys, write_keys
 from domain.errors import Unavailable
@@ -387,3 +388,28 @@ def test_the_stand_in_refuses_what_is_not_signed_or_signed_wrongly(kms: StandInK
         assert answer.status_code == 400
     answer = httpx.post(f"{kms.url}/", content=body + b" ", headers=signed)
     assert answer.json()["__type"] == "InvalidSignatureException"
+
+
+def test_settings_say_where_the_master_key_is() -> None:
+    needed = {
+        f"LOYALNEST_{name}": "x"
+        for name in (
+            "NATS_URL", "POSTGRES_URL", "VALKEY_URL", "JWT_KEY_FILE", "SHOPIFY_CLIENT_ID",
+            "SHOPIFY_CLIENT_SECRET",
+        )
+    }  # fmt: skip
+    for wrong, said in (
+        ({}, "MASTER_KEY_FILE is not set"),
+        ({"LOYALNEST_KMS": "vault"}, "local or aws"),
+        ({"LOYALNEST_KMS": "aws"}, "AWS_KMS_KEY_ID is not set"),
+    ):
+        with pytest.raises(BadSettings, match=said):
+            Settings.from_environment(needed | wrong)
+    aws = {
+        "LOYALNEST_KMS": "aws",
+        "LOYALNEST_AWS_KMS_KEY_ID": "alias/a",
+        "LOYALNEST_AWS_KMS_PREVIOUS_KEY_IDS": "b, c",
+    }
+    settings = Settings.from_environment(needed | aws)
+    assert settings.previous_aws_kms_key_ids == ("b", "c")
+    assert not settings.has_master_key_file
