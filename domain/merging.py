@@ -44,10 +44,13 @@ def learn_merges(
 
     ``known`` has those whom ``told`` names, where they were merged before, and all for whom one of
     them stands. Of each customer the highest version is believed, so that the same merges, told in
-    any order and number, end alike. In the answer nobody's stand-in has one in turn.
+    any order and number, end alike. In the answer nobody's stand-in has one in turn. Who is said
+    to stand for themselves has been merged with nobody.
     """
     now = dict(known)
     for merge in told:
+        if merge.merged_id == merge.kept_id:
+            continue  # following who stands for whom would never end
         for customer, stand_in in (
             (merge.merged_id, StandIn(merge.kept_id, merge.version)),
             (merge.kept_id, StandIn(None, merge.version)),

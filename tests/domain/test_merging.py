@@ -120,3 +120,22 @@ def test_each_emptying_has_entries_of_its_own() -> None:
     ]
     assert len(set(keys)) == len(keys) == 8
     assert transfers(D, EMPTY, 1) == []
+
+
+TOLD = st.builds(
+    ToldMerge, st.sampled_from(CUSTOMERS), st.sampled_from(CUSTOMERS), st.integers(-1, 3)
+)
+
+
+def test_who_is_merged_into_themselves_stands_for_nobody_else() -> None:
+    assert learn_merges({}, [ToldMerge(A, A, 1)]) == {}
+    assert learn_merges({A: StandIn(B, 1)}, [ToldMerge(A, A, 2)]) == {}
+
+
+@given(st.lists(st.lists(TOLD, max_size=4), max_size=4))
+def test_whatever_is_told_of_merges_is_followed_to_an_end(
+    batches: Sequence[Sequence[ToldMerge]],
+) -> None:
+    known = believed(batches)
+    kept = {each.kept_id for each in known.values()} - {None}
+    assert all(known.get(each, StandIn()).kept_id is None for each in kept)
