@@ -26,7 +26,7 @@ from domain.errors import (
     LoyaltyError,
     NotFound,
 )
-from domain.rbac import CannotGrant
+from domain.rbac import CannotGrant, LastOwner
 
 _USERS: Final = "users"
 
@@ -48,7 +48,10 @@ class GetUser(Request, frozen=True, kw_only=True):
 
 
 class User(Response, frozen=True, kw_only=True):
-    """A person, opened for somebody who may read them. ``kind`` is "customer" or "staff"."""
+    """A person, opened for somebody who may read them. ``kind`` is "customer" or "staff".
+
+    Of staff, ``subject`` is whose log-ins and roles they are, and ``role`` what they have now.
+    Without a subject they are invited, to the role."""
 
     user_id: UUID
     kind: str
@@ -60,6 +63,7 @@ class User(Response, frozen=True, kw_only=True):
     language: str = ""
     birthday: date | None = None
     role: str = ""
+    subject: str = ""
     created_at: Instant
     updated_at: Instant
 
@@ -175,8 +179,8 @@ CREATE_USER: Final = Operation(
     CreateUser,
     CreatedUser,
     permission="customers:write",
-    summary="Add a person; one with the same e-mail and kind is a conflict. Staff needs "
-    "``roles:write`` too, and nobody gives a role that may do more than they may.",
+    summary="Add a customer, or invite staff; one with the same e-mail and kind is a conflict. "
+    "Staff needs ``roles:write`` too, and nobody gives a role that may do more than they may.",
     http=post("/v1/api/users/create", status=201),
     errors=(InvalidRequest, Forbidden, CannotGrant, NotFound, UserExists, DuplicateRequest),
     idempotency=Idempotency.KEY,
@@ -203,6 +207,50 @@ UPDATE_USER: Final = Operation(
     summary="Change a person.",
     http=post("/v1/api/users/update"),
     errors=(NotFound, InvalidRequest, Forbidden, UserExists),
+    idempotency=Idempotency.NATURAL,
+)
+
+
+class LinkStaff(Request, frozen=True, kw_only=True):
+    """Somebody who was invited, and the digits of their id as a member of staff at Shopify."""
+
+    user_id: UUID
+    shopify_staff_id: str
+
+
+LINK_STAFF: Final = Operation(
+    "users.v1.LinkStaff",
+    LinkStaff,
+    User,
+    permission="roles:write",
+    summary="Say who at Shopify somebody is who was invited. They have the role they were invited "
+    "to from then on, whether they have logged in before or not.",
+    http=post("/v1/api/users/staff/link"),
+    errors=(NotFound, InvalidRequest, Forbidden, CannotGrant, LastOwner, UserExists),
+    idempotency=Idempotency.NATURAL,
+)
+
+
+class RemoveStaff(Request, frozen=True, kw_only=True):
+    user_id: UUID
+
+
+class StaffRemoved(Response, frozen=True, kw_only=True):
+    """``role`` is the one they had, or were invited to."""
+
+    user_id: UUID
+    role: str
+
+
+REMOVE_STAFF: Final = Operation(
+    "users.v1.RemoveStaff",
+    RemoveStaff,
+    StaffRemoved,
+    permission="roles:write",
+    summary="Take somebody's role and what is known of them, or take an invitation back. The last "
+    "owner stays.",
+    http=post("/v1/api/users/staff/remove"),
+    errors=(NotFound, Forbidden, CannotGrant, LastOwner),
     idempotency=Idempotency.NATURAL,
 )
 
@@ -243,7 +291,8 @@ class UserChanged(Body, frozen=True, kw_only=True):
 
 
 class UserDeleted(Body, frozen=True, kw_only=True):
-    """A customer whom the shop has deleted. Late news of them changes nothing any more."""
+    """A customer whom the shop has deleted: late news of them changes nothing any more. Or staff
+    who was removed."""
 
     user_id: UUID
     kind: str
@@ -266,7 +315,9 @@ class CustomerMerged(Body, frozen=True, kw_only=True):
 
 USER_CREATED: Final = Event("user.created", UserChanged, _USERS, "A person was added.")
 USER_UPDATED: Final = Event("user.updated", UserChanged, _USERS, "A person changed.")
-USER_DELETED: Final = Event("user.deleted", UserDeleted, _USERS, "The shop deleted a customer.")
+USER_DELETED: Final = Event(
+    "user.deleted", UserDeleted, _USERS, "A customer was deleted, or staff was removed."
+)
 CUSTOMER_MERGED: Final = Event(
     "customer.merged", CustomerMerged, _USERS, "A customer was merged into another."
 )
@@ -279,6 +330,8 @@ CONTRACTS: Final = Contracts(
         GET_USERS,
         CREATE_USER,
         UPDATE_USER,
+        LINK_STAFF,
+        REMOVE_STAFF,
         MERGE_USERS,
     ),
     events=(USER_CREATED, USER_UPDATED, USER_DELETED, CUSTOMER_MERGED),

@@ -48,7 +48,8 @@ class Sighting:
 @dataclass(frozen=True, slots=True)
 class Person:
     """A row of the book. ``sealed_contact`` and ``sealed_birthday`` are empty where nothing is
-    known; ``role`` is for staff; ``name_index`` is ``BlindSearch.stored`` of the name, None
+    known; ``subject`` is of staff who can log in, ``role`` what staff without one is invited to;
+    ``name_index`` is ``BlindSearch.stored`` of the name, None
     while it was not worked out. What was sealed is about the person, or about one who was merged
     into them: ``contact_of``, ``birthday_of``."""
 
@@ -65,6 +66,7 @@ class Person:
     name_index: Sequence[int] | None = None
     contact_of: UUID | None = None
     birthday_of: UUID | None = None
+    subject: str = ""
 
     @property
     def contact_about(self) -> str:

@@ -206,4 +206,5 @@ def person_in(row: Row[Any]) -> Person:
         name_index=row.name_index,
         contact_of=row.contact_of,
         birthday_of=row.birthday_of,
+        subject=row.subject,
     )

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
+import msgspec
+
 from contracts.caller import Caller
 from contracts.paging import BAD_CURSOR, MOST
 from contracts.users import GetUser, ListUsers, User, Users, UsersOf
@@ -14,13 +16,17 @@ from ports.unit import Units
 from services.users.checks import listing_problems
 from services.users.envelope import Envelopes
 from services.users.finding import Finding
+from services.users.staff import Roles
 
 
 class Asking:
-    def __init__(self, units: Units[People], envelopes: Envelopes, finding: Finding) -> None:
+    def __init__(
+        self, units: Units[People], envelopes: Envelopes, finding: Finding, roles: Roles
+    ) -> None:
         self._units = units
         self._envelopes = envelopes
         self._finding = finding
+        self._roles = roles
 
     async def user(self, caller: Caller, request: GetUser) -> User:
         async with self._units() as unit:
@@ -39,7 +45,9 @@ class Asking:
 
     async def page(self, caller: Caller, request: ListUsers) -> Users:
         if request.search:
-            return await self._finding.by_name(caller, request)
+            found = await self._finding.by_name(caller, request)
+            people = await self._roles.shown(caller.tenant, found.users)
+            return msgspec.structs.replace(found, users=people)
         after = _checked(request)
         tenant = caller.tenant
         index = ""
@@ -48,18 +56,18 @@ class Asking:
             if not index:
                 return Users(users=())  # nothing but blanks
         async with self._units() as unit:
-            found = await unit.stores.page(tenant, request.kind, index, after, request.limit + 1)
-        page = found[: request.limit]
+            rows = await unit.stores.page(tenant, request.kind, index, after, request.limit + 1)
+        page = rows[: request.limit]
         return Users(
             users=await self._opened(tenant, page),
-            next_cursor=_cursor(page[-1]) if len(found) > len(page) else None,
+            next_cursor=_cursor(page[-1]) if len(rows) > len(page) else None,
         )
 
     async def _opened(self, merchant_id: UUID, people: Sequence[Person]) -> tuple[User, ...]:
         if not people:
             return ()  # and a shop without people needs no key
         envelope = await self._envelopes.of(merchant_id, people)
-        return tuple(map(envelope.show, people))
+        return await self._roles.shown(merchant_id, list(map(envelope.show, people)))
 
 
 def _checked(request: ListUsers) -> Place | None:

@@ -12,7 +12,7 @@ from domain.errors import Problem
 _EMAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
 _PHONE: Final = re.compile(r"(\+?[0-9][0-9 ().-]{2,30})?")
 _LANGUAGE: Final = re.compile(r"([A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,4})?")
-_SHOPIFY_ID: Final = re.compile(r"[1-9][0-9]{0,18}")
+_SHOPIFY_ID: Final = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _OLDEST: Final = date(1900, 1, 1)
 _MOST_SEARCH: Final = 100
 _BAD_KIND: Final = Problem("/kind", f"Expected one of {', '.join(KINDS)}.")
@@ -20,6 +20,10 @@ _BAD_KIND: Final = Problem("/kind", f"Expected one of {', '.join(KINDS)}.")
 
 def _is_email(text: str) -> bool:
     return len(text) <= 254 and text.isprintable() and _EMAIL.fullmatch(text) is not None
+
+
+def is_shopify_id(text: str) -> bool:
+    return _SHOPIFY_ID.fullmatch(text) is not None
 
 
 def _is_name(text: str) -> bool:
@@ -43,7 +47,7 @@ def creation_problems(request: CreateUser, today: date) -> list[Problem]:
     if request.shopify_customer_id:
         if request.kind == STAFF:
             problems.append(Problem("/shopify_customer_id", "Staff has none."))
-        elif _SHOPIFY_ID.fullmatch(request.shopify_customer_id) is None:
+        elif not is_shopify_id(request.shopify_customer_id):
             problems.append(Problem("/shopify_customer_id", "Expected the digits of the id."))
     if request.kind == STAFF and not request.role:
         problems.append(Problem("/role", "Staff needs a role."))

@@ -132,6 +132,7 @@ def shown(person: Person, private: Private) -> User:
         language=person.language,
         birthday=private.birthday,
         role=person.role,
+        subject=person.subject,
         created_at=person.created_at,
         updated_at=person.updated_at,
     )

@@ -11,14 +11,16 @@ from adapters.postgres.departures import PostgresDepartures
 from adapters.postgres.names import PostgresNames
 from adapters.postgres.people import PostgresPeople
 from adapters.postgres.resealing import SealedColumn, SealedTable
+from adapters.postgres.staff import PostgresStaff
 from adapters.runtime.resealing import resealed
 from adapters.runtime.service import Loop, Service, answers, commands
 from adapters.runtime.world import World
-from contracts import shop, users
+from contracts import roles, shop, users
 from ports.departures import Departures
 from ports.names import Names
 from ports.people import People
 from ports.sealing import BIRTHDAY, CONTACT
+from ports.staff import StaffBook
 from ports.unit import Units
 from services.users.asking import Asking
 from services.users.changing import Changing
@@ -27,6 +29,7 @@ from services.users.envelope import Envelopes
 from services.users.finding import Finding
 from services.users.naming import name_people
 from services.users.sightings import apply_shop_events
+from services.users.staff import Roles, Staffing, meet
 
 _SEALED: Final = SealedTable(
     "users",
@@ -46,7 +49,10 @@ def service(world: World) -> Service:
     keys = Keyring(world.mesh, world.key_management(), "users")
     envelopes = Envelopes(keys, AesGcmSealer(), HmacSearch())
     finding = Finding(names, envelopes)
-    asking = Asking(units, envelopes, finding)
+    staff: Units[StaffBook] = world.units("users", PostgresStaff)
+    their_roles = Roles(world.mesh)
+    staffing = Staffing(staff, envelopes, their_roles, world.mesh)
+    asking = Asking(units, envelopes, finding, their_roles)
     changing = Changing(units, envelopes, world.mesh)
     count, rotations, reseal = resealed(world, "users", _SEALED, keys)
     return Service(
@@ -59,6 +65,8 @@ def service(world: World) -> Service:
             answers(users.GET_USERS, asking.users),
             commands(users.CREATE_USER, units, changing.create),
             answers(users.UPDATE_USER, changing.update),
+            answers(users.LINK_STAFF, staffing.link),
+            answers(users.REMOVE_STAFF, staffing.remove),
             commands(users.MERGE_USERS, departures, merge_users),
         ),
         consumes=(
@@ -76,6 +84,7 @@ def service(world: World) -> Service:
                 name="users-departures",
                 inbox=False,  # nobody goes twice
             ),
+            Consumes((roles.ROLE_ASSIGNED,), staff, meet, name="users-staff"),
         ),
         loops=(
             Loop("names to be found by", 1.0, partial(name_people, across, envelopes)),

@@ -103,6 +103,7 @@ NEW: Final = frozenset(
         "referrals.v1.Claim.shopify_customer_id",
         "roles.v1.CreateRole.name",
         "users.v1.CreateUser.shopify_customer_id",
+        "users.v1.LinkStaff.shopify_staff_id",
     )
 )
 """Fields that name what is new to the shop."""
@@ -193,6 +194,7 @@ CONTENTS: Final[Mapping[str, Callable[[Shop], dict[str, Any]]]] = {
         "shopify_customer_id": "",
         "role": "",
     },
+    "users.v1.LinkStaff": lambda _: {"shopify_staff_id": str(uuid4().int % 10**15 + 1)},
     "users.v1.UpdateUser": lambda _: {"language": "fr"},
 }
 """What else a request has to say to be valid."""

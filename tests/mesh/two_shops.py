@@ -108,6 +108,7 @@ def nobodys(tag: str) -> Ids:
         "kept_id": some,
         "merged_id": uuid4(),
         "shopify_customer_id": f"{tag}1",
+        "shopify_staff_id": "1",
         "product_id": f"{tag}2",
         "task_id": uuid4(),
         "impersonation_id": uuid4(),
@@ -164,6 +165,7 @@ class _Opening:
         )
         await self._call(admin_features.SAVE_TEMPLATE, text)
         await self._arrived(member, neighbour)
+        invited = [await self._invited() for _ in range(2)]
         visit = await self._visited()
         letters = await eventually(self._letters)
         program = await self._there(core.GET_SETTINGS, core.GetSettings())
@@ -172,6 +174,8 @@ class _Opening:
             "task_id": task.task_id,
             "impersonation_id": visit,
             "letter_id": letters[0].letter_id,
+            "users.v1.LinkStaff.user_id": invited[0],
+            "users.v1.RemoveStaff.user_id": invited[1],
             "roles.name": f"{tag}_clerk",
             "roles.v1.DeleteRole.name": f"{tag}_spare",
             "roles.role": f"{tag}_clerk",
@@ -241,6 +245,12 @@ class _Opening:
             (f"{tag}:temp", "viewer"),
         ):
             await self._call(roles.ASSIGN_ROLE, roles.AssignRole(subject=subject, role=role))
+
+    async def _invited(self) -> UUID:
+        """Somebody is to become staff."""
+        address = f"{uuid4().hex}@example.com"
+        request = users.CreateUser(kind="staff", email=address, role="viewer")
+        return (await self._call(users.CREATE_USER, request)).user_id
 
     async def _visited(self) -> UUID:
         """LoyalNest's staff has a look."""

@@ -44,6 +44,20 @@ class Seen(Part, frozen=True, kw_only=True):
     customer: Buyer | None = None
 
 
+class Given(Part, frozen=True, kw_only=True):
+    subject: str
+
+
+class Held(Part, frozen=True, kw_only=True):
+    subject: str
+    role: str
+
+
+class Holders(Part, frozen=True, kw_only=True):
+    assignments: tuple[Held, ...]
+    next_cursor: str | None = None
+
+
 PACT = Pact(
     "users",
     reads=(
@@ -51,10 +65,14 @@ PACT = Pact(
         Reads((shop.CUSTOMER_CREATED, shop.CUSTOMER_UPDATED), Account),
         Reads((shop.CUSTOMER_DELETED,), Deleted),
         Reads((shop.CUSTOMERS_MERGED,), MadeOne),
+        Reads((roles.ROLE_ASSIGNED,), Given),
         *RESEALING,
     ),
     calls=(
         *KEYS_OF_SHOPS,
         Calls(roles.GET_PERMISSIONS, {"role": "viewer"}, Granted, (NotFound,)),
+        Calls(roles.LIST_ASSIGNMENTS, {"limit": 250, "cursor": None}, Holders),
+        Calls(roles.ASSIGN_ROLE, {"subject": "staff:1", "role": "viewer"}, Held),
+        Calls(roles.REMOVE_ASSIGNMENT, {"subject": "staff:1"}, Held, (NotFound,)),
     ),
 )
