@@ -66,6 +66,11 @@ def _world(folder: Path, kind: type[World]) -> World:
     )
 
 
+def wiring_of(service: str) -> Mapping[str, Any]:
+    """What the wiring of a service uses, by name."""
+    return vars(importlib.import_module(f"services.{service}.wiring"))
+
+
 def consumed(service: Service) -> set[str]:
     """Topics of the events a service takes from the others."""
     return {
@@ -145,7 +150,7 @@ def _storage(service: str) -> Iterator[ast.Module]:
 
 def _spokesmen(service: str) -> Iterator[tuple[ModuleType, ast.Module]]:
     """The adapters that call other services, or listen to them, for the services that use them."""
-    wiring = vars(importlib.import_module(f"services.{service}.wiring"))
+    wiring = wiring_of(service)
     for each in (Keyring, resealed):
         if each in wiring.values():
             module = importlib.import_module(each.__module__)
