@@ -10,12 +10,17 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
-from contracts.kit import Request
+from contracts.kit import Body, Request
 from domain.errors import InvalidRequest, Problem
 
 _NOT_JSON: Final = "The body is not valid JSON."
 _ODD: Final = re.compile(rb"\\u0000|\d{19}")
 """A request without this, and without decimals, holds nothing that could not be kept."""
+_ODD_BODY: Final = re.compile(
+    rb'\\u0000|\d{19}|"[+-]?s?(?:nan|inf)|[\d.]e[+-]?\d+[",}\]]', re.IGNORECASE
+)
+"""An event without this holds nothing that could not be kept, decimals included: there are too many
+events to look at every value of them."""
 _WHOLE: Final = 2**63
 """Whole numbers have 64 bits wherever they are kept."""
 _DIGITS: Final = 20
@@ -48,6 +53,12 @@ def convert_request(request: type[Request], values: Mapping[str, object]) -> Req
     if _has_decimals(request) or any(map(_looks_odd, values.values())):
         _check_values(made)
     return made
+
+
+def check_body(body: Body, payload: bytes) -> None:
+    """Raises InvalidRequest for a body, made of ``payload``, that nothing could keep."""
+    if _ODD_BODY.search(payload):
+        _check_values(body)
 
 
 def _problems(
@@ -93,7 +104,7 @@ def _problem(pointer: str, message: str) -> Problem:
     return Problem(pointer + inside, what if what.endswith(".") else what + ".")
 
 
-def _check_values(request: Request) -> None:
+def _check_values(request: Request | Body) -> None:
     """Raises InvalidRequest for values that fit their types and could not be kept or reckoned with
     all the same."""
     if problems := list(_odd("", request)):

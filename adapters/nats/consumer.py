@@ -30,8 +30,9 @@ from adapters.nats.streams import DEAD, TASKS, WEBHOOKS
 from adapters.nats.streams import EVENTS as EVENTS_STREAM
 from adapters.telemetry.metrics import BATCH_SECONDS, BATCH_SIZE, CONSUMER_LAG, EVENTS
 from adapters.telemetry.tracing import BatchSpans
+from adapters.validation import check_body
 from contracts.kit import Body, Event
-from domain.errors import LoyaltyError, Unavailable
+from domain.errors import InvalidRequest, LoyaltyError, Unavailable
 from ports.events import Received
 from ports.tenancy import within
 from ports.unit import Unit, Units
@@ -175,8 +176,8 @@ class Consumer(Generic[StoresT]):
             except _NotOurs:
                 # A newer replica has widened the consumer we share; it will know what this is.
                 await message.nak(delay=_NEWER_SECONDS)
-            except (msgspec.MsgspecError, ValueError, KeyError) as error:
-                # No try will ever read it.
+            except (msgspec.MsgspecError, ValueError, KeyError, InvalidRequest) as error:
+                # No try will ever read or keep it.
                 await self._put_aside(message, type(error).__name__)
         if not deliveries:
             return
@@ -203,10 +204,12 @@ class Consumer(Generic[StoresT]):
             raise _NotOurs
         headers = message.headers or {}
         at = headers.get(AT)
+        body = self._decoders[topic].decode(message.data)
+        check_body(body, message.data)
         return Received(
             id=headers.get(EVENT_ID) or headers[MESSAGE_ID],
             event=event,
-            body=self._decoders[topic].decode(message.data),
+            body=body,
             merchant_id=merchant_id,
             at=datetime.fromisoformat(at) if at else datetime.now(UTC),
             trace=headers.get(TRACE, ""),

@@ -299,6 +299,7 @@ async def test_every_answer_is_one_that_was_promised(
         sending = [
             fuzzing.send(sent, asker)
             for asker in askers_of(operation)
+            # A refusal by the permission looks at nothing else.
             for sent in (requests_made if may(asker, operation.permission) else requests_made[::8])
         ]
         asked += len(sending)

@@ -1,0 +1,240 @@
+"""Rubbish that arrives as events: signed webhooks with a body that makes no sense, signatures that
+are almost right, and events that no service of ours would say.
+
+Only the exact signature passes. What a consumer cannot read is put aside, what it cannot apply is
+tried again by itself, and neither keeps its neighbours waiting.
+"""
+
+import asyncio
+import base64
+import json
+import logging
+import os
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from random import Random
+from typing import Any, Final
+from uuid import uuid4
+
+import httpx
+import msgspec
+import pytest
+import pytest_asyncio
+from nats.aio.msg import Msg
+
+from adapters.nats.connection import EVENT_ID, MESSAGE_ID
+from adapters.nats.dead import REASON, TRIES
+from adapters.runtime.host import Process
+from adapters.shopify.signatures import webhook_signature
+from contracts.generate.examples import example
+from contracts.generate.schemas import Schemas, name_of
+from contracts.kit import Body, Event
+from contracts.registry import REGISTRY
+from contracts.shop import ORDER_CREATED
+from services import SERVICES
+from tests.adapters.shopify.samples import SAMPLES
+from tests.conftest import Run, eventually
+from tests.mesh.edge import SHOP, Edge
+from tests.mesh.rubbish import MARK, spoilt
+from tests.mesh.said import order, register, world_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CASES: Final = int(os.environ.get("LOYALNEST_FUZZ", "4"))
+SAID: Final = [each for _, each in sorted(REGISTRY.events.items()) if each.prefix != "dead"]
+SCHEMAS: Final = Schemas({each.body for each in SAID})
+PROMISED: Final = {200, 400, 404}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def process(run: Run) -> AsyncIterator[Process]:
+    async with run(*SERVICES) as one:
+        await register(one, SHOP)
+        yield one
+
+
+def almost(random: Random, right: str) -> str:
+    """A signature that is nearly ``right``."""
+    place = random.randrange(len(right) - 1)
+    kind = random.randrange(10)
+    letter = random.choice("ABCxyz019+/")
+    changed = [
+        right[:place] + letter + right[place + 1 :],
+        right[:place] + right[place + 1 :],
+        right[:place] + letter + right[place:],
+        right.rstrip("="),
+        right.swapcase(),
+        right + "=",
+        f"sha256={right}",
+        f"{right},{right}",
+        base64.b64decode(right).hex(),
+        right[::-1],
+    ][kind]
+    return changed if changed != right else ""
+
+
+async def test_only_the_exact_signature_passes(
+    process: Process, counted: Callable[[str], None]
+) -> None:
+    edge = Edge(process)
+    random = Random(0)
+    topic = "products/update"
+    raw = SAMPLES[topic]
+    right = webhook_signature(raw, edge.secret)
+    statuses: Counter[int] = Counter()
+    wrong = []
+    for _ in range(25 * CASES):
+        body, signature = raw, right
+        if random.random() < 0.5:
+            signature = almost(random, right)
+        else:
+            place = random.randrange(len(raw))
+            body = random.choice(
+                (
+                    raw[:place] + bytes([raw[place] ^ 1 << random.randrange(8)]) + raw[place + 1 :],
+                    raw[:place] + raw[place + 1 :],
+                    raw[:place] + b" " + raw[place:],
+                    raw + b"\n",
+                    b"",
+                    raw * 2,
+                )
+            )
+        answer = await edge.deliver(topic, body, X_Shopify_Hmac_Sha256=signature)
+        statuses[answer.status_code] += 1
+        if answer.status_code != 401:
+            wrong.append((answer.status_code, signature, body))
+    assert wrong == []
+    for headers in (
+        [("X-Shopify-Hmac-Sha256", right), ("X-Shopify-Hmac-Sha256", almost(random, right))],
+        [],
+    ):
+        sent = [*headers, ("X-Shopify-Shop-Domain", SHOP), ("X-Shopify-Webhook-Id", str(uuid4()))]
+        answer = await edge.http.post(
+            f"/webhooks/{topic}", content=raw, headers=httpx.Headers(sent)
+        )
+        assert answer.status_code == 401
+    assert (await edge.deliver(topic, raw)).status_code == 200
+    await edge.http.aclose()
+    counted(f"webhook signatures: {statuses.total()} that are almost right, all refused")
+
+
+async def test_signed_rubbish_is_refused_by_name(
+    process: Process, counted: Callable[[str], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    edge = Edge(process)
+    before = await quiet(process)
+    statuses: Counter[int] = Counter()
+    wrong: list[tuple[object, ...]] = []
+    for topic, good in sorted(SAMPLES.items()):
+        if topic.startswith(("app/", "shop/")):
+            continue  # these would end the shop
+        for raw in spoilt(Random(topic), json.loads(good), 5 * CASES):
+            answer = await edge.deliver(topic, raw)
+            statuses[answer.status_code] += 1
+            if answer.status_code not in PROMISED or MARK in answer.text:
+                wrong.append((topic, raw[:300], answer.status_code, answer.text[:200]))
+    for name in ("X_Shopify_Shop_Domain", "X_Shopify_Webhook_Id", "X_Shopify_Triggered_At"):
+        for odd in ("", MARK, "x" * 3000, "0", "../..", "*"):
+            raw = SAMPLES["products/update"]
+            answer = await edge.deliver("products/update", raw, **{name: odd})
+            statuses[answer.status_code] += 1
+            if answer.status_code not in PROMISED:
+                wrong.append((name, odd[:50], answer.status_code, answer.text[:200]))
+    await edge.http.aclose()
+    told = ", ".join(f"{status} {n}x" for status, n in sorted(statuses.items()))
+    counted(f"fuzz of webhooks: {len(SAMPLES)} topics, {statuses.total()} deliveries; {told}")
+    assert not wrong, "\n".join(map(str, wrong))
+    assert [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR] == []
+    waiting = await quiet(process)
+    assert {name: n for name, n in waiting.items() if n > before.get(name, 0)} == {}
+
+
+def good_body(event: Event[Body]) -> dict[str, Any]:
+    body = example(SCHEMAS.definitions[name_of(event.body)], SCHEMAS.definitions, whole=True)
+    assert isinstance(body, dict)
+    return body
+
+
+async def quiet(process: Process) -> dict[str, int]:
+    """What consumers could not apply at once and will try again, when there is nothing else."""
+    js = world_of(process).js
+
+    async def waiting() -> dict[str, int] | None:
+        found: dict[str, int] = {}
+        for stream in ("WEBHOOKS", "EVENTS", "TASKS"):
+            for each in await js.consumers_info(stream):
+                if not each.num_waiting:
+                    continue  # nobody listens: of a service of another test
+                if each.num_pending:
+                    return None
+                if each.num_ack_pending:
+                    found[each.name] = each.num_ack_pending
+        return found
+
+    last: list[dict[str, int] | None] = []
+
+    async def steady() -> bool:
+        last.append(await waiting())
+        return len(last) > 5 and last[-1] is not None and all(x == last[-1] for x in last[-5:])
+
+    await eventually(steady, seconds=30)
+    assert last[-1] is not None
+    return last[-1]
+
+
+async def test_rubbish_among_events_harms_no_neighbour(
+    process: Process, counted: Callable[[str], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher, client = world_of(process).publisher, world_of(process).client
+    merchant = (await register(process)).merchant_id
+    before = await quiet(process)
+    dead: list[str] = []
+
+    async def hear(message: Msg) -> None:
+        dead.append((message.headers or {})[EVENT_ID])
+
+    listening = await client.subscribe(f"dead.*.{merchant}", cb=hear)
+    neighbours, said = set(), 0
+    for event in SAID:
+        good = good_body(event)
+        for raw in spoilt(Random(event.topic), good, 3 * CASES):
+            fine = str(uuid4())
+            neighbours.add(fine)
+            for message_id, payload in ((str(uuid4()), raw), (fine, json.dumps(good).encode())):
+                await publisher.publish(event.subject(merchant), payload, {MESSAGE_ID: message_id})
+            said += 1
+    left = await quiet(process)
+    await listening.unsubscribe()
+    assert [each for each in dead if each in neighbours] == []
+    assert {name: n for name, n in left.items() if n > before.get(name, 0)} == {}
+    assert 0 < len(set(dead)) <= said
+    assert not [each.getMessage()[:200] for each in caplog.records if MARK in each.getMessage()]
+    counted(
+        f"fuzz of events: {len(SAID)} events x {3 * CASES} cases among as many good ones:"
+        f" {len(set(dead))} put aside, {said - len(set(dead))} applied or of no concern"
+    )
+
+
+@pytest.mark.parametrize("odd", [r"a\u0000b", "NaN", "-Infinity", "1e999", "9" * 40])
+async def test_what_nothing_could_keep_is_put_aside_at_once(process: Process, odd: str) -> None:
+    merchant = (await register(process)).merchant_id
+    put_aside: asyncio.Queue[str] = asyncio.Queue()
+
+    async def hear(message: Msg) -> None:
+        headers = message.headers or {}
+        await put_aside.put(f"{headers[TRIES]} {headers[REASON]}")
+
+    listening = await world_of(process).client.subscribe(f"dead.points.{merchant}", cb=hear)
+    bought = msgspec.json.encode(order(merchant))
+    field, good = ("total", b'"110"') if odd[0] != "a" else ("number", b'"#1"')
+    spoilt_order = bought.replace(
+        b'"%s":%s' % (field.encode(), good), f'"{field}":"{odd}"'.encode()
+    )
+    assert spoilt_order != bought
+    await world_of(process).publisher.publish(
+        ORDER_CREATED.subject(merchant), spoilt_order, {MESSAGE_ID: str(uuid4())}
+    )
+    async with asyncio.timeout(10):
+        assert await put_aside.get() == "1 InvalidRequest"
+    await listening.unsubscribe()
