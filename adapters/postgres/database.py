@@ -1,7 +1,7 @@
 """One service's database: its engine, its creation, its migrations, and its errors in our words."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +17,14 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from adapters.postgres.tenancy import MIGRATION, NO_SHOP, SHOP_ROLE, Scope, wall_off
+from adapters.postgres.tenancy import (
+    MIGRATION,
+    NO_SHOP,
+    SHOP_ROLE,
+    Scope,
+    searched_views,
+    wall_off,
+)
 from domain.errors import Unavailable
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -133,8 +140,10 @@ class Database:
         async with self.transaction(MIGRATION) as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(76211)"))
             await connection.run_sync(_migrate, MIGRATIONS / "mesh", "mesh_version")
-            if (MIGRATIONS / self.service).is_dir():
-                await connection.run_sync(_migrate, MIGRATIONS / self.service, "schema_version")
+            own = MIGRATIONS / self.service
+            if own.is_dir():
+                views = searched_views(self.service)
+                await connection.run_sync(_migrate, own, "schema_version", views)
             await wall_off(connection, self.service)
 
     async def close(self) -> None:
@@ -187,7 +196,10 @@ def _driver(connection: AsyncConnection) -> _Connection:
     return driver
 
 
-def _migrate(connection: Connection, directory: Path, version_table: str) -> None:
+def _migrate(
+    connection: Connection, directory: Path, version_table: str, views: Iterable[str] = ()
+) -> None:
+    """``views`` are made anew afterwards: they would keep columns from being changed."""
     script = ScriptDirectory(str(directory), version_locations=[str(directory)])
     context = MigrationContext.configure(
         connection,
@@ -198,5 +210,7 @@ def _migrate(connection: Connection, directory: Path, version_table: str) -> Non
     )
     if context.get_current_revision() == script.get_current_head():
         return
+    for view in views:
+        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {view}")
     with Operations.context(context):
         context.run_migrations()

@@ -130,6 +130,11 @@ def of_shops(shops: Iterable[UUID]) -> Scope:
     return Scope(f"SET LOCAL loyalnest.merchants = '{{{','.join([shop.hex for shop in shops])}}}';")
 
 
+def searched_views(service: str) -> frozenset[str]:
+    """The names of the views that ``wall_off`` makes."""
+    return frozenset(f"{table}_searched" for table in SEARCHED.get(service, ()))
+
+
 async def wall_off(connection: AsyncConnection, service: str) -> None:
     """Put the wall around every table of the service that has none yet. To be called at the end of
     a migration, by the owner of the tables; where all is as it should be, that is two queries.
@@ -153,7 +158,7 @@ async def wall_off(connection: AsyncConnection, service: str) -> None:
 def _wall(relation: Row[Any], service: str) -> Iterator[str]:
     """What has to be done for a relation. Raises Unwalled if nothing would help."""
     name = relation.name
-    if name in _VERSIONS or name in {f"{table}_searched" for table in SEARCHED.get(service, ())}:
+    if name in _VERSIONS | searched_views(service):
         return
     if relation.kind not in _GRANTED:
         raise Unwalled(f"{name} is no table, and row-level security is for tables only.")

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from adapters.postgres import tenancy
-from adapters.postgres.database import Database
+from adapters.postgres.database import MIGRATIONS, Database
 from adapters.postgres.tenancy import (
     ACROSS_ROLE,
     ACROSS_SHOPS,
@@ -150,6 +150,30 @@ async def test_what_is_searched_follows_its_table(
     look = "SELECT note || colour FROM notes_searched"
     assert await run(database, of_shops([ONE]), look) == ["onered"]
     assert await run(database, of_shops([]), look) == []
+
+
+async def test_a_migration_may_take_away_what_is_searched(
+    database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def migration(number: int, statement: str) -> None:
+        revision = f"""
+from alembic import op
+revision = "{number}"
+down_revision = {str(number - 1) if number > 1 else None!r}
+def upgrade() -> None:
+    op.execute("{statement}")
+"""
+        (tmp_path / database.service / f"000{number}.py").write_text(revision)
+
+    monkeypatch.setattr(tenancy, "SEARCHED", {database.service: {"notes"}})
+    monkeypatch.setattr("adapters.postgres.database.MIGRATIONS", tmp_path)
+    (tmp_path / "mesh").symlink_to(MIGRATIONS / "mesh")
+    (tmp_path / database.service).mkdir()
+    migration(1, NOTES)
+    await database.migrate()
+    migration(2, "ALTER TABLE notes DROP COLUMN note, ADD COLUMN colour text")
+    await database.migrate()
+    assert await run(database, of_shops([ONE]), "SELECT colour FROM notes_searched") == []
 
 
 async def test_services_do_nothing_without_their_roles(tmp_path: Path) -> None:
