@@ -103,7 +103,9 @@ async def test_what_is_said_and_answered_is_what_is_relied_on(run: Run) -> None:
         for pact in pacts().values():
             caller = service_caller(pact.consumer, merchant.merchant_id)
             for call in pact.calls:
-                request = msgspec.json.encode(known[call.operation.name])
+                if call.operation.service not in PUBLISHERS:
+                    continue
+                request = msgspec.json.encode(known.get(call.operation.name, call.request))
                 answer = await world_of(process).mesh.call_raw(
                     call.operation.name, request, caller, deadline=5
                 )
