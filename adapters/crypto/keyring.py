@@ -1,6 +1,6 @@
 """``ports.sealing.ShopKeys``: auth is asked and the keys are unwrapped once, then remembered.
 
-That they changed is told by an event in the same moment. Besides, auth is asked twice a second
+That they changed is told by an event in the same moment. Besides, auth is asked again and again
 whose keys have changed, so that nothing is missed that passed while the connection was away.
 Whoever changes keys asks auth; so while auth is away nobody does, and what is known holds for a
 while.
@@ -35,7 +35,7 @@ from ports.sealing import CannotOpen, MerchantKey, WrappedKeys, key_id_of
 
 log = logging.getLogger(__name__)
 
-CHECK_SECONDS: Final = 0.5
+CHECK_SECONDS: Final = 0.8
 """How often auth is asked, so that a lost event costs less than a second."""
 STALE_SECONDS: Final = 3600.0
 """How long keys hold while auth does not answer."""

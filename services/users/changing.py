@@ -46,7 +46,13 @@ class Changing:
         self._envelopes = envelopes
         self._mesh = mesh
 
-    async def create(self, unit: Unit[People], caller: Caller, request: CreateUser) -> CreatedUser:
+    async def prepare_creation(self, caller: Caller, _: CreateUser) -> Envelope:
+        """What the person is sealed with: auth may have to be asked, so before the transaction."""
+        return await self._envelopes.of(caller.tenant)
+
+    async def create(
+        self, unit: Unit[People], caller: Caller, request: CreateUser, envelope: Envelope
+    ) -> CreatedUser:
         """Add a person. The answer is kept for repeats, so it holds nothing personal."""
         problems = creation_problems(request, unit.now().date())
         if problems:
@@ -57,7 +63,7 @@ class Changing:
         private = Private(_contact(request), request.birthday)
         customer = request.shopify_customer_id
         user_id = member_id(tenant, customer) if customer else unit.new_id()
-        sealed = (await self._envelopes.of(tenant)).close(private, user_id)
+        sealed = envelope.close(private, user_id)
         if await unit.stores.email_taken(tenant, request.kind, sealed.email_index):
             raise UserExists
         now = unit.now()

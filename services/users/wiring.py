@@ -13,7 +13,7 @@ from adapters.postgres.people import PostgresPeople
 from adapters.postgres.resealing import SealedColumn, SealedTable
 from adapters.postgres.staff import PostgresStaff
 from adapters.runtime.resealing import resealed
-from adapters.runtime.service import Loop, Service, answers, commands
+from adapters.runtime.service import Loop, Service, answers, commands, prepared_commands
 from adapters.runtime.world import World
 from contracts import roles, shop, users
 from ports.departures import Departures
@@ -63,7 +63,7 @@ def service(world: World) -> Service:
             answers(users.LIST_USERS, asking.page),
             answers(users.LIST_DUPLICATES, finding.duplicates),
             answers(users.GET_USERS, asking.users),
-            commands(users.CREATE_USER, units, changing.create),
+            prepared_commands(users.CREATE_USER, units, changing.prepare_creation, changing.create),
             answers(users.UPDATE_USER, changing.update),
             answers(users.LINK_STAFF, staffing.link),
             answers(users.REMOVE_STAFF, staffing.remove),
