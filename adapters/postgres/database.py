@@ -71,9 +71,14 @@ class _Connection(asyncpg.Connection):
         *args: Any,  # as in asyncpg, which passes them on to its encoders
         timeout: float | None = None,  # noqa: ASYNC109 - the method is asyncpg's
     ) -> str:
-        if query.startswith("BEGIN"):
-            query += self.scope
-        return await super().execute(query, *args, timeout=timeout)
+        if not query.startswith("BEGIN"):
+            return await super().execute(query, *args, timeout=timeout)
+        try:
+            return await super().execute(query + self.scope, *args, timeout=timeout)
+        except BaseException:
+            # It may have begun all the same, and nobody would end it before the next one.
+            self.terminate()
+            raise
 
 
 class Database:

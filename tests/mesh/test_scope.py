@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import msgspec
 import pytest
 from sqlalchemy import text
@@ -16,7 +18,7 @@ from adapters.postgres.database import Database
 from adapters.postgres.tenancy import ACROSS_SHOPS, MIGRATION, NO_SHOP, Scope, of_shops
 from contracts.caller import Caller, NoShop, service_caller
 from contracts.kit import INTERNAL, Operation, Request, Response
-from domain.errors import Forbidden
+from domain.errors import Forbidden, Unavailable
 from infra.embedded.servers import Servers
 from ports.events import Received
 from ports.tenancy import shops_at_hand, within
@@ -185,4 +187,43 @@ async def test_a_connection_forgets_the_shops_of_its_last_transaction(
     # Also around Database.transaction there is nothing to see.
     async with database.engine.begin() as connection:
         assert (await connection.execute(SEEN)).all() == []
+    await database.close()
+
+
+async def test_a_transaction_that_could_not_begin_spoils_no_other(
+    rig: Rig, environment: dict[str, str]
+) -> None:
+    database = Database(environment["LOYALNEST_POSTGRES_URL"], "trap", pool=1)
+    with pytest.raises(Unavailable):
+        async with database.transaction(Scope("SET LOCAL ROLE nobody;")) as connection:
+            await connection.execute(SEEN)
+    async with database.transaction(of_shops([rig.merchant])) as connection:
+        assert (await connection.execute(SEEN)).all() == []
+    await database.close()
+
+
+async def test_a_transaction_that_began_too_late_is_not_gone_on_with(
+    rig: Rig, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(environment["LOYALNEST_POSTGRES_URL"], "trap", pool=1)
+    execute = asyncpg.Connection.execute
+    late = True
+
+    async def execute_late(self: asyncpg.Connection, query: str, **options: Any) -> str:
+        nonlocal late
+        done = await execute(self, query, **options)
+        if late and query.startswith("BEGIN"):
+            late = False
+            raise TimeoutError  # the server has begun all the same
+        return done
+
+    await database.ready()
+    monkeypatch.setattr(asyncpg.Connection, "execute", execute_late)
+    one, other = uuid4(), uuid4()
+    with pytest.raises(Unavailable):
+        async with database.transaction(of_shops([one])) as connection:
+            await connection.execute(SEEN)
+    async with database.transaction(of_shops([other])) as connection:
+        shops = await connection.execute(text("SELECT current_setting('loyalnest.merchants')"))
+        assert shops.scalar_one() == f"{{{other.hex}}}"
     await database.close()
