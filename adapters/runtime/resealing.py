@@ -35,7 +35,7 @@ from ports.unit import Unit, Units
 
 log = logging.getLogger(__name__)
 
-EVERY_SECONDS: Final = 0.5
+EVERY_SECONDS: Final = 1.0
 AGAIN: Final = timedelta(minutes=10)
 """How soon it is looked again for what came late."""
 SOON: Final = timedelta(seconds=5)

@@ -44,8 +44,10 @@ _ASK_SECONDS: Final = 4.0
 
 
 class NextKey(NamedTuple):
+    """None for a shop that was erased."""
+
     merchant_id: UUID
-    key: NewKey
+    key: NewKey | None
 
 
 class Keys:
@@ -68,15 +70,16 @@ class Keys:
     async def prepare_rotation(self, _: Caller, request: RotateMerchantKey) -> NextKey:
         async with self._units() as unit:
             shop = await _find(unit, request)
-        if not shop.keys.data:
-            raise KeysDestroyed
-        return NextKey(shop.merchant_id, await self._maker.new_data_key(shop.merchant_id))
+        # Not refused here, or one that was answered before would not be answered the same again.
+        erased = not shop.keys.data
+        key = None if erased else await self._maker.new_data_key(shop.merchant_id)
+        return NextKey(shop.merchant_id, key)
 
     async def rotate_merchant(
         self, unit: Unit[KeyStores], _: Caller, __: RotateMerchantKey, new: NextKey
     ) -> RotatedKey:
         shop = await unit.stores.lock_shop(new.merchant_id)
-        if not shop.keys.data:
+        if new.key is None or not shop.keys.data:
             raise KeysDestroyed
         if not shop.keys.index:
             raise Unavailable("The keys of this shop are being given versions; try again.")

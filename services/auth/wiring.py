@@ -77,7 +77,7 @@ FINISH_SECONDS: Final = 30.0
 TIDY_SECONDS: Final = 600.0
 
 ADOPT_SECONDS: Final = 60.0
-REWRAP_SECONDS: Final = 0.5
+REWRAP_SECONDS: Final = 1.0
 RETIRE_SECONDS: Final = 3600.0
 
 _SEALED: Final = SealedTable(

@@ -356,6 +356,37 @@ async def test_what_comes_late_under_an_old_key_is_sealed_anew_and_what_cannot_b
         assert old.destroyable_at == old.retired_at + KEPT_ELSEWHERE
 
 
+async def test_what_somebody_had_opens_for_whom_they_were_merged_into_also_under_a_new_key(
+    run: Run,
+) -> None:
+    async with running(run, "admin_core") as one:
+        await one.says(shop.CUSTOMER_CREATED, one.record("1", "", 0))
+        await one.says(shop.CUSTOMER_CREATED, one.record("2", "2@x.example", 0))
+        two = (await one.knows("2")).user_id
+        await one.update(two, birthday=date(1990, 5, 17))
+        for kept, merged in (("1", "2"), ("3", "1")):
+            if kept == "3":
+                await one.says(shop.CUSTOMER_CREATED, one.record("3", "", 0))
+                await one.knows("3")
+            request = users.MergeUsers(
+                kept_id=member_id(one.id, kept), merged_id=member_id(one.id, merged)
+            )
+            await mesh_of(one.process).call(
+                users.MERGE_USERS, request, one.staff(), idempotency_key=kept
+            )
+            found = await one.user(kept)
+            assert (found.email, found.birthday) == ("2@x.example", date(1990, 5, 17)), kept
+        domain = (await merchant_of(one.process, one.id)).shop_domain
+        await rotate(one.process, one.id)
+        await eventually(lambda: progress(one.process, domain), all_resealed)
+        found = await one.user("3")
+        assert (found.email, found.birthday) == ("2@x.example", date(1990, 5, 17))
+        changed = await one.update(found.user_id, phone="+1 555 0100")
+        assert (changed.email, changed.phone) == ("2@x.example", "+1 555 0100")
+        (row,) = await row_of(one, "3")
+        assert (row.contact_of, row.birthday_of) == (None, None)  # sealed about themself again
+
+
 async def test_an_old_key_is_destroyed_once_nothing_can_be_left_under_it(run: Run) -> None:
     async with running(run, "admin_core") as one:
         await one.says(shop.CUSTOMER_CREATED, one.record("1", "1@x.example", 0))
@@ -365,12 +396,7 @@ async def test_an_old_key_is_destroyed_once_nothing_can_be_left_under_it(run: Ru
         domain = (await merchant_of(one.process, one.id)).shop_domain
         await eventually(lambda: progress(one.process, domain), all_resealed)
         destroyed = await heard(one.process, keys.MERCHANT_KEY_DESTROYED, one.id)
-        await rows(
-            one.process, "auth",
-            "UPDATE merchant_keys SET retired_at = retired_at - CAST(:age AS interval)"
-            " WHERE merchant_id = :m AND key_id = :k RETURNING 1",
-            m=one.id, k=first.retired_key_id, age=KEPT_ELSEWHERE,
-        )  # fmt: skip
+        await age(one.process, one.id, first.retired_key_id)
         await retiring(one.process).run()
         await eventually(lambda: said(destroyed), lambda found: len(found) == 1)
         assert destroyed[0].key_ids == (first.retired_key_id,)
@@ -381,6 +407,29 @@ async def test_an_old_key_is_destroyed_once_nothing_can_be_left_under_it(run: Ru
         assert (await one.user("1")).email == "1@x.example"
         merchant = await merchant_of(one.process, one.id)
         assert len(merchant.older_keys) == 1
+
+
+async def age(process: Process, merchant_id: UUID, key_id: str) -> None:
+    """As if the key had been retired so long ago that nothing can be on its way any more."""
+    await rows(
+        process, "auth",
+        "UPDATE merchant_keys SET retired_at = retired_at - CAST(:age AS interval)"
+        " WHERE merchant_id = :m AND key_id = :k RETURNING 1",
+        m=merchant_id, k=key_id, age=KEPT_ELSEWHERE,
+    )  # fmt: skip
+
+
+async def test_no_key_is_destroyed_while_somebody_does_not_say_what_is_left(run: Run) -> None:
+    async with running(run) as one:  # without admin_core
+        rotated = await rotate(one.process, one.id)
+        await age(one.process, one.id, rotated.retired_key_id)
+        await retiring(one.process).run()
+        domain = (await merchant_of(one.process, one.id)).shop_domain
+        (old,) = [key for key in (await progress(one.process, domain)).keys if key.retired_at]
+        assert old.state == "retired"
+        assert {each.service: each.rows for each in old.rows_left} == {
+            "admin_core": None, "auth": 0, "users": 0,
+        }  # fmt: skip
 
 
 def retiring(process: Process) -> Retiring:
@@ -444,7 +493,7 @@ async def test_of_an_erased_shop_nothing_opens_any_more_also_not_where_the_keys_
         edge = AtTheEdge(process, merchant)
         assert (await edge.tells_of(1)).status_code == 200
         assert (await one.knows("1")).email == "1@x.example"
-        await rotate(process, one.id)  # so that there are more keys than one to destroy
+        rotated = await rotate(process, one.id, key="before")  # so that there are two to destroy
         with pytest.raises(ShopStillInstalled):
             await erase(process, one.id)
         sealed = [*await sealed_in_streams(process, one.id), *await sealed_at_rest(process, one.id)]
@@ -470,6 +519,7 @@ async def test_of_an_erased_shop_nothing_opens_any_more_also_not_where_the_keys_
             await eventually_refused(lambda: learnt(warm, one.id, sealed))
         with pytest.raises(KeysDestroyed):
             await rotate(process, one.id)
+        assert await rotate(process, one.id, key="before") == rotated
 
         # Nobody has anything of the keys, wrapped or not, nor of what they opened.
         gone = await merchant_of(process, one.id)

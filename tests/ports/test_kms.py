@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import boto3
 import httpx
 import pytest
 from botocore.auth import SigV4Auth
@@ -386,6 +387,13 @@ def test_the_stand_in_refuses_what_is_not_signed_or_signed_wrongly(kms: StandInK
     for change in ({"X-Amz-Target": "TrentService.Encrypt"}, {"X-Amz-Date": "20200101T000000Z"}):
         answer = httpx.post(f"{kms.url}/", content=body, headers=signed | change)
         assert answer.status_code == 400
+    client = boto3.client("kms", region_name=REGION, endpoint_url=kms.url)
+    made = client.generate_data_key(KeyId=key.arn, NumberOfBytes=32, EncryptionContext={"a": "b"})
+    blob = made["CiphertextBlob"]
+    opened = client.decrypt(CiphertextBlob=blob, EncryptionContext={"a": "b"})
+    assert opened["Plaintext"] == made["Plaintext"]
+    with pytest.raises(client.exceptions.InvalidCiphertextException):
+        client.decrypt(CiphertextBlob=blob, EncryptionContext={"a": "c"})
     answer = httpx.post(f"{kms.url}/", content=body + b" ", headers=signed)
     assert answer.json()["__type"] == "InvalidSignatureException"
 
