@@ -5,13 +5,7 @@ import inspect
 import json
 import re
 from collections import Counter
-from collections.abc import (
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Iterator,
-    Mapping,
-)
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import timedelta
@@ -40,8 +34,9 @@ from adapters.postgres.tenancy import (
 from adapters.runtime.world import World
 from domain.referrals.states import Blocked, Claimed
 from ports.names import Named
-from ports.people import Sighting
+from ports.people import PersonKey, Sighting
 from ports.referrals import Tracked
+from ports.staff import SubjectKey
 from ports.standings import Assigned
 from ports.tasks import NewTask
 from ports.unit import Units
@@ -61,6 +56,8 @@ CLOCK: Final = re.compile(r"datetime\.datetime\((\d+, ){7}tzinfo=datetime\.timez
 """A time of PostgreSQL's own; those of examples are of whole hours."""
 LITERAL: Final = re.compile(r"'(?:[^']|'')*'(?:::[a-z ]+)?")
 FUNCTION: Final = re.compile(r"\b(?!ROW\()\w+\(")
+SEALED: Final = "1.x.x"
+"""A text as it is after sealing, with the key that all else names."""
 MANY: Final = range(20)
 OTHERS: Final = range(20, 40)
 MUCH: Final = range(100, 300)
@@ -83,6 +80,13 @@ def sightings(examples: Examples) -> list[Sighting]:
     return [examples.of(Sighting), examples.next().of(Sighting)]
 
 
+def colleague(examples: Examples) -> PersonKey:
+    """Somebody of a shop's staff; what is said of people everywhere else is of a customer."""
+    numbers = [number + 1000 for number in examples.numbers]
+    found: PersonKey = replace(examples, numbers=numbers).of(PersonKey)
+    return found
+
+
 TOLD: Final[dict[str, object]] = {
     "action": "",
     "cancelled_at": None,
@@ -92,8 +96,13 @@ TOLD: Final[dict[str, object]] = {
     "kept_id": UUID(int=1),
     "merged_id": UUID(int=2),  # not the member that all else is about
     "revoked_at": None,
+    "sealed": SEALED,
+    "sealed_contact": SEALED,
+    "sealed_pair": SEALED,
+    "sealed_payload": SEALED,
     "since": None,
     "until": None,
+    "Errand.after": UUID(int=0),
     "Move.after": Assigned("gold", 2),
     "NewTask.due_at": None,
     "Person.kind": "customer",
@@ -112,6 +121,9 @@ TOLD: Final[dict[str, object]] = {
     "PostgresReferrals.person.email_index": "",
     "PostgresRoleBook.assignments.after": "",
     "PostgresTasks.add.tasks": tasks,
+    "PostgresStaff.dismiss.key": colleague,
+    "PostgresStaff.link.key": colleague,
+    "PostgresStaff.meet.subjects": lambda examples: {examples.of(SubjectKey): colleague(examples)},
     "RfmPart.segment": "x",
     "ScopeChange.changed_at": LATER,
     "Sighting.email_index": "x",
@@ -122,9 +134,7 @@ QUIET: Final = {
     "PostgresDepartures.begin_merge": "only takes a lock",
     "PostgresReferrals.enter_claim": "only takes a lock",
     "PostgresReferrals.enter_orders": "only takes a lock",
-    "PostgresSealedRows.count": "counts what is sealed with one key, and nothing here is",
-    "PostgresSealedRows.replace": "one service's rows have ids of another kind",
-    "PostgresSealedRows.under": "finds what is sealed with one key, and nothing here is",
+    "PostgresSealedRows.replace": "of auth a sealed row is a shop, and its id is no example's",
 }
 """What shows nothing and changes no row even for a shop's own, and why."""
 _LOOP: Final = "a loop looks for what is due, whosever it is"
@@ -185,6 +195,9 @@ class Outcome(NamedTuple):
     touched: bool
 
 
+OPENED: Final[list[Opened]] = []
+
+
 class Listening(World):
     """Keeps in mind what is asked for."""
 
@@ -193,9 +206,6 @@ class Listening(World):
     ) -> Units[Any]:
         OPENED.append(Opened(service, stores, across_shops))
         return super()._units(service, stores, across_shops=across_shops)
-
-
-OPENED: Final[list[Opened]] = []
 
 
 @pytest.fixture(scope="module")
