@@ -17,13 +17,14 @@ from ports.walks import Walks
 class Scored:
     """A member's score (None when no order counts, or none does any more), the segment it falls
     into ("" without a score), and when time alone will change it. ``version`` counts the changes
-    that were announced."""
+    that were announced. Whoever ``departed`` (their shop deleted them) is in no segment."""
 
     score: Score | None
     segment: str
     scored_at: datetime
     decays_at: datetime | None
     version: int
+    departed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,11 @@ class Profiles(Buyers, Programs, Walks, Protocol):
 
     async def scores(self, keys: Iterable[MemberKey]) -> Mapping[MemberKey, Scored]:
         """The scores that exist of these members."""
+        ...
+
+    async def depart(self, keys: Iterable[MemberKey], now: datetime) -> None:
+        """Remember of members, known or not, that they have left, and hold their profiles until
+        the transaction ends."""
         ...
 
     async def keep(self, rescored: Mapping[MemberKey, Rescored]) -> None:

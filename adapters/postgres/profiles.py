@@ -54,6 +54,25 @@ _KEEP: Final = text(
     FROM kept WHERE moved
     """
 )
+# Whoever is just being learnt of by an order is waited for, and an order that comes later waits.
+_HOLD: Final = text(
+    """
+    INSERT INTO profiles (merchant_id, customer_id, shopify_customer_id, orders, spent)
+    SELECT merchant_id, customer_id, '', 0, 0
+    FROM unnest(CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]))
+        AS k (merchant_id, customer_id)
+    ON CONFLICT (merchant_id, customer_id) DO UPDATE SET orders = profiles.orders
+    """
+)
+_DEPART: Final = text(
+    f"""
+    INSERT INTO customer_segments ({_COLUMNS}, departed)
+    SELECT merchant_id, customer_id, 0, 0, 0, '', :now, NULL, 0, true
+    FROM unnest(CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]))
+        AS k (merchant_id, customer_id)
+    ON CONFLICT (merchant_id, customer_id) DO UPDATE SET departed = true
+    """
+)
 _COUNT: Final = text(
     """
     INSERT INTO rfm_segment_counts AS c (merchant_id, segment, members)
@@ -70,7 +89,8 @@ _DECAYED: Final = text(
 )
 _FIND: Final = text(
     f"""
-    SELECT p.*, s.recency, s.frequency, s.monetary, s.segment, s.scored_at, s.decays_at, s.version
+    SELECT p.*, s.recency, s.frequency, s.monetary, s.segment, s.scored_at, s.decays_at, s.version,
+        s.departed
     FROM profiles a
     JOIN profiles p ON p.merchant_id = a.merchant_id AND p.customer_id = {stands_for("a")}
     JOIN customer_segments s ON s.merchant_id = p.merchant_id AND s.customer_id = p.customer_id
@@ -87,6 +107,12 @@ class PostgresProfiles(PostgresMergingBuyers, PostgresPrograms, PostgresWalks):
     async def scores(self, keys: Iterable[MemberKey]) -> Mapping[MemberKey, Scored]:
         rows = await self._connection.execute(_SCORES, columns_of(keys))
         return {MemberKey(row.merchant_id, row.customer_id): _scored(row) for row in rows}
+
+    async def depart(self, keys: Iterable[MemberKey], now: datetime) -> None:
+        if ordered := sorted(keys, key=member_order):
+            names = columns_of(ordered)
+            await self._connection.execute(_HOLD, names)
+            await self._connection.execute(_DEPART, names | {"now": now})
 
     async def keep(self, rescored: Mapping[MemberKey, Rescored]) -> None:
         if not rescored:
@@ -147,4 +173,5 @@ def _scored(row: Row[Any]) -> Scored:
         scored_at=row.scored_at,
         decays_at=row.decays_at,
         version=row.version,
+        departed=row.departed,
     )

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from contracts.rfm import RFM_UPDATED, RfmUpdated
+from contracts.users import CUSTOMER, UserDeleted
 from domain.rfm.profile import Profile
 from domain.rfm.scoring import Score, decays_at, score
 from domain.rfm.segments import segment_of
@@ -13,7 +14,7 @@ from domain.rfm.thresholds import DEFAULT_THRESHOLDS
 from ports.events import Received
 from ports.profiles import Profiles, Rescored, Scored
 from ports.programs import newest_programs
-from ports.purchases import Bought, MemberKey, hear
+from ports.purchases import Bought, Buyer, MemberKey, hear
 from ports.unit import Unit, Units
 
 _AT_ONCE: Final = 500
@@ -23,6 +24,17 @@ _NONE: Final = Score(0, 0, 0)
 async def apply_shop_events(unit: Unit[Profiles], events: Sequence[Received[Any]]) -> None:
     """Bring the profiles to what these orders and refunds say, and score whose profile changed."""
     await rescore(unit, await unit.stores.learn(hear(events)), hold=True)
+
+
+async def apply_departures(unit: Unit[Profiles], events: Sequence[Received[Any]]) -> None:
+    """Take those out of their segments whom their shop has deleted."""
+    gone = {
+        MemberKey(event.merchant_id, event.body.user_id)
+        for event in events
+        if isinstance(event.body, UserDeleted) and event.body.kind == CUSTOMER
+    }
+    await unit.stores.depart(gone, unit.now())
+    await rescore(unit, _unchanged(await unit.stores.lock_buyers(gone)), hold=False)
 
 
 async def apply_programs(unit: Unit[Profiles], events: Sequence[Received[Any]]) -> None:
@@ -61,12 +73,15 @@ async def rescore_changed(units: Units[Profiles]) -> None:
 async def _score_again(unit: Unit[Profiles], keys: Sequence[MemberKey]) -> None:
     if not keys:
         return
-    buyers = await unit.stores.lock_buyers(keys)
-    unchanged = {
+    await rescore(unit, _unchanged(await unit.stores.lock_buyers(keys)), hold=False)
+
+
+def _unchanged(buyers: Mapping[MemberKey, Buyer]) -> Mapping[MemberKey, Bought]:
+    """Members who have bought nothing new."""
+    return {
         key: Bought(buyer.profile, buyer.profile, buyer.shopify_customer_id)
         for key, buyer in buyers.items()
     }
-    await rescore(unit, unchanged, hold=False)
 
 
 async def rescore(unit: Unit[Profiles], members: Mapping[MemberKey, Bought], *, hold: bool) -> None:
@@ -82,14 +97,15 @@ async def rescore(unit: Unit[Profiles], members: Mapping[MemberKey, Bought], *, 
     for key, member in members.items():
         before = known.get(key)
         steps = thresholds.get(key.merchant_id, DEFAULT_THRESHOLDS)
-        found = score(member.after, steps, now)
+        departed = before is not None and before.departed
+        found = None if departed else score(member.after, steps, now)
         changed = _shown(member.before) != _shown(member.after)
         changed |= found != (before and before.score)
         after = Scored(
             score=found,
             segment="" if found is None else segment_of(found),
             scored_at=now,
-            decays_at=decays_at(member.after, steps, now),
+            decays_at=None if departed else decays_at(member.after, steps, now),
             version=(before.version if before else 0) + changed,
         )
         if changed:

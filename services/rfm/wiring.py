@@ -12,6 +12,7 @@ from ports.unit import Units
 from services.rfm.merging import apply_merges
 from services.rfm.reading import Reading
 from services.rfm.scoring import (
+    apply_departures,
     apply_programs,
     apply_shop_events,
     rescore_changed,
@@ -43,6 +44,13 @@ def service(world: World) -> Service:
                 apply_merges,
                 name="rfm-merges",
                 inbox=False,  # orders that have gone over are there no more
+            ),
+            Consumes(
+                (users.USER_DELETED,),
+                units,
+                apply_departures,
+                name="rfm-departures",
+                inbox=False,  # who has left stays away
             ),
         ),
         loops=(

@@ -14,7 +14,7 @@ from adapters.postgres.profiles import PostgresProfiles
 from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.postgres.units import postgres_units
 from adapters.runtime.host import Process
-from contracts import core, rfm, shop
+from contracts import core, rfm, shop, users
 from contracts.caller import service_caller
 from contracts.shop import Refund, member_id
 from domain.errors import NotFound
@@ -224,3 +224,26 @@ async def test_every_change_of_a_score_is_in_the_history_once(run: Run) -> None:
 
 async def _bought(process: Process, merchant: UUID, orders: int) -> bool:
     return (await scores(process, merchant)).orders == orders
+
+
+async def test_who_was_deleted_is_in_no_segment_whatever_comes_late(run: Run) -> None:
+    merchant = uuid4()
+    gone = users.UserDeleted(
+        user_id=member_id(merchant, "c1"), kind=users.CUSTOMER, occurred_at=NOW
+    )
+    async with run("rfm") as process:
+        await buy(process, merchant, "o1")
+        await buy(process, merchant, "o2", buyer="c2")
+        await eventually(lambda: segments(process, merchant), lambda found: found == {"new": 2})
+        await say(process, users.USER_DELETED, gone, merchant)
+        await say(process, users.USER_DELETED, gone, merchant)
+        await eventually(lambda: segments(process, merchant), lambda found: found == {"new": 1})
+        await buy(process, merchant, "o3")
+        await buy(process, merchant, "o4", buyer="c3")
+        await eventually(lambda: segments(process, merchant), lambda found: found == {"new": 2})
+        # Nobody heard of before may have left as well.
+        unknown = msgspec.structs.replace(gone, user_id=member_id(merchant, "c9"))
+        await say(process, users.USER_DELETED, unknown, merchant)
+        await buy(process, merchant, "o9", buyer="c9")
+        await buy(process, merchant, "o10", buyer="c10")
+        await eventually(lambda: segments(process, merchant), lambda found: found == {"new": 3})

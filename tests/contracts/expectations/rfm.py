@@ -13,6 +13,11 @@ class Merged(Part, frozen=True, kw_only=True):
     version: int
 
 
+class Gone(Part, frozen=True, kw_only=True):
+    user_id: UUID
+    kind: str
+
+
 PACT = Pact(
     "rfm",
     reads=(
@@ -20,5 +25,6 @@ PACT = Pact(
         Reads((shop.REFUND_CREATED,), RefundPart),
         Reads((core.SETTINGS_UPDATED,), Program),
         Reads((users.CUSTOMER_MERGED,), Merged),
+        Reads((users.USER_DELETED,), Gone),
     ),
 )
