@@ -2,14 +2,12 @@
 
 import secrets
 from collections.abc import Mapping
-from typing import Final
 from uuid import UUID
 
 from adapters.crypto.derive import derived, key_id
+from adapters.crypto.keyfile import KEY_BYTES
 from ports.key_management import DATA, INDEX, KeyContext, KeyManagement
 from ports.sealing import MerchantKey, NewKey, NewKeys, WrappedKeys
-
-KEY_BYTES: Final = 32
 
 
 class MerchantKeyMaker:

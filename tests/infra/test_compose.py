@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from adapters.crypto.keyfile import load_key
 from adapters.runtime.settings import PREFIX, Settings
-from adapters.tokens.keys import load_signing_keys
+from adapters.tokens.keys import load_signing_keys, read_keys
 from services import SERVICES
 from tests.infra.deployment import (
     COMPOSE_DIR,
@@ -79,7 +78,8 @@ def test_settings_are_read_from_the_secret_files(made: Path) -> None:
     assert settings.nats_url.endswith("@nats:4222")
     assert settings.postgres_url.endswith("@postgres:5432")
     assert settings.valkey_url.endswith("@valkey:6379/0")
-    assert len({load_key(settings.master_key_file), load_key(settings.jwt_key_file)}) == 2
+    rings = (settings.master_key_file, settings.jwt_key_file)
+    assert len({key.secret for ring in rings for key in read_keys(ring).keys}) == 2
 
 
 def test_servers_and_services_share_their_passwords(made: Path) -> None:

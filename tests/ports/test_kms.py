@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.aws.kms import ATTEMPTS, AwsKeyManagement
-from adapters.crypto.keyfile import BadKeyFile, create_key
+from adapters.crypto.keyfile import BadKeyFile
 from adapters.crypto.local_kms import SCHEME, LocalKeyManagement, local_key_management
 from adapters.crypto.merchant_keys import MerchantKeyMaker, put_together
 from adapters.crypto.moving import Moving
@@ -223,7 +223,8 @@ async def test_new_keys_are_random_and_their_own() -> None:
 
 def test_the_file_has_to_be_private(tmp_path: Path) -> None:
     file = tmp_path / "master.key"
-    create_key(file)
+    file.touch(0o600)
+    write_keys(file, SigningKeys.of(SigningKey.of(b"m" * 32)))
     for mode in (0o640, 0o604, 0o660, 0o601, 0o777):
         file.chmod(mode)
         with pytest.raises(BadKeyFile, match=r"master\.key.*chmod 600"):
@@ -238,7 +239,8 @@ async def test_a_new_master_key_opens_everywhere_before_it_wraps_and_needs_no_re
     tmp_path: Path,
 ) -> None:
     path, clock, seconds = tmp_path / "master.key", StandingClock(), itertools.count()
-    create_key(path)
+    path.touch(0o600)
+    write_keys(path, SigningKeys.of(SigningKey.of(b"m" * 32)))
     here, there = (
         LocalKeyManagement(KeyRing(path, lambda: float(next(seconds))), clock) for _ in range(2)
     )

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.crypto.blind_search import HmacSearch
-from adapters.crypto.keyfile import BadKeyFile, create_key, load_key
+from adapters.crypto.keyfile import BadKeyFile
 from adapters.crypto.sealer import AesGcmSealer
+from adapters.tokens.keys import read_keys
 from contracts.contact import Contact
 from ports.sealing import CONTACT, PRIVACY_REQUEST, CannotOpen, MerchantKey, key_id_of, normalised
 from tests.keys import new_key, rotated
@@ -186,26 +187,15 @@ def test_a_contact_survives():
     assert msgspec.json.decode(SEALER.open(KEY, sealed, CONTACT), type=Contact) == contact
 
 
-def test_a_key_file_is_made_once_and_read_back(tmp_path: Path):
-    path = tmp_path / "master.key"
-    create_key(path)
-    key = load_key(path)
-    create_key(path)
-    assert load_key(path) == key
-    assert len(key) == 32
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert [each.name for each in tmp_path.iterdir()] == ["master.key"]
-
-
 @pytest.mark.parametrize(
     ("content", "mode", "complaint"),
     [
         (b64encode(b"k" * 32), 0o644, "other users"),
         (b64encode(b"k" * 32), 0o640, "other users"),
-        (b64encode(b"k" * 31), 0o600, "32 bytes"),
-        (b"not base64!", 0o600, "32 bytes"),
-        (urlsafe_b64encode(b"\xff" * 32), 0o600, "32 bytes"),
-        (b"", 0o600, "32 bytes"),
+        (b64encode(b"k" * 31), 0o600, "a time and a key"),
+        (b"not base64!", 0o600, "a time and a key"),
+        (urlsafe_b64encode(b"\xff" * 32), 0o600, "a time and a key"),
+        (b"", 0o600, "holds no key"),
     ],
 )
 def test_a_bad_key_file_is_refused_in_one_line(
@@ -215,7 +205,7 @@ def test_a_bad_key_file_is_refused_in_one_line(
     path.write_bytes(content)
     path.chmod(mode)
     with pytest.raises(BadKeyFile, match=complaint) as refusal:
-        load_key(path)
+        read_keys(path)
     assert "\n" not in str(refusal.value)
     assert str(path) in str(refusal.value)
     assert not content or content.decode() not in str(refusal.value)
@@ -223,10 +213,10 @@ def test_a_bad_key_file_is_refused_in_one_line(
 
 def test_a_missing_key_file_or_a_folder_is_refused_in_one_line(tmp_path: Path):
     with pytest.raises(BadKeyFile, match="No such file"):
-        load_key(tmp_path / "absent")
+        read_keys(tmp_path / "absent")
     tmp_path.chmod(0o700)
     with pytest.raises(BadKeyFile, match="not a regular file"):
-        load_key(tmp_path)
+        read_keys(tmp_path)
     os.mkfifo(tmp_path / "pipe", 0o600)
     with pytest.raises(BadKeyFile, match="not a regular file"):
-        load_key(tmp_path / "pipe")
+        read_keys(tmp_path / "pipe")

@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 
 from adapters.crypto.derive import key_id
+from adapters.crypto.keyfile import KEY_BYTES
 from adapters.crypto.keyring import STALE_SECONDS, Keyring
-from adapters.crypto.merchant_keys import KEY_BYTES
 from contracts.auth import Merchant, ValidateMerchant
 from contracts.keys import KeyChange, KeyChanges, ListKeyChanges
 from domain.errors import DeadlineExceeded, NotFound, Unavailable
