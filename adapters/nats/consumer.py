@@ -30,7 +30,7 @@ from adapters.nats.streams import DEAD, TASKS, WEBHOOKS
 from adapters.nats.streams import EVENTS as EVENTS_STREAM
 from adapters.telemetry.metrics import BATCH_SECONDS, BATCH_SIZE, CONSUMER_LAG, EVENTS
 from adapters.telemetry.tracing import BatchSpans
-from adapters.validation import check_body
+from adapters.validation import check_numbers, check_values
 from contracts.kit import Body, Event
 from domain.errors import InvalidRequest, LoyaltyError, Unavailable
 from ports.events import Received
@@ -205,7 +205,7 @@ class Consumer(Generic[StoresT]):
         headers = message.headers or {}
         at = headers.get(AT)
         body = self._decoders[topic].decode(message.data)
-        check_body(body, message.data)
+        check_numbers(body, message.data)
         return Received(
             id=headers.get(EVENT_ID) or headers[MESSAGE_ID],
             event=event,
@@ -288,6 +288,12 @@ class Consumer(Generic[StoresT]):
 
     async def _failed(self, delivery: _Delivery, error: Exception) -> None:
         tries = delivery.message.metadata.num_delivered or 1
+        try:
+            check_values(delivery.event.body)
+        except InvalidRequest as refused:
+            # No try will ever keep it.
+            await self._put_aside(delivery.message, type(refused).__name__)
+            return
         # Only our own errors have texts that are safe to keep; of others the type must do.
         reason = f"{error.code}: {error.detail}" if isinstance(error, LoyaltyError) else ""
         reason = reason or type(error).__name__
