@@ -127,4 +127,5 @@ def command(tmp_path):
     command = Command(tmp_path / "home")
     yield command
     command.end()
-    assert command.processes() == []
+    # `down` answers when all is stopped and the home is free; the supervisor ends right after.
+    until(lambda: command.processes() == [])
