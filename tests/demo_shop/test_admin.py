@@ -18,7 +18,7 @@ from infra.demo_shop.admin.credentials import (
     signed_query,
 )
 from infra.demo_shop.admin.details import Details
-from infra.demo_shop.admin.grants import RETRY_WINDOW, Grants, Memory, Pair
+from infra.demo_shop.admin.grants import RETRY_WINDOW, Grants, Memory, Pair, Refused
 from infra.demo_shop.admin.oauth import TOKEN_EXCHANGE, Wire
 from infra.demo_shop.admin.scopes import normal, scopes_in
 from infra.demo_shop.admin.server import web
@@ -228,7 +228,8 @@ async def test_tokens_end_by_time_by_a_new_grant_and_with_the_app(
     def holds(pair: dict[str, Any]) -> bool:
         try:
             grants.check(SHOP, pair["access_token"])
-        except Exception:
+        except Refused as refusal:
+            assert refusal.error == "invalid_token"
             return False
         return True
 

@@ -12,6 +12,7 @@ from nats.aio.msg import Msg
 from adapters.http.edge import MOST_ADDRESS_BYTES, MOST_HEADER_BYTES
 from adapters.nats.connection import REQUEST
 from adapters.telemetry.logs import JsonFormatter
+from adapters.telemetry.metrics import HTTP_REQUESTS
 from tests.conftest import Run, eventually
 from tests.mesh.edge import Edge, shopify_order
 
@@ -80,14 +81,24 @@ async def test_a_body_that_stops_halfway_is_no_fault_of_ours(
 ) -> None:
     caplog.set_level(logging.WARNING)
     token = await edge.token()
+
+    async def finished() -> float:
+        return sum(
+            sample.value
+            for metric in HTTP_REQUESTS.collect()
+            for sample in metric.samples
+            if sample.name.endswith("_total") and sample.labels["route"] == ADJUST
+        )
+
+    before = await finished()
     _, writer = await asyncio.open_connection("127.0.0.1", edge.http.base_url.port)
     writer.write(
         f"POST {ADJUST} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
-        "Content-Length: 1000\r\n\r\n{".encode()
+        "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{".encode()
     )
-    await asyncio.sleep(0.1)
+    await writer.drain()
     writer.close()
-    await asyncio.sleep(0.2)
+    await eventually(finished, lambda count: count == before + 1)
     assert (await edge.get("/health")).status_code == 200
     assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
 
