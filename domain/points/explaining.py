@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from domain.points.bonus import ONE, Buyer, factor_of, is_among
 from domain.points.earning import Judged, RuleSnapshot, counted_lines, judged, purchase_points
-from domain.points.ledger import has_come
+from domain.points.ledger import earning_moment
 from domain.points.orders import OrderFacts
 from domain.program import ProgramSettings
 
@@ -72,7 +72,7 @@ def _refusal(
         return Refusal.TEST_ORDER
     if facts.cancelled:
         return Refusal.CANCELLED
-    if not has_come(settings.earn_on, facts):
+    if earning_moment(settings.earn_on, facts) is None:
         return Refusal.NOT_YET
     if snapshot.base < snapshot.minimum_spend:
         return Refusal.BELOW_MINIMUM

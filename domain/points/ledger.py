@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
@@ -193,7 +194,7 @@ def release(order_id: str, posted: Iterable[EntryDraft]) -> list[EntryDraft]:
 
 
 def _earn(facts: OrderFacts, settings: ProgramSettings, buyer: Buyer) -> EntryDraft | None:
-    if facts.cancelled or not has_come(settings.earn_on, facts):
+    if facts.cancelled or earning_moment(settings.earn_on, facts) is None:
         return None
     points, snapshot = purchase_points(settings, facts, buyer)
     if points == 0:
@@ -211,15 +212,15 @@ def _earn(facts: OrderFacts, settings: ProgramSettings, buyer: Buyer) -> EntryDr
     )
 
 
-def has_come(moment: EarnOn, facts: OrderFacts) -> bool:
-    """Whether the moment has come at which the program lets an order earn."""
+def earning_moment(moment: EarnOn, facts: OrderFacts) -> datetime | None:
+    """When the moment came at which the program lets an order earn; None: not yet."""
     match moment:
         case EarnOn.CREATED:
-            return True
+            return facts.created_at
         case EarnOn.PAID:
-            return facts.paid
+            return facts.paid_at
         case EarnOn.FULFILLED:
-            return facts.fulfilled
+            return facts.fulfilled_at
 
 
 def _edit(
