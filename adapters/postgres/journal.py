@@ -1,4 +1,4 @@
-"""``ports.unit.Journal`` and the outbox, as rows beside the service's own."""
+"""``ports.unit.Journal``, as rows beside the service's own."""
 
 import hmac
 from collections.abc import Sequence
@@ -8,12 +8,10 @@ from operator import attrgetter
 from typing import Final
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import DuplicateRequest
-from ports.events import Outgoing, Said
 
 _CLAIM: Final = text(
     """
@@ -42,7 +40,6 @@ _KEEP: Final = text(
     WHERE merchant_id = :merchant_id AND operation = :operation AND key = :key
     """
 )
-_SEND: Final = text("INSERT INTO outbox (id, at, events) VALUES (:id, :at, :events)")
 
 
 _bytes: Final = attrgetter("bytes")
@@ -97,49 +94,3 @@ class PostgresJournal:
             _KEEP,
             {"merchant_id": merchant_id, "operation": operation, "key": key, "answer": answer},
         )
-
-
-class _Stored(msgspec.Struct, frozen=True, array_like=True):
-    """An outgoing event inside a row of the outbox; its payload is JSON already."""
-
-    id: str
-    subject: str
-    payload: msgspec.Raw
-    at: datetime
-    trace: str
-    actor: str
-
-
-_encode: Final = msgspec.json.Encoder().encode
-_decode: Final = msgspec.json.Decoder(tuple[_Stored, ...]).decode
-
-
-async def write_outbox(connection: AsyncConnection, said: Said) -> None:
-    """All that a transaction says is one row: what is written and removed for each batch, rather
-    than for each event, costs next to nothing."""
-    row = {"id": said.id, "at": said.at, "events": outbox_row(said)}
-    await connection.execute(_SEND, row)
-
-
-def outbox_row(said: Said) -> str:
-    """The events of a row of the outbox."""
-    return _encode(
-        [
-            _Stored(
-                each.id, each.subject, msgspec.Raw(each.payload), each.at, each.trace, each.actor
-            )
-            for each in said.events
-        ]
-    ).decode()
-
-
-def read_outbox(batch_id: UUID, at: datetime, events: str) -> Said:
-    """A row of the outbox as what was said."""
-    return Said(
-        batch_id,
-        at,
-        tuple(
-            Outgoing(each.id, each.subject, bytes(each.payload), each.at, each.trace, each.actor)
-            for each in _decode(events)
-        ),
-    )

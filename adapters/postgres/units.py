@@ -6,9 +6,10 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.nats.relay import Relay
 from adapters.postgres.database import Database
-from adapters.postgres.journal import PostgresJournal, write_outbox
-from adapters.postgres.relay import Relay
+from adapters.postgres.journal import PostgresJournal
+from adapters.postgres.outbox import write_outbox
 from adapters.postgres.tenancy import ACROSS_SHOPS, of_shops
 from adapters.telemetry.tracing import current_traceparent
 from ports.clock import Clock

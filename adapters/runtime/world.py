@@ -12,8 +12,9 @@ from adapters.crypto.derive import derived
 from adapters.nats.client import NatsMesh
 from adapters.nats.connection import QuickClient
 from adapters.nats.publisher import Publisher
+from adapters.nats.relay import Relay
 from adapters.postgres.database import Database
-from adapters.postgres.relay import Relay
+from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.units import postgres_units
 from adapters.runtime.key_management import key_management
 from adapters.runtime.settings import Settings
@@ -52,7 +53,7 @@ class World:
                 self.settings.postgres_url, service, pool=self.settings.database_pool
             )
             self.databases[service] = database
-            self.relays[service] = Relay(database, self.publisher, self.clock)
+            self.relays[service] = Relay(PostgresOutbox(database), self.publisher, self.clock)
         return self.databases[service]
 
     def units(self, service: str, stores: Callable[[AsyncConnection], StoresT]) -> Units[StoresT]:

@@ -20,11 +20,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.nats.connection import EVENT_ID, MESSAGE_ID, QuickClient, connect
 from adapters.nats.consumer import Consumer, Consumes
+from adapters.nats.outbox import read_outbox
 from adapters.nats.publisher import Publisher
+from adapters.nats.relay import Relay
 from adapters.nats.streams import ensure_streams
 from adapters.postgres.database import MIGRATIONS, Database
-from adapters.postgres.journal import read_outbox
-from adapters.postgres.relay import Relay
+from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.tenancy import ACROSS_SHOPS, MIGRATION
 from adapters.postgres.units import postgres_units
 from adapters.runtime.settings import Settings
@@ -125,7 +126,7 @@ async def rig_on(servers: Servers) -> AsyncIterator[Rig]:
             text("CREATE TABLE IF NOT EXISTS heard (merchant_id uuid, number int)")
         )
     await database.migrate()
-    relay = Relay(database, publisher, SystemClock())
+    relay = Relay(PostgresOutbox(database), publisher, SystemClock())
     relay.start()
     units = postgres_units(
         database, relay, lambda connection: connection, SystemClock(), UuidV7(), input_keys=[b"k"]

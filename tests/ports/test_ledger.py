@@ -14,9 +14,10 @@ from adapters.memory.ledger import MemoryLedger
 from adapters.memory.units import MemoryUnits
 from adapters.nats.connection import connect
 from adapters.nats.publisher import Publisher
+from adapters.nats.relay import Relay
 from adapters.postgres.database import Database
 from adapters.postgres.ledger import PostgresLedger
-from adapters.postgres.relay import Relay
+from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.units import postgres_units
 from adapters.system import SystemClock, UuidV7
 from domain.errors import Unavailable
@@ -48,7 +49,7 @@ async def units(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterat
     database = Database(settings["LOYALNEST_POSTGRES_URL"], "points", pool=10)
     await database.make()
     await database.migrate()
-    relay = Relay(database, publisher, SystemClock())
+    relay = Relay(PostgresOutbox(database), publisher, SystemClock())
     yield postgres_units(
         database, relay, PostgresLedger, SystemClock(), IDS, input_keys=[b"k"], across_shops=True
     )

@@ -8,14 +8,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import text
-
 from adapters.nats.connection import ACTOR, AT, MESSAGE_ID, TRACE
+from adapters.nats.outbox import Outbox
 from adapters.nats.publisher import Publisher
 from adapters.nats.streams import DAY, RETENTION_SECONDS
-from adapters.postgres.database import Database
-from adapters.postgres.journal import outbox_row, read_outbox
-from adapters.postgres.tenancy import ACROSS_SHOPS, NO_SHOP
 from adapters.tasks import end_all
 from adapters.telemetry.metrics import OUTBOX_AGE, OUTBOX_PUBLISHED
 from domain.errors import Unavailable
@@ -37,21 +33,12 @@ _AT_ONCE: Final = 500
 _SWEPT_AT_ONCE: Final = 50
 """Transactions that the sweeper reads at once; each said up to some thousand events."""
 
-_DELETE: Final = text("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS uuid[]))")
-_KEEP: Final = text("UPDATE outbox SET events = :events WHERE id = :id")
-_LEFT: Final = text(
-    "SELECT id, at, events FROM outbox WHERE at < :before ORDER BY at, id LIMIT :most"
-)
-_OLDEST: Final = text("SELECT min(at) FROM outbox")
-_FORGET_INBOX: Final = text("DELETE FROM inbox WHERE at < :before")
-_FORGET_ANSWERS: Final = text("DELETE FROM answers WHERE at < :before")
-
 
 class Relay:
     """Publishes one service's outbox. Every event keeps its id, so a repeat does nothing."""
 
-    def __init__(self, database: Database, publisher: Publisher, clock: Clock) -> None:
-        self._database = database
+    def __init__(self, outbox: Outbox, publisher: Publisher, clock: Clock) -> None:
+        self._outbox = outbox
         self._publisher = publisher
         self._clock = clock
         self._waiting: deque[Said] = deque()
@@ -96,7 +83,7 @@ class Relay:
             try:
                 await self._publish(batch, "relay")
             except Unavailable:
-                log.info("%s: events wait in the outbox", self._database.service)
+                log.info("%s: events wait in the outbox", self._outbox.service)
 
     async def _publish(self, batch: Sequence[Said], by: str) -> None:
         """Raises Unavailable when something of it was not stored; that stays in the outbox."""
@@ -113,7 +100,7 @@ class Relay:
                 if isinstance(result, Unavailable)
             }
         await self._remove(batch, lost)
-        OUTBOX_PUBLISHED.labels(self._database.service, by).inc(len(events) - len(lost))
+        OUTBOX_PUBLISHED.labels(self._outbox.service, by).inc(len(events) - len(lost))
         if lost:
             raise Unavailable(f"{len(lost)} events were not stored.")
 
@@ -123,16 +110,11 @@ class Relay:
         for said in batch:
             left = tuple(event for event in said.events if event.id in lost) if lost else ()
             if not left:
-                done.append(said.id)
+                done.append(said)
             elif len(left) < len(said.events):
                 kept.append(replace(said, events=left))
-        if not done and not kept:
-            return
-        async with self._database.transaction(NO_SHOP) as connection:
-            if done:
-                await connection.execute(_DELETE, {"ids": done})
-            for said in kept:
-                await connection.execute(_KEEP, {"id": said.id, "events": outbox_row(said)})
+        if done or kept:
+            await self._outbox.remove(done, kept)
 
     async def _sweep_for_ever(self) -> None:
         rounds = 0
@@ -146,33 +128,26 @@ class Relay:
             except Unavailable:
                 continue
             except Exception:
-                log.exception("%s: sweeping the outbox failed", self._database.service)
+                log.exception("%s: sweeping the outbox failed", self._outbox.service)
             rounds += 1
 
     async def sweep(self) -> int:
         """Publish what has lain in the outbox for longer than it should. Returns how many
         transactions had said it. Raises Unavailable when not all of it could be."""
         now = self._clock.now()
-        async with self._database.transaction(NO_SHOP) as connection:
-            oldest = (await connection.execute(_OLDEST)).scalar_one()
-        OUTBOX_AGE.labels(self._database.service).set(
+        oldest = await self._outbox.oldest()
+        OUTBOX_AGE.labels(self._outbox.service).set(
             0 if oldest is None else max(0.0, (now - oldest).total_seconds())
         )
         if oldest is None or now - oldest < LEFT_BEHIND_AFTER:
             return 0
-        async with self._database.transaction(NO_SHOP) as connection:
-            rows = await connection.execute(
-                _LEFT, {"before": now - LEFT_BEHIND_AFTER, "most": _SWEPT_AT_ONCE}
-            )
-            left = [read_outbox(row.id, row.at, row.events) for row in rows]
+        left = await self._outbox.left(now - LEFT_BEHIND_AFTER, _SWEPT_AT_ONCE)
         await self._publish(left, "sweeper")
         return len(left)
 
     async def _forget(self) -> None:
         now = self._clock.now()
-        async with self._database.transaction(ACROSS_SHOPS) as connection:
-            await connection.execute(_FORGET_INBOX, {"before": now - INBOX_KEPT})
-            await connection.execute(_FORGET_ANSWERS, {"before": now - ANSWERS_KEPT})
+        await self._outbox.forget(now - INBOX_KEPT, now - ANSWERS_KEPT)
 
 
 def _headers(event: Outgoing) -> dict[str, str]:
