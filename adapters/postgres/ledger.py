@@ -4,20 +4,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import Row, text
 
 from adapters.postgres.earning import PostgresEarningFacts
 from adapters.postgres.merged import stands_for
+from adapters.postgres.order_rows import facts_of, plain, row_of
 from adapters.postgres.programs import PostgresPrograms
 from adapters.postgres.rows import as_rows
 from domain.errors import Unavailable
 from domain.merging import StandIn, ToldMerge, learn_merges
-from domain.points.bonus import OrderLine
 from domain.points.earning import RuleSnapshot
 from domain.points.ledger import EntryDraft, EntryKind, Source
 from domain.points.orders import OrderFacts, RefundFacts
@@ -229,7 +227,7 @@ class PostgresLedger(PostgresPrograms, PostgresEarningFacts):
             "ids": [key.order_id for key in ordered],
         }
         facts = {
-            OrderKey(row.merchant_id, row.order_id): _facts(row)
+            OrderKey(row.merchant_id, row.order_id): facts_of(row)
             for row in await self._connection.execute(_ORDERS, names)
         }
         refunds: dict[OrderKey, list[RefundFacts]] = defaultdict(list)
@@ -254,7 +252,9 @@ class PostgresLedger(PostgresPrograms, PostgresEarningFacts):
     async def learn_orders(self, facts: Mapping[OrderKey, OrderFacts]) -> None:
         if not facts:
             return
-        rows = as_rows({"merchant_id": key.merchant_id} | _row(each) for key, each in facts.items())
+        rows = as_rows(
+            {"merchant_id": key.merchant_id} | row_of(each) for key, each in facts.items()
+        )
         await self._connection.execute(_LEARN_ORDERS, {"rows": rows})
 
     async def learn_refunds(self, refunds: Mapping[OrderKey, Sequence[RefundFacts]]) -> None:
@@ -480,57 +480,12 @@ def _follow(key: WalletKey, held: Mapping[WalletKey, Row[Any]]) -> Row[Any]:
     return row
 
 
-def _row(facts: OrderFacts) -> dict[str, Any]:
-    return {
-        "order_id": facts.order_id,
-        "customer_id": facts.customer_id,
-        "currency": facts.currency,
-        "financial_status": facts.financial_status,
-        "created_at": facts.created_at,
-        "updated_at": facts.updated_at,
-        "merchandise": facts.merchandise,
-        "shipping": facts.shipping,
-        "tax": facts.tax,
-        "test": facts.test,
-        "paid_at": facts.paid_at,
-        "cancelled_at": facts.cancelled_at,
-        "fulfilled_at": facts.fulfilled_at,
-        "lines": [
-            {"product_id": line.product_id, "amount": str(line.amount), "tags": line.tags}
-            for line in facts.lines
-        ]
-        or None,
-    }
-
-
 def _wallet(row: Row[Any]) -> Wallet:
     return Wallet(row.spendable, row.pending, row.spent, row.expired)
 
 
-def _facts(row: Row[Any]) -> OrderFacts:
-    return OrderFacts(
-        order_id=row.order_id,
-        customer_id=row.customer_id,
-        currency=row.currency,
-        financial_status=row.financial_status,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        merchandise=row.merchandise,
-        shipping=row.shipping,
-        tax=row.tax,
-        test=row.test,
-        paid_at=row.paid_at,
-        cancelled_at=row.cancelled_at,
-        fulfilled_at=row.fulfilled_at,
-        lines=tuple(
-            OrderLine(line["product_id"], Decimal(line["amount"]), tuple(line["tags"]))
-            for line in _json(row.lines) or ()
-        ),
-    )
-
-
 def _draft(row: Row[Any]) -> EntryDraft:
-    snapshot = _json(row.snapshot)
+    snapshot = plain(row.snapshot)
     return EntryDraft(
         kind=EntryKind(row.kind),
         points=row.points,
@@ -545,7 +500,3 @@ def _draft(row: Row[Any]) -> EntryDraft:
         snapshot=None if snapshot is None else RuleSnapshot.from_dict(snapshot),
         reverses=None if row.reverses is None else EntryKind(row.reverses),
     )
-
-
-def _json(stored: Any) -> Any:
-    return msgspec.json.decode(stored) if isinstance(stored, str | bytes) else stored

@@ -30,10 +30,8 @@ class _Batch:
     def __init__(
         self,
         events: Sequence[Received[Any]],
-        by_goods: Container[UUID] = (),
         goods: Mapping[GoodsKey, GoodsFacts] = MappingProxyType({}),
     ) -> None:
-        self._by_goods = by_goods
         self._goods = goods
         self.facts: dict[OrderKey, OrderFacts] = {}
         self.refunds: dict[OrderKey, dict[str, RefundFacts]] = defaultdict(dict)
@@ -58,15 +56,15 @@ class _Batch:
             self.refunds[key][refund.refund_id] = _refund_facts(refund)
         if order.customer is None:
             return  # a guest has no wallet; should the order get a customer, it comes again
-        lines = self._lines(event, order) if event.merchant_id in self._by_goods else ()
-        facts = _order_facts(order, order.customer.customer_id, lines)
+        facts = _order_facts(order, order.customer.customer_id, self._lines(event, order))
         known = self.facts.get(key)
         self.facts[key] = facts if known is None else merge(known, facts)
         self.causes[key] = event
         self.currencies.setdefault(event.merchant_id, order.currency)
 
     def _lines(self, event: Received[Any], order: Order) -> tuple[OrderLine, ...]:
-        """What the order is for, as far as the shop's program asks."""
+        """What the order is for; kept also where the program does not ask (yet). What the goods
+        are is looked up only where it does."""
         lines = []
         for line in order.lines:
             if not line.gift_card:
@@ -86,7 +84,7 @@ async def apply_shop_events(unit: Unit[Ledger], events: Sequence[Received[Any]])
     await ledger.learn_goods(_goods_told(events))
     saved = await ledger.programs({event.merchant_id for event in events})
     by_goods = {merchant for merchant, program in saved.items() if program.by_goods}
-    batch = _Batch(events, by_goods, await ledger.goods(_goods_bought(events, by_goods)))
+    batch = _Batch(events, await ledger.goods(_goods_bought(events, by_goods)))
     known = await ledger.lock_orders(batch.orders)
     states = _learn(batch, known)
     await ledger.learn_orders(

@@ -1,0 +1,60 @@
+"""Facts of orders as rows, and back."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row
+
+from domain.points.bonus import OrderLine
+from domain.points.orders import OrderFacts
+
+
+def row_of(facts: OrderFacts) -> dict[str, Any]:
+    return {
+        "order_id": facts.order_id,
+        "customer_id": facts.customer_id,
+        "currency": facts.currency,
+        "financial_status": facts.financial_status,
+        "created_at": facts.created_at,
+        "updated_at": facts.updated_at,
+        "merchandise": facts.merchandise,
+        "shipping": facts.shipping,
+        "tax": facts.tax,
+        "test": facts.test,
+        "paid_at": facts.paid_at,
+        "cancelled_at": facts.cancelled_at,
+        "fulfilled_at": facts.fulfilled_at,
+        "lines": [
+            {"product_id": line.product_id, "amount": str(line.amount), "tags": line.tags}
+            for line in facts.lines
+        ]
+        or None,
+    }
+
+
+def facts_of(row: Row[Any]) -> OrderFacts:
+    return OrderFacts(
+        order_id=row.order_id,
+        customer_id=row.customer_id,
+        currency=row.currency,
+        financial_status=row.financial_status,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        merchandise=row.merchandise,
+        shipping=row.shipping,
+        tax=row.tax,
+        test=row.test,
+        paid_at=row.paid_at,
+        cancelled_at=row.cancelled_at,
+        fulfilled_at=row.fulfilled_at,
+        lines=tuple(
+            OrderLine(line["product_id"], Decimal(line["amount"]), tuple(line["tags"]))
+            for line in plain(row.lines) or ()
+        ),
+    )
+
+
+def plain(stored: Any) -> Any:
+    """JSON that the driver did not decode, decoded."""
+    return msgspec.json.decode(stored) if isinstance(stored, str | bytes) else stored
