@@ -228,8 +228,9 @@ ADJUSTED: Final = Event("points.adjusted", PointsMoved, _POINTS, "Points were co
 REFUNDED: Final = Event(
     "points.refunded", PointsMoved, _POINTS, "Points were taken back for a refund or cancellation."
 )
+REDEEMED: Final = Event("points.redeemed", PointsMoved, _POINTS, "A member spent points.")
 
 CONTRACTS: Final = Contracts(
     operations=(GET_BALANCE, GET_BALANCES, GET_HISTORY, ADJUST, EXPLAIN_PURCHASE),
-    events=(EARNED, ADJUSTED, REFUNDED),
+    events=(EARNED, ADJUSTED, REFUNDED, REDEEMED),
 )

@@ -58,6 +58,15 @@ class Unauthenticated(LoyaltyError):
     title = "A valid access token is needed."
 
 
+class NotVouchedFor(LoyaltyError):
+    """A call inside the mesh whose caller nobody of the mesh has signed. Whoever is outside meets it
+    only while processes have different secrets, so that trying again is right."""
+
+    code = "CALLER_NOT_VOUCHED_FOR"
+    kind = Kind.UNAVAILABLE
+    title = "Nobody vouches for the caller of this call."
+
+
 class Forbidden(LoyaltyError):
     code = "FORBIDDEN"
     kind = Kind.FORBIDDEN
@@ -106,6 +115,14 @@ class RateLimitExceeded(LoyaltyError):
     code = "RATE_LIMIT_EXCEEDED"
     kind = Kind.LIMITED
     title = "Too many requests; please wait a moment."
+
+
+class LimitReached(LoyaltyError):
+    """Somebody has had something as often as the program lets them."""
+
+    code = "LIMIT_REACHED"
+    kind = Kind.REFUSED
+    title = "This was done as often as it may be."
 
 
 class DuplicateRequest(LoyaltyError):

@@ -1,6 +1,7 @@
 """What a redemption gives a member at the shop's checkout, or beside it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from decimal import Decimal
 
 
@@ -51,3 +52,34 @@ class GiftCard:
 
 
 Benefit = AmountOff | PercentOff | FreeShipping | FreeProduct | StoreCredit | GiftCard
+
+
+CODED = (AmountOff, PercentOff, FreeShipping, FreeProduct)
+"""Benefits that are a discount code, which an order carries."""
+
+_NAMES: dict[str, type[Benefit]] = {
+    "amount_off": AmountOff,
+    "percent_off": PercentOff,
+    "free_shipping": FreeShipping,
+    "free_product": FreeProduct,
+    "store_credit": StoreCredit,
+    "gift_card": GiftCard,
+}
+
+
+def to_stored(benefit: Benefit) -> dict[str, str]:
+    """The benefit as it is stored: texts, so that amounts stay exact."""
+    name = next(name for name, kind in _NAMES.items() if type(benefit) is kind)
+    values = {each.name: str(getattr(benefit, each.name)) for each in fields(benefit)}
+    return {"benefit": name, **values}
+
+
+def from_stored(stored: Mapping[str, str]) -> Benefit:
+    """What ``to_stored`` has made. Raises KeyError for what it has not."""
+    kind = _NAMES[stored["benefit"]]
+    return kind(
+        **{
+            each.name: Decimal(stored[each.name]) if each.type is Decimal else stored[each.name]
+            for each in fields(kind)
+        }
+    )

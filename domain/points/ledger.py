@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from itertools import chain
 from typing import NamedTuple
+from uuid import UUID
 
 from domain.errors import Kind, LoyaltyError
 from domain.points.bonus import NOBODY_SPECIAL, Buyer
 from domain.points.clawback import clawback_target
 from domain.points.earning import RuleSnapshot, purchase_points, reprice
+from domain.points.lot import Share, still_out
 from domain.points.orders import OrderFacts, RefundFacts
 from domain.program import EarnOn, ProgramSettings, RefundPolicy
 
@@ -49,8 +52,15 @@ class Source(StrEnum):
     """Becoming a member. Reference: the customer's id at Shopify."""
     ADJUST = "adjust"
     """A correction by hand. Reference: the request's idempotency key."""
+    REDEEM = "redeem"
+    """Points spent on a reward. Reference: the redemption's id."""
+    REDEMPTION = "redemption"
+    """What became of them later: a reversal of all of them, or its opposite. Reference: the
+    redemption's id; the rule says why."""
     MERGE = "merge"
     """Points moved from the wallet of a merged member. Reference: the member's id."""
+    EXPIRE = "expire"
+    """What was left of a lot when it expired. Reference: the lot's id."""
 
 
 _EARNED = frozenset((Source.ORDER, Source.EDIT))
@@ -73,6 +83,11 @@ class EntryDraft:
     merchant. ``order_id`` names the order an entry belongs to, "" for none. ``waived`` counts
     points that a claw-back should have taken and the refund policy let go. ``reverses`` says, on
     a REVERSAL, the kind of the entry it undoes.
+
+    ``uses`` says of a posted debit which lots paid it. Of a credit it says into which lots points
+    go back, each no more than it had paid; once posted, into which they went. ``undoes`` is the id
+    of an entry of the same member that this one undoes, which can be done once: a debit's points go
+    back to the lots that paid it, a credit's are first taken from the lot it opened.
     """
 
     kind: EntryKind
@@ -87,6 +102,8 @@ class EntryDraft:
     waived: int = 0
     snapshot: RuleSnapshot | None = None
     reverses: EntryKind | None = None
+    uses: tuple[Share, ...] = ()
+    undoes: UUID | None = None
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -270,6 +287,8 @@ def _claw_backs(
             allowed -= points
         taken += points
         settled = step.target
+        paid = (entry.uses for entry in own if entry.points < 0)
+        given_back = (entry.uses for entry in own if entry.points > 0)
         due.append(
             EntryDraft(
                 kind=EntryKind.REFUND,
@@ -283,6 +302,7 @@ def _claw_backs(
                 order_id=facts.order_id,
                 waived=owed - points,
                 snapshot=terms,
+                uses=still_out(chain(*paid), chain(*given_back)) if points < 0 else (),
             )
         )
     return due

@@ -1,26 +1,29 @@
 """Posting entries to the ledger and telling the mesh about each of them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from contracts.kit import Body, Event
-from contracts.points import ADJUSTED, EARNED, REFUNDED, PointsMoved
+from contracts.points import ADJUSTED, EARNED, REDEEMED, REFUNDED, PointsMoved
 from domain.points.ledger import EntryKind
 from ports.events import Received
 from ports.ledger import Ledger, NewEntry, PostedEntry
 from ports.unit import Unit
 
+LedgerT = TypeVar("LedgerT", bound=Ledger)
+
 _EVENTS: Final[Mapping[EntryKind, Event[Body]]] = {
     EntryKind.EARN: EARNED,
     EntryKind.REFERRAL: EARNED,
     EntryKind.REFUND: REFUNDED,
+    EntryKind.REDEEM: REDEEMED,
 }
 """Which event tells of which kind of entry; the others are corrections."""
 
 
 async def post(
-    unit: Unit[Ledger],
+    unit: Unit[LedgerT],
     entries: Sequence[NewEntry],
     causes: Mapping[UUID, Received[Any]] | None = None,
 ) -> Sequence[PostedEntry]:
