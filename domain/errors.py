@@ -59,7 +59,7 @@ class Unauthenticated(LoyaltyError):
 
 
 class NotVouchedFor(LoyaltyError):
-    """A call inside the mesh whose caller nobody of the mesh has signed. Whoever is outside meets it
+    """A call inside the mesh whose caller nobody of the mesh has signed. Who is outside meets it
     only while processes have different secrets, so that trying again is right."""
 
     code = "CALLER_NOT_VOUCHED_FOR"

@@ -1,10 +1,12 @@
-"""Keys of shops for tests: made up, or those that a running auth gives out."""
+"""Keys for tests: of shops, made up or those that a running auth gives out; and of the mesh."""
 
 import secrets
+from collections.abc import Mapping
 from uuid import UUID
 
 from adapters.crypto.derive import key_id
 from adapters.crypto.keyring import Keyring
+from adapters.nats.vouching import Vouching
 from adapters.runtime.world import World
 from domain.keys import KeysDestroyed
 from ports.sealing import MerchantKey
@@ -20,6 +22,11 @@ def rotated(key: MerchantKey) -> MerchantKey:
     secret = secrets.token_bytes(32)
     older = {**key.older, key.key_id: key.secret}
     return MerchantKey(key.merchant_id, key_id(secret), secret, key.index_secret, older)
+
+
+def vouching_of(environment: Mapping[str, str]) -> Vouching:
+    """What calls among processes with these settings are signed with."""
+    return Vouching([environment["LOYALNEST_SHOPIFY_CLIENT_SECRET"].encode()])
 
 
 async def key_of(world: World, merchant_id: UUID) -> MerchantKey:

@@ -9,7 +9,15 @@ from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 
 from adapters.nats import errors
-from adapters.nats.connection import CALLER, ERROR, IDEMPOTENCY_KEY, REQUEST, TIMEOUT_MS
+from adapters.nats.connection import (
+    CALLER,
+    ERROR,
+    IDEMPOTENCY_KEY,
+    REQUEST,
+    SIGNATURE,
+    TIMEOUT_MS,
+)
+from adapters.nats.vouching import Vouching
 from adapters.telemetry.requests import current_request_id
 from adapters.telemetry.tracing import client_span
 from contracts.caller import Caller
@@ -23,8 +31,9 @@ AnswerT = TypeVar("AnswerT", bound=msgspec.Struct)
 class NatsMesh:
     """``ports.mesh.Mesh`` over request and reply."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, vouching: Vouching) -> None:
         self._client = client
+        self._vouching = vouching
         self._encode = msgspec.json.Encoder().encode
         self._decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[msgspec.Struct]] = {}
 
@@ -62,8 +71,11 @@ class NatsMesh:
         deadline: float,
     ) -> bytes:
         """The same with bytes on both sides: what the gateway needs, which only passes them on."""
+        subject = f"rpc.{name}"
+        who = self._encode(caller).decode()
         headers = {
-            CALLER: self._encode(caller).decode(),
+            CALLER: who,
+            SIGNATURE: self._vouching.sign(subject, who, idempotency_key, payload),
             TIMEOUT_MS: str(int(deadline * 1000)),
         }
         if idempotency_key:
@@ -73,7 +85,7 @@ class NatsMesh:
         with client_span(name, headers):
             try:
                 reply = await self._client.request(
-                    f"rpc.{name}", payload, timeout=deadline, headers=headers
+                    subject, payload, timeout=deadline, headers=headers
                 )
             except NoRespondersError as error:
                 raise Unavailable(f"No instance of {name.split('.', 1)[0]} answers.") from error

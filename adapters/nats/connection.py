@@ -13,6 +13,8 @@ from nats.errors import ConnectionClosedError
 log = logging.getLogger(__name__)
 
 CALLER: Final = "LN-Caller"
+SIGNATURE: Final = "LN-Signature"
+"""By whoever vouches for the caller (``adapters.nats.vouching``)."""
 TIMEOUT_MS: Final = "LN-Timeout-Ms"
 IDEMPOTENCY_KEY: Final = "LN-Idempotency-Key"
 ERROR: Final = "LN-Error"

@@ -19,7 +19,15 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from adapters.nats import errors
-from adapters.nats.connection import CALLER, ERROR, IDEMPOTENCY_KEY, REQUEST, TIMEOUT_MS
+from adapters.nats.connection import (
+    CALLER,
+    ERROR,
+    IDEMPOTENCY_KEY,
+    REQUEST,
+    SIGNATURE,
+    TIMEOUT_MS,
+)
+from adapters.nats.vouching import Vouching
 from adapters.telemetry.metrics import CALL_SECONDS, CALLS, CALLS_RUNNING
 from adapters.telemetry.requests import REQUEST_ID
 from adapters.telemetry.tracing import server_span
@@ -33,6 +41,7 @@ from domain.errors import (
     Forbidden,
     InternalError,
     LoyaltyError,
+    NotVouchedFor,
     Unauthenticated,
 )
 from ports.tenancy import within
@@ -66,8 +75,11 @@ class EndpointStats:
 class RpcServer:
     """All operations of one service in this process."""
 
-    def __init__(self, client: Client, service: str, endpoints: Sequence[Endpoint]) -> None:
+    def __init__(
+        self, client: Client, service: str, endpoints: Sequence[Endpoint], vouching: Vouching
+    ) -> None:
         self._client = client
+        self._vouching = vouching
         self._service = service
         self._endpoints = tuple(endpoints)
         self._running: set[asyncio.Task[None]] = set()
@@ -130,6 +142,8 @@ class RpcServer:
                     await self._client.publish(message.reply, answer)
         except LoyaltyError as error:
             outcome = error.code
+            if isinstance(error, NotVouchedFor):
+                log.warning("%s: a call that nobody vouches for", operation.name)
             await self._refuse(message, error)
         except Exception:
             outcome = InternalError.code
@@ -151,10 +165,13 @@ class RpcServer:
         message: Msg,
         headers: dict[str, str],
     ) -> bytes:
-        caller = _decode_caller(headers.get(CALLER, ""))
+        who, key = headers.get(CALLER, ""), headers.get(IDEMPOTENCY_KEY, "")
+        caller = _decode_caller(who)
+        self._vouching.check(
+            headers.get(SIGNATURE, ""), endpoint.operation.subject, who, key, message.data
+        )
         check_permission(endpoint.operation, caller)
         request = decode_request(decoder, message.data)
-        key = headers.get(IDEMPOTENCY_KEY, "")
         shop = caller.merchant_id
         try:
             with nullcontext() if shop is None else within((shop,)):

@@ -27,6 +27,7 @@ from adapters.nats.discovery import Discovery
 from adapters.nats.publisher import Publisher
 from adapters.nats.server import RpcServer
 from adapters.nats.streams import ensure_streams
+from adapters.nats.vouching import Vouching
 from adapters.postgres.tenancy import Unwalled
 from adapters.runtime.ops import ops_app
 from adapters.runtime.service import Loop, Service
@@ -51,7 +52,7 @@ class _Running:
     def __init__(self, world: World, service: Service, started: datetime) -> None:
         self.service = service
         self._world = world
-        self._rpc = RpcServer(world.client, service.name, service.endpoints)
+        self._rpc = RpcServer(world.client, service.name, service.endpoints, world.vouching)
         instance = str(world.ids.new())
         self._discovery = Discovery(world.client, service.name, instance, started, self._rpc)
         self.consumers = [
@@ -139,12 +140,14 @@ class Process:
         js = client.jetstream(timeout=10)
         await ensure_streams(js, settings.stream_replicas)
         clock = SystemClock()
+        vouching = Vouching(settings.app_secrets)
         self.world = world = World(
             settings=settings,
             client=client,
             js=js,
             publisher=publisher,
-            mesh=NatsMesh(client),
+            mesh=NatsMesh(client, vouching),
+            vouching=vouching,
             valkey=Redis.from_url(settings.valkey_url, socket_timeout=2, socket_connect_timeout=2),
             clock=clock,
             ids=UuidV7(),

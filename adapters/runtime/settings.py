@@ -15,6 +15,8 @@ LOOPBACK: Final = "127.0.0.0/8, ::1"
 
 Network = IPv4Network | IPv6Network
 
+APP_SECRETS: Final = ("SHOPIFY_CLIENT_SECRET", "SHOPIFY_PREVIOUS_CLIENT_SECRET")
+
 _AT_LEAST_ONE: Final = (
     "body_seconds",
     "rate_limit_percent",
@@ -117,6 +119,12 @@ class Settings:
         return self.public_url.rstrip("/") or f"http://127.0.0.1:{self.http_port}"
 
     @property
+    def app_secrets(self) -> list[bytes]:
+        """Shopify's secret for the app and, after a rotation, the one before: what every process
+        has, and what lasts."""
+        return app_secrets(self.shopify_client_secret, self.shopify_previous_client_secret)
+
+    @property
     def has_master_key_file(self) -> bool:
         return self.master_key_file != Path()
 
@@ -178,6 +186,11 @@ def _check(settings: Settings) -> None:
         raise BadSettings("LOYALNEST_STREAM_REPLICAS is 1, 3 or 5.")
     if "{shop}" not in settings.shopify_api_base:
         raise BadSettings("LOYALNEST_SHOPIFY_API_BASE has {shop} in it, for the shop's domain.")
+
+
+def app_secrets(*secrets: str | None) -> list[bytes]:
+    """Those that are set, the present one first."""
+    return [secret.encode() for secret in secrets if secret]
 
 
 def _networks(text: str) -> tuple[Network, ...]:

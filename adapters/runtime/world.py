@@ -13,6 +13,7 @@ from adapters.nats.client import NatsMesh
 from adapters.nats.connection import QuickClient
 from adapters.nats.publisher import Publisher
 from adapters.nats.relay import Relay
+from adapters.nats.vouching import Vouching
 from adapters.postgres.database import Database
 from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.units import postgres_units
@@ -33,6 +34,7 @@ class World:
     js: JetStreamContext
     publisher: Publisher
     mesh: NatsMesh
+    vouching: Vouching
     valkey: Redis
     clock: Clock
     ids: Ids
@@ -83,14 +85,6 @@ class World:
             stores,
             self.clock,
             self.ids,
-            input_keys=[derived(each, "idempotency input") for each in self.app_secrets],
+            input_keys=[derived(each, "idempotency input") for each in self.settings.app_secrets],
             across_shops=across_shops,
         )
-
-    @property
-    def app_secrets(self) -> list[bytes]:
-        """Shopify's secret for the app and, after a rotation, the one before: what every process
-        has, and what lasts."""
-        settings = self.settings
-        known = (settings.shopify_client_secret, settings.shopify_previous_client_secret)
-        return [secret.encode() for secret in known if secret]

@@ -62,11 +62,7 @@ STORE_SECONDS: Final = 3.5
 
 def service(world: World) -> Service:
     settings = world.settings
-    secrets = [
-        secret.encode()
-        for secret in (settings.shopify_client_secret, settings.shopify_previous_client_secret)
-        if secret
-    ]
+    secrets = settings.app_secrets
     translator = WebhookTranslator(AesGcmSealer())
 
     def is_genuine(raw: bytes, signature: str) -> bool:
@@ -146,7 +142,7 @@ def service(world: World) -> Service:
     )
     edge = Edge(
         app,
-        Sources(world.app_secrets[0], settings.proxies),
+        Sources(secrets[0], settings.proxies),
         staff=settings.staff_networks,
         flood=Rate(settings.address_per_second, 1),
         at_once=settings.address_at_once,

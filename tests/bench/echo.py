@@ -16,6 +16,7 @@ from adapters.nats.server import RpcServer
 from adapters.runtime.service import answers
 from contracts.caller import Caller
 from contracts.kit import INTERNAL, Operation, Request, Response
+from tests.keys import vouching_of
 
 BARE = "bench.bare"
 
@@ -43,7 +44,8 @@ async def serve() -> None:
         request = msgspec.json.decode(message.data, type=Ping)
         await message.respond(msgspec.json.encode(Pong(number=request.number)))
 
-    await RpcServer(await connect(url, "echo"), "bench", [answers(PING, pong)]).start()
+    vouching = vouching_of(os.environ)
+    await RpcServer(await connect(url, "echo"), "bench", [answers(PING, pong)], vouching).start()
     client = await nats.connect(url)
     await client.subscribe(BARE, queue="bench", cb=bare)
     await client.flush()

@@ -17,6 +17,7 @@ from adapters.crypto.keyring import Keyring
 from adapters.nats.client import NatsMesh
 from adapters.nats.connection import QuickClient
 from adapters.nats.publisher import Publisher
+from adapters.nats.vouching import Vouching
 from adapters.runtime.resealing import resealed
 from adapters.runtime.service import Service
 from adapters.runtime.settings import Settings
@@ -54,12 +55,14 @@ def _world(folder: Path, kind: type[World]) -> World:
         }
     )
     client = QuickClient()
+    vouching = Vouching(settings.app_secrets)
     return kind(
         settings=settings,
         client=client,
         js=client.jetstream(),
         publisher=Publisher(client),
-        mesh=NatsMesh(client),
+        mesh=NatsMesh(client, vouching),
+        vouching=vouching,
         valkey=Redis.from_url(settings.valkey_url),
         clock=SystemClock(),
         ids=UuidV7(),

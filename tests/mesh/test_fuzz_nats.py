@@ -20,7 +20,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from adapters.nats.connection import CALLER, ERROR, IDEMPOTENCY_KEY, TIMEOUT_MS
+from adapters.nats.connection import CALLER, ERROR, IDEMPOTENCY_KEY, SIGNATURE, TIMEOUT_MS
 from contracts.caller import ANYONE, Audience, Caller, service_caller
 from contracts.kit import PUBLIC
 from contracts.registry import ERRORS
@@ -93,6 +93,7 @@ def payloads(operation: AnyOperation, world: World) -> Iterator[bytes]:
 class Fuzzing:
     def __init__(self, world: World) -> None:
         self._client = world.client
+        self._vouching = world.vouching
         self._turn = asyncio.Semaphore(16)
         self.outcomes: Counter[str] = Counter()
         self.wrong: dict[str, str] = {}
@@ -100,7 +101,11 @@ class Fuzzing:
     async def ask(
         self, operation: AnyOperation, who: str, payload: bytes, headers: dict[str, str]
     ) -> str:
-        """The code of a refusal, or ``ok``."""
+        """The code of a refusal, or ``ok``. Callers are signed for, so that they are looked at."""
+        if CALLER in headers:
+            key = headers.get(IDEMPOTENCY_KEY, "")
+            signature = self._vouching.sign(operation.subject, headers[CALLER], key, payload)
+            headers = headers | {SIGNATURE: signature}
         async with self._turn:
             try:
                 reply = await self._client.request(

@@ -140,7 +140,11 @@ async def test_no_address_is_kept_or_said_in_the_clear(
     await ask(one, await one.token(), "192.0.2.99", "/v1/api/points/history")
     valkey = one.world.valkey
     keys = [key.decode() async for key in valkey.scan_iter("limit:*")]
-    mark = Sources(one.world.app_secrets[0], one.world.settings.proxies).of("192.0.2.99", "").mark
+    mark = (
+        Sources(one.world.settings.app_secrets[0], one.world.settings.proxies)
+        .of("192.0.2.99", "")
+        .mark
+    )
     assert f"limit:address:{mark}" in keys
     assert not any("192.0.2" in key or "203.0.113" in key for key in keys)
     assert all([await valkey.pttl(key) > 0 for key in keys if key.startswith("limit:address")])

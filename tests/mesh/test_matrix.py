@@ -212,6 +212,7 @@ class World:
         self.asked: Counter[str] = Counter()
         self._mesh = world_of(process).mesh
         self.client = world_of(process).client
+        self.vouching = world_of(process).vouching
         settings = world_of(process).settings
         keys = load_signing_keys(settings.jwt_key_file)
         self._issuer = JwtIssuer(keys, SystemClock())

@@ -13,6 +13,7 @@ from nats.aio.client import Client
 from adapters.nats.client import NatsMesh
 from adapters.nats.connection import connect
 from adapters.nats.server import MAX_RUNNING, Endpoint, RpcServer
+from adapters.nats.vouching import Vouching
 from contracts.caller import ANYONE, Audience, Caller, service_caller
 from contracts.kit import INTERNAL, PUBLIC, Operation, Request, Response
 from domain.errors import (
@@ -23,6 +24,7 @@ from domain.errors import (
     InvalidRequest,
     LoyaltyError,
     NotFound,
+    NotVouchedFor,
     Unauthenticated,
     Unavailable,
 )
@@ -30,6 +32,7 @@ from infra.embedded.servers import Servers
 from tests.conftest import eventually
 
 ME = service_caller("test")
+VOUCHING = Vouching([b"a secret of everybody here"])
 
 
 class Ask(Request, frozen=True, kw_only=True):
@@ -54,7 +57,7 @@ async def client(servers: Servers) -> AsyncIterator[Client]:
 
 
 async def serving(client: Client, handle: Any, operation: Any = ECHO) -> RpcServer:
-    server = RpcServer(client, "trap", [Endpoint(operation, handle)])
+    server = RpcServer(client, "trap", [Endpoint(operation, handle)], VOUCHING)
     await server.start()
     await client.flush()
     return server
@@ -73,7 +76,7 @@ async def test_calls_run_side_by_side_up_to_the_bound(client: Client) -> None:
         return Say(what=ask.what)
 
     server = await serving(client, handle)
-    mesh = NatsMesh(client)
+    mesh = NatsMesh(client, VOUCHING)
     # Run one after the other they would wait for each other for ever.
     calls = [
         asyncio.create_task(mesh.call(ECHO, Ask(what=str(number)), ME))
@@ -98,12 +101,12 @@ async def test_a_fault_tells_the_caller_nothing(client: Client) -> None:
         raise RuntimeError("secret: postgresql://user:password@host")
 
     server = await serving(client, handle)
-    reply = await client.request(ECHO.subject, b"{}", timeout=2, headers=_headers(ME))
+    reply = await client.request(ECHO.subject, b"{}", timeout=2, headers=_headers(ECHO, ME))
     assert b"secret" not in reply.data
     assert reply.headers is not None
     assert set(reply.headers) == {"LN-Error"}  # and no header of the request comes back
     with pytest.raises(InternalError):
-        await NatsMesh(client).call(ECHO, Ask(), ME)
+        await NatsMesh(client, VOUCHING).call(ECHO, Ask(), ME)
     await server.stop()
 
 
@@ -112,13 +115,61 @@ async def test_an_answer_echoes_no_header(client: Client) -> None:
         return Say(what=ask.what)
 
     server = await serving(client, handle)
-    reply = await client.request(ECHO.subject, b"{}", timeout=2, headers=_headers(ME))
+    reply = await client.request(ECHO.subject, b"{}", timeout=2, headers=_headers(ECHO, ME))
     assert not reply.headers
     await server.stop()
 
 
-def _headers(caller: Caller) -> dict[str, str]:
-    return {"LN-Caller": msgspec.json.encode(caller).decode()}
+def _headers(operation: Any, caller: Caller, payload: bytes = b"{}") -> dict[str, str]:
+    who = msgspec.json.encode(caller).decode()
+    return {"LN-Caller": who, "LN-Signature": VOUCHING.sign(operation.subject, who, "", payload)}
+
+
+async def test_who_has_nats_but_not_the_secret_is_nobody(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever they make up, copy from another call, or change of one that they saw."""
+    done: list[Caller] = []
+
+    async def handle(caller: Caller, ask: Ask, __: str) -> Say:
+        done.append(caller)
+        return Say(what=ask.what)
+
+    server = await serving(client, handle)
+    seen = _headers(ECHO, ME)
+    somebody = msgspec.json.encode(service_caller("auth")).decode()
+    with pytest.raises(NotVouchedFor):
+        await NatsMesh(client, Vouching([b"made up"])).call(ECHO, Ask(), ME)
+    for headers, payload in (
+        ({"LN-Caller": somebody}, b"{}"),
+        ({"LN-Caller": somebody, "LN-Signature": "nonsense"}, b"{}"),
+        (seen | {"LN-Caller": somebody}, b"{}"),
+        (seen | {"LN-Idempotency-Key": "another"}, b"{}"),
+        (seen, b'{"what": "else"}'),
+        (_headers(STAFF, ME), b"{}"),
+    ):
+        reply = await client.request(ECHO.subject, payload, timeout=2, headers=headers)
+        assert reply.headers is not None
+        assert reply.headers["LN-Error"] == NotVouchedFor.code
+    assert done == []
+    reply = await client.request(ECHO.subject, b"{}", timeout=2, headers=seen)
+    assert not reply.headers
+    assert done == [ME]
+    assert [each.levelname for each in caplog.records] == ["WARNING"] * 7
+    assert "auth" not in caplog.text  # what is made up is not written down
+    await server.stop()
+
+
+async def test_a_key_is_signed_as_it_arrives(client: Client) -> None:
+    async def handle(_: Caller, __: Ask, key: str) -> Say:
+        return Say(what=key)
+
+    server = await serving(client, handle)
+    mesh = NatsMesh(client, VOUCHING)
+    for key in ("plain", " around ", "\u00a0odd\u00a0", "sch\u00f6n", "\x1f"):
+        found = await mesh.call(ECHO, Ask(), ME, idempotency_key=key)
+        assert found.what == key.strip()
+    await server.stop()
 
 
 async def test_a_call_may_take_longer_than_the_clients_default(client: Client) -> None:
@@ -127,7 +178,7 @@ async def test_a_call_may_take_longer_than_the_clients_default(client: Client) -
         return Say(what=ask.what)
 
     server = await serving(client, handle)
-    assert (await NatsMesh(client).call(ECHO, Ask(what="late"), ME)).what == "late"
+    assert (await NatsMesh(client, VOUCHING).call(ECHO, Ask(what="late"), ME)).what == "late"
     await server.stop()
 
 
@@ -144,14 +195,14 @@ async def test_the_deadline_of_the_caller_ends_the_work(client: Client) -> None:
 
     server = await serving(client, handle)
     with pytest.raises(DeadlineExceeded):
-        await NatsMesh(client).call(ECHO, Ask(), ME, deadline=0.2)
+        await NatsMesh(client, VOUCHING).call(ECHO, Ask(), ME, deadline=0.2)
     await asyncio.wait_for(ended.wait(), 2)
     await server.stop()
 
 
 async def test_nobody_answers_at_once_when_nobody_is_there(client: Client) -> None:
     with pytest.raises(Unavailable, match="trap"):
-        await asyncio.wait_for(NatsMesh(client).call(ECHO, Ask(), ME, deadline=30), 2)
+        await asyncio.wait_for(NatsMesh(client, VOUCHING).call(ECHO, Ask(), ME, deadline=30), 2)
 
 
 async def test_stopping_finishes_what_runs_and_takes_nothing_new(client: Client) -> None:
@@ -164,7 +215,7 @@ async def test_stopping_finishes_what_runs_and_takes_nothing_new(client: Client)
         return Say(what=ask.what)
 
     server = await serving(client, handle)
-    mesh = NatsMesh(client)
+    mesh = NatsMesh(client, VOUCHING)
     running = asyncio.create_task(mesh.call(ECHO, Ask(what="kept"), ME))
     await started.wait()
     stopping = asyncio.create_task(server.stop())
@@ -193,7 +244,7 @@ async def test_context_does_not_leak_from_call_to_call(client: Client) -> None:
         return Say(what=before)
 
     server = await serving(client, handle)
-    mesh = NatsMesh(client)
+    mesh = NatsMesh(client, VOUCHING)
     for what in ("one", "two", "three"):
         assert (await mesh.call(ECHO, Ask(what=what), ME)).what == "nothing"
     await server.stop()
@@ -204,7 +255,7 @@ async def test_everything_wrong_with_a_request_is_told(client: Client) -> None:
         return Say(what="")
 
     server = await serving(client, handle)
-    mesh = NatsMesh(client)
+    mesh = NatsMesh(client, VOUCHING)
     with pytest.raises(InvalidRequest) as caught:
         await mesh.call_raw(ECHO.name, b'{"what": 1, "number": "x", "more": true}', ME, deadline=2)
     assert {problem.pointer for problem in caught.value.problems} == {"/what", "/number", "/more"}
@@ -239,8 +290,8 @@ async def test_permission_is_checked_where_the_work_is_done(
 
     server = await serving(client, handle, operation)
     with pytest.raises(refusal):
-        await NatsMesh(client).call(operation, Ask(), caller)
-    assert (await NatsMesh(client).call(operation, Ask(), ME)).what == "done"
+        await NatsMesh(client, VOUCHING).call(operation, Ask(), caller)
+    assert (await NatsMesh(client, VOUCHING).call(operation, Ask(), ME)).what == "done"
     await server.stop()
 
 
@@ -250,7 +301,7 @@ async def test_expected_errors_arrive_as_what_they_are(client: Client) -> None:
 
     server = await serving(client, handle)
     with pytest.raises(NotFound, match="no such member"):
-        await NatsMesh(client).call(ECHO, Ask(), ME)
+        await NatsMesh(client, VOUCHING).call(ECHO, Ask(), ME)
     await server.stop()
 
 
@@ -262,7 +313,7 @@ async def test_the_connection_survives_a_killed_server(tmp_path: Path) -> None:
             return Say(what=ask.what)
 
         server = await serving(client, handle)
-        mesh = NatsMesh(client)
+        mesh = NatsMesh(client, VOUCHING)
         await own.kill("nats")
         await own.start("nats")
         answer = await eventually(

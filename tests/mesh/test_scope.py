@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.nats.client import NatsMesh
 from adapters.nats.connection import MESSAGE_ID
 from adapters.nats.server import Endpoint, RpcServer
+from adapters.nats.vouching import Vouching
 from adapters.postgres.database import Database
 from adapters.postgres.tenancy import ACROSS_SHOPS, MIGRATION, NO_SHOP, Scope, of_shops
 from contracts.caller import Caller, NoShop, service_caller
@@ -26,6 +27,7 @@ from ports.unit import Unit
 from tests.conftest import eventually
 from tests.mesh.test_nats_events import HEARD, Rig, Said, rig_on
 
+VOUCHING = Vouching([b"a secret of everybody here"])
 WRITE = text("INSERT INTO heard (merchant_id, number) VALUES (:shop, 1)")
 SEEN = text("SELECT DISTINCT merchant_id FROM heard")
 
@@ -57,9 +59,9 @@ async def test_calls_at_the_same_time_are_each_about_their_own_shop(rig: Rig) ->
         async with rig.units() as unit:
             return Shops(shops=tuple((await unit.stores.execute(SEEN)).scalars()))
 
-    server = RpcServer(rig.client, "trap", [Endpoint(LOOK, look)])
+    server = RpcServer(rig.client, "trap", [Endpoint(LOOK, look)], VOUCHING)
     await server.start()
-    mesh = NatsMesh(rig.client)
+    mesh = NatsMesh(rig.client, VOUCHING)
     one, other = uuid4(), uuid4()
     found = await asyncio.gather(
         *(mesh.call(LOOK, Look(), service_caller("test", shop)) for shop in (one, other))
@@ -73,10 +75,10 @@ async def test_a_call_for_no_shop_opens_no_transaction_of_one(rig: Rig) -> None:
         async with rig.units():
             raise AssertionError
 
-    server = RpcServer(rig.client, "trap", [Endpoint(LOOK, look)])
+    server = RpcServer(rig.client, "trap", [Endpoint(LOOK, look)], VOUCHING)
     await server.start()
     with pytest.raises(Forbidden):
-        await NatsMesh(rig.client).call(LOOK, Look(), service_caller("test"))
+        await NatsMesh(rig.client, VOUCHING).call(LOOK, Look(), service_caller("test"))
     await server.stop()
 
 

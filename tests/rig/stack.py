@@ -29,6 +29,7 @@ from infra.embedded.child import Child
 from infra.embedded.home import CHECKOUT, Home
 from infra.embedded.servers import Servers
 from infra.embedded.services import until_ready
+from tests.keys import vouching_of
 
 Layout = tuple[tuple[str, ...], ...]
 """Which services share a process."""
@@ -196,7 +197,7 @@ class Stack:
 
     @property
     def mesh(self) -> NatsMesh:
-        return NatsMesh(self.client)
+        return NatsMesh(self.client, vouching_of(self.environment()))
 
     @property
     def http_port(self) -> int:
