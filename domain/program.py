@@ -9,7 +9,16 @@ from domain import tiers
 from domain.errors import Problem
 from domain.money import Rounding, is_currency
 from domain.plans import Plan
+from domain.points import activities, earning_limits, expiry
+from domain.points.activities import (
+    DEFAULT_ACTIVITIES,
+    DEFAULT_BIRTHDAY,
+    ActivityRule,
+    BirthdayRule,
+)
 from domain.points.bonus import NO_GOODS, Bonus, Goods, Overlap
+from domain.points.earning_limits import EarningLimit
+from domain.points.expiry import NO_EXPIRY, Expiry
 from domain.rfm import thresholds as rfm
 from domain.rfm.segments import Segment
 from domain.rfm.thresholds import DEFAULT_THRESHOLDS, Thresholds
@@ -47,7 +56,7 @@ class PurchaseRule:
     below ``minimum_spend`` (shop currency) earn nothing. ``fixed_points``, where not 0, are given
     for the whole order instead. ``excluded`` goods neither earn nor count as spend; naming none
     excludes none. Fractions are dropped by default, so a point is never given for money that was
-    not spent."""
+    not spent. ``limits`` are what one member's orders may earn."""
 
     points_per_unit: Decimal = Decimal(1)
     rounding: Rounding = Rounding.DOWN
@@ -56,6 +65,7 @@ class PurchaseRule:
     id: str = "purchase"
     fixed_points: int = 0
     excluded: Goods = NO_GOODS
+    limits: tuple[EarningLimit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +107,8 @@ class ProgramSettings:
 
     ``currency`` is the shop's own (ISO 4217), ``time_zone`` its IANA name. Points wait
     ``pending_days`` days before they can be spent. ``bonuses`` multiply what purchases earn, and so
-    do the tiers; ``overlap`` says what holds where several meet.
+    do the tiers; ``overlap`` says what holds where several meet. ``expiry`` is for points that
+    become spendable from now on; those there are keep the terms they came with.
     """
 
     currency: str
@@ -115,6 +126,9 @@ class ProgramSettings:
     plan: Plan = Plan.FREE
     bonuses: tuple[Bonus, ...] = ()
     overlap: Overlap = Overlap.BEST
+    expiry: Expiry = NO_EXPIRY
+    activities: tuple[ActivityRule, ...] = DEFAULT_ACTIVITIES
+    birthday: BirthdayRule = DEFAULT_BIRTHDAY
 
     @property
     def by_goods(self) -> bool:
@@ -127,6 +141,10 @@ class ProgramSettings:
         return any(each.tiers or each.segments for each in self.bonuses) or any(
             tier.multiplier != 1 for tier in self.tiers.tiers
         )
+
+    def activity(self, activity_id: str) -> ActivityRule | None:
+        """The rule for an activity; None where the program has none."""
+        return next((rule for rule in self.activities if rule.id == activity_id), None)
 
 
 def defaults(currency: str) -> ProgramSettings:
@@ -166,6 +184,7 @@ def validate(settings: ProgramSettings) -> list[Problem]:
         f"must be between 0 and {MAX_BONUS_POINTS}",
     )
     found += _goods_problems(purchase.excluded, "/purchase/excluded")
+    found += earning_limits.problems_of(purchase.limits, "/purchase/limits")
     found += _bonus_problems(settings)
     need(
         0 <= settings.signup.points <= MAX_BONUS_POINTS,
@@ -195,6 +214,15 @@ def validate(settings: ProgramSettings) -> list[Problem]:
         "must be between 1 and 365",
     )
 
+    tier_names = {tier.name for tier in settings.tiers.tiers}
+    found += activities.problems_of(settings.activities, tier_names, "/activities")
+    need(
+        0 <= settings.birthday.points <= MAX_BONUS_POINTS,
+        "/birthday/points",
+        f"must be between 0 and {MAX_BONUS_POINTS}",
+    )
+    need(bool(settings.birthday.id), "/birthday/id", "a rule needs an id")
+    found += expiry.problems_of(settings.expiry, "/expiry")
     found += tiers.problems_of(settings.tiers, "/tiers")
     found += rfm.problems_of(settings.rfm, "/rfm")
     return found

@@ -6,14 +6,19 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from domain.errors import NotFound
 from domain.merging import StandIn, ToldMerge, learn_merges
 from domain.points.bonus import Buyer
-from domain.points.ledger import Source
+from domain.points.ledger import EntryDraft, Source
+from domain.points.lot import FOREVER, Share, spending_order
+from domain.points.lots import Lots, is_activity, undoing
 from domain.points.orders import OrderFacts, RefundFacts
 from domain.points.wallet import EMPTY, Wallet, apply
 from domain.program import ProgramSettings
 from ports.earning import BuyerFacts, BuyerKey, GoodsFacts, GoodsKey
 from ports.ledger import (
+    Ageing,
+    AgeingWallet,
     HistoryEntry,
     Leftover,
     NewEntry,
@@ -30,7 +35,12 @@ class MemoryLedger:
         self._refunds: dict[OrderKey, dict[str, RefundFacts]] = defaultdict(dict)
         self._entries: list[NewEntry] = []
         self._taken: set[tuple[UUID, tuple[str, str, str, str]]] = set()
+        self._undone: set[tuple[UUID, UUID]] = set()
         self._wallets: dict[WalletKey, tuple[Wallet, int]] = {}
+        self._lots: dict[WalletKey, list[Share]] = {}
+        self._active: dict[WalletKey, datetime] = {}
+        self._expiring: dict[WalletKey, tuple[datetime, datetime]] = {}
+        """When wallets are due, and up to when they were looked at."""
         self._maturing: dict[OrderKey, datetime] = {}
         self._programs: dict[UUID, ProgramSettings] = {}
         self._stand_ins: dict[UUID, dict[UUID, StandIn]] = defaultdict(dict)
@@ -70,19 +80,55 @@ class MemoryLedger:
             entry = addressed
             if entry.draft.source != Source.MERGE:
                 entry = replace(entry, wallet=self._last(entry.wallet))
-            once = (entry.wallet.merchant_id, entry.draft.key)
-            if once in self._taken:
+            if not self._is_new(entry):
                 continue
-            self._taken.add(once)
+            entry = self._use_lots(entry)
             self._entries.append(entry)
             if entry.matures_at is not None and entry.draft.points > 0:
                 order = OrderKey(entry.wallet.merchant_id, entry.draft.order_id)
                 self._maturing.setdefault(order, entry.matures_at)
+            if is_activity(entry.draft):
+                known = self._active.get(entry.wallet, entry.at)
+                self._active[entry.wallet] = max(known, entry.at)
             wallet, version = self._wallets.get(entry.wallet, (EMPTY, 0))
             after = (apply(wallet, entry.draft), version + 1)
             self._wallets[entry.wallet] = after
             posted.append(PostedEntry(entry, *after))
         return posted
+
+    def _is_new(self, entry: NewEntry) -> bool:
+        merchant_id, undoes = entry.wallet.merchant_id, entry.draft.undoes
+        once = (merchant_id, entry.draft.key)
+        if once in self._taken or (undoes is not None and (merchant_id, undoes) in self._undone):
+            return False
+        self._taken.add(once)
+        if undoes is not None:
+            self._undone.add((merchant_id, undoes))
+        return True
+
+    def _use_lots(self, entry: NewEntry) -> NewEntry:
+        """The entry with what it took from lots or gave back."""
+        draft = entry.draft
+        if draft.undoes is not None:
+            draft = undoing(draft, self._undone_by(entry))
+        wallet, _ = self._wallets.get(entry.wallet, (EMPTY, 0))
+        lots = Lots(wallet.spendable, self._lots.get(entry.wallet, ()))
+        uses = lots.apply(entry.entry_id, draft, entry.at, entry.life)
+        self._lots[entry.wallet] = lots.open()
+        looks = [share.lot.life != FOREVER and entry.at for share in uses if draft.points > 0] + [
+            entry.look_at
+        ]
+        for look_at in looks:
+            if look_at:
+                due_at, looked_at = self._expiring.get(entry.wallet, (look_at, entry.at))
+                self._expiring[entry.wallet] = (min(due_at, look_at), looked_at)
+        return replace(entry, draft=replace(draft, uses=uses))
+
+    def _undone_by(self, entry: NewEntry) -> EntryDraft:
+        for known in self._entries:
+            if known.entry_id == entry.draft.undoes and self._last(known.wallet) == entry.wallet:
+                return known.draft
+        raise NotFound("There is no such entry to be undone.")
 
     def _last(self, key: WalletKey) -> WalletKey:
         """The wallet of who stands for a member."""
@@ -99,8 +145,19 @@ class MemoryLedger:
             wallet, version = self._wallets.get(merged, (EMPTY, 0))
             if stand_in.kept_id is not None and (wallet.spendable or wallet.pending):
                 kept = WalletKey(merchant_id, stand_in.kept_id)
-                left.append(Leftover(merged, kept, wallet, version))
+                lots = tuple(self._lots.get(merged, ()))
+                left.append(Leftover(merged, kept, wallet, version, lots))
+        for customer_id, stand_in in changed.items():
+            self._be_active_as(WalletKey(merchant_id, customer_id), stand_in)
         return left
+
+    def _be_active_as(self, merged: WalletKey, stand_in: StandIn) -> None:
+        """Whoever stands for a member was active when the member was."""
+        if merged in self._active and stand_in.kept_id is not None:
+            kept = merged._replace(customer_id=stand_in.kept_id)
+            self._active[kept] = max(
+                self._active[merged], self._active.get(kept, self._active[merged])
+            )
 
     async def wallet(self, key: WalletKey) -> Wallet | None:
         known = self._wallets.get(self._last(key))
@@ -123,7 +180,46 @@ class MemoryLedger:
             key=lambda entry: entry.entry_id,
             reverse=True,
         )
-        return [HistoryEntry(entry.entry_id, entry.draft, entry.at) for entry in own[:limit]]
+        return [HistoryEntry(each.entry_id, each.draft, each.at, each.life) for each in own[:limit]]
+
+    async def lots(self, key: WalletKey, after: Share | None, limit: int) -> Sequence[Share]:
+        found = self._lots.get(self._last(key), [])
+        if after is not None:
+            found = [each for each in found if spending_order(each) > spending_order(after)]
+        return found[:limit]
+
+    async def ageing(
+        self, merchant_id: UUID, customers: Sequence[UUID]
+    ) -> Mapping[UUID, Sequence[Ageing]]:
+        found = {}
+        for customer_id in customers:
+            last = self._last(WalletKey(merchant_id, customer_id))
+            found[customer_id] = [
+                Ageing(points, lot.life, max(lot.opened_at, self._active.get(last, lot.opened_at)))
+                for lot, points in self._lots.get(last, ())
+                if lot.life != FOREVER
+            ]
+        return {customer_id: ageing for customer_id, ageing in found.items() if ageing}
+
+    async def take_ageing(self, at: datetime, limit: int) -> Sequence[AgeingWallet]:
+        due = sorted((due_at, key) for key, (due_at, _) in self._expiring.items() if due_at <= at)
+        return [
+            AgeingWallet(
+                key,
+                *self._wallets.get(key, (EMPTY, 0)),
+                tuple(self._lots.get(key, ())),
+                self._active.get(key),
+                self._expiring[key][1],
+            )
+            for _, key in due[:limit]
+        ]
+
+    async def look_again(self, at: datetime, looks: Mapping[WalletKey, datetime | None]) -> None:
+        for key, due_at in looks.items():
+            if due_at is None:
+                del self._expiring[key]
+            else:
+                self._expiring[key] = (due_at, at)
 
     async def take_matured(self, at: datetime, limit: int) -> Sequence[OrderKey]:
         due = sorted((when, key) for key, when in self._maturing.items() if when <= at)[:limit]

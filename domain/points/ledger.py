@@ -50,6 +50,10 @@ class Source(StrEnum):
     """Pending points became spendable. Reference: the order's id."""
     SIGNUP = "signup"
     """Becoming a member. Reference: the customer's id at Shopify."""
+    ACTIVITY = "activity"
+    """Something else a member did. Reference: what it is known by where it was done."""
+    BIRTHDAY = "birthday"
+    """A member's birthday. Reference: the member's id; the line is the calendar year."""
     ADJUST = "adjust"
     """A correction by hand. Reference: the request's idempotency key."""
     REDEEM = "redeem"
@@ -134,6 +138,7 @@ def due_entries(
     *,
     buyer: Buyer = NOBODY_SPECIAL,
     spendable: int = 0,
+    room: int | None = None,
 ) -> list[EntryDraft]:
     """What must still be posted for one order, given everything known about it; [] when settled.
 
@@ -151,7 +156,9 @@ def due_entries(
     ``spendable`` is the wallet's balance, read only under ``RefundPolicy.WITHIN_BALANCE``; that
     policy and ONLY_PENDING depend on when a refund comes, so only UNLIMITED promises the same
     end for every order of events. ``buyer`` is what is known of the member at the time of earning;
-    nothing else asks for it.
+    nothing else asks for it. ``room`` is what the purchase rule's limits leave the member on the day
+    of the order, None where nothing bounds it; where an order has earned within limits, an edit adds
+    no more than that.
     Raises CurrencyMismatch, MissingSnapshot.
     """
     if facts.test:
@@ -160,7 +167,7 @@ def due_entries(
     earn = next((entry for entry in own if entry.source == Source.ORDER), None)
     due: list[EntryDraft] = []
     if earn is None:
-        earn = _earn(facts, settings, buyer)
+        earn = _earn(facts, settings, buyer, room)
         if earn is None:
             return []
         due.append(earn)
@@ -170,6 +177,9 @@ def due_entries(
 
     pending = earn.pending and not any(entry.source == Source.RELEASE for entry in own)
     terms = reprice(earn.snapshot, facts)
+    if terms.cap is not None and room is not None and not due:
+        most = room + sum(entry.points for entry in own if entry.source in _EARNED)
+        terms = replace(terms, points=min(terms.points, most))
     if not facts.cancelled:  # a cancelled order gives everything back, whatever it amounts to now
         edit = _edit(facts.order_id, own, terms, pending)
         if edit is not None:
@@ -210,10 +220,12 @@ def release(order_id: str, posted: Iterable[EntryDraft]) -> list[EntryDraft]:
     return [half("pending", -points, pending=True), half("spendable", points, pending=False)]
 
 
-def _earn(facts: OrderFacts, settings: ProgramSettings, buyer: Buyer) -> EntryDraft | None:
+def _earn(
+    facts: OrderFacts, settings: ProgramSettings, buyer: Buyer, room: int | None
+) -> EntryDraft | None:
     if facts.cancelled or earning_moment(settings.earn_on, facts) is None:
         return None
-    points, snapshot = purchase_points(settings, facts, buyer)
+    points, snapshot = purchase_points(settings, facts, buyer, room)
     if points == 0:
         return None
     return EntryDraft(

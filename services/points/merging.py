@@ -31,7 +31,9 @@ async def apply_merges(unit: Unit[Ledger], events: Sequence[Received[Any]]) -> N
     caused: dict[UUID, Received[Any]] = {}
     for merchant_id in sorted(told):  # in one order everywhere, so that no two batches deadlock
         for left in await unit.stores.merge(merchant_id, told[merchant_id]):
-            for transfer in transfers(left.merged.customer_id, left.wallet, left.version):
+            for transfer in transfers(
+                left.merged.customer_id, left.wallet, left.version, left.lots
+            ):
                 for key, draft in ((left.merged, transfer.taken), (left.kept, transfer.given)):
                     entry = NewEntry(unit.new_id(), key, draft, now)
                     entries.append(entry)
