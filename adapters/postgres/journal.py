@@ -1,9 +1,7 @@
 """``ports.unit.Journal``, as rows beside the service's own."""
 
-import hmac
 from collections.abc import Sequence
 from datetime import datetime
-from hashlib import blake2b
 from operator import attrgetter
 from typing import Final
 from uuid import UUID
@@ -11,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.journal import inbox_key, input_hashes
 from domain.errors import DuplicateRequest
 
 _CLAIM: Final = text(
@@ -45,18 +44,6 @@ _KEEP: Final = text(
 _bytes: Final = attrgetter("bytes")
 
 
-def inbox_key(event_id: str) -> UUID:
-    """An event's id in 16 bytes: there is a row for every event and consumer, so its size counts.
-
-    Ids of ours are UUIDs and stay what they are, in the order of time; others, such as a shop's
-    webhook ids, become a hash of 128 bits.
-    """
-    try:
-        return UUID(event_id)
-    except ValueError:
-        return UUID(bytes=blake2b(event_id.encode(), digest_size=16).digest())
-
-
 class PostgresJournal:
     def __init__(
         self, connection: AsyncConnection, now: datetime, input_keys: Sequence[bytes]
@@ -77,8 +64,7 @@ class PostgresJournal:
         self, merchant_id: UUID, operation: str, key: str, request: bytes
     ) -> bytes | None:
         where = {"merchant_id": merchant_id, "operation": operation, "key": key}
-        # Keyed: a plain hash of so little could be found by trying all there is.
-        hashes = [hmac.digest(each, request, "sha256") for each in self._input_keys]
+        hashes = input_hashes(self._input_keys, request)
         taken = await self._connection.execute(
             _TAKE_KEY, where | {"input_hash": hashes[0], "at": self._now}
         )

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from adapters.postgres.journal import inbox_key
+from adapters.journal import inbox_key
 
 
 def test_our_own_ids_stay_what_they_are() -> None:
