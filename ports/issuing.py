@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from domain.errors import Unavailable
 from domain.points.benefits import Benefit
 
 
@@ -33,11 +34,20 @@ class IssueRefused(Exception):
         self.reason = reason
 
 
+class OutcomeUnknown(Unavailable):
+    """A try before this one may have given store credit, and nobody can say yet. Nothing is given
+    until that is clear, which takes ten minutes at most where nothing else is in the way; what is
+    still not clear later than that, people have to look at."""
+
+    title = "Whether Shopify has done this is not known yet."
+
+
 class Issuing(Protocol):
     """Asks a shop's Shopify. Never from inside a transaction.
 
     Both raise ``domain.errors.Unavailable`` when the outcome is not known or the shop cannot be
-    reached now, ``contracts.installs.AccessLost`` when the shop has taken our access away.
+    reached now (OutcomeUnknown where a repeat has to wait), ``contracts.installs.AccessLost`` when
+    the shop has taken our access away.
     """
 
     async def issue(self, merchant_id: UUID, purchase: Purchase) -> str:

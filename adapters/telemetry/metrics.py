@@ -31,6 +31,27 @@ WEBHOOKS: Final = Counter(
 )
 STREAM_LISTENERS: Final = Gauge("loyalnest_stream_listeners", "Open WebSockets.")
 
+SHOPIFY_CALLS: Final = Counter(
+    "loyalnest_shopify_calls_total",
+    "Questions to Shopify's Admin API, each try by itself.",
+    ["question", "outcome"],
+)
+SHOPIFY_SECONDS: Final = Histogram(
+    "loyalnest_shopify_seconds",
+    "Time of one try to ask Shopify's Admin API.",
+    ["question"],
+    buckets=_SECONDS,
+)
+SHOPIFY_CIRCUITS_OPEN: Final = Gauge(
+    "loyalnest_shopify_circuits_open",
+    "Shops, or all of Shopify, that are not asked because they did not answer.",
+    ["scope"],
+)
+SHOPIFY_LIMIT_ALONE: Final = Gauge(
+    "loyalnest_shopify_limit_alone",
+    "1 while Valkey is away and only Shopify itself bounds what is asked of it.",
+)
+
 EVENTS: Final = Counter(
     "loyalnest_events_total", "Events taken from a stream.", ["consumer", "outcome"]
 )
@@ -45,6 +66,11 @@ BATCH_SIZE: Final = Histogram(
 )
 CONSUMER_LAG: Final = Gauge(
     "loyalnest_consumer_lag", "Events waiting for a consumer or not yet acknowledged.", ["consumer"]
+)
+LEDGER_SEALED: Final = Counter("loyalnest_ledger_sealed_total", "Entries sealed in blocks.")
+LEDGER_BROKEN: Final = Counter(
+    "loyalnest_ledger_broken_total",
+    "Last blocks of shops that were other than their hashes say when the next was to follow.",
 )
 OUTBOX_AGE: Final = Gauge(
     "loyalnest_outbox_age_seconds", "Age of the oldest unpublished event.", ["service"]

@@ -27,6 +27,12 @@ def code_from(prefix: str, entropy: bytes) -> str:
     return prefix + "-".join(groups)
 
 
+def gift_card_code(code: str) -> str:
+    """A gift card's code holds letters and digits alone, 20 at most: those of a code without its
+    prefix. It is what the card has at Shopify, and what its owner has to be shown."""
+    return code.replace("-", "")[-_GROUPS * _LETTERS :]
+
+
 def is_prefix(text: str) -> bool:
     """Whether codes may begin with it: nothing, or capital letters and digits up to a hyphen."""
     return _PREFIX.fullmatch(text) is not None
