@@ -82,9 +82,10 @@ class _Connection(asyncpg.Connection):
 
 
 class Database:
-    """``url`` names the server; the database is ``loyalnest_<service>``."""
+    """``url`` names the server; the database is ``loyalnest_<service>``. ``patience`` is how many
+    seconds a statement may take."""
 
-    def __init__(self, url: str, service: str, *, pool: int = 4) -> None:
+    def __init__(self, url: str, service: str, *, pool: int = 4, patience: float = 60) -> None:
         self.service = service
         self.name = f"loyalnest_{service}"
         self._server = make_url(url).set(drivername="postgresql+asyncpg")
@@ -97,7 +98,7 @@ class Database:
             pool_timeout=10,
             connect_args={
                 "timeout": 5,
-                "command_timeout": 60,
+                "command_timeout": patience,
                 "connection_class": _Connection,
                 "server_settings": {"role": SHOP_ROLE},
             },

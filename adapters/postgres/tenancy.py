@@ -47,6 +47,7 @@ WITHOUT_SHOP: Final[Mapping[str, Mapping[str, str]]] = {
         "admin_errands": _STAFF,
         "admin_invitations": _STAFF,
     },
+    "points": {"chain_progress": "how far the entries of all shops are sealed; one row"},
 }
 """By service, its tables without a ``merchant_id``, each with the reason why that is right. They
 can be reached across shops only."""

@@ -78,3 +78,8 @@ OUTBOX_AGE: Final = Gauge(
 OUTBOX_PUBLISHED: Final = Counter(
     "loyalnest_outbox_published_total", "Events published from an outbox.", ["service", "by"]
 )
+
+REDEMPTIONS_IN_DOUBT: Final = Gauge(
+    "loyalnest_redemptions_in_doubt",
+    "Redemptions of which nobody knows whether Shopify issued them; staff has to look.",
+)

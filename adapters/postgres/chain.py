@@ -1,0 +1,255 @@
+"""``ports.chain`` on PostgreSQL. What seals never leaves the server; what proves reads in order."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncResult
+
+from adapters.postgres.tenancy import ACROSS_SHOPS, Scope
+from adapters.telemetry.metrics import LEDGER_BROKEN, LEDGER_SEALED
+from domain.points.chain import BLOCK_SIZE, SEALED, Block, Slot, Stored
+from domain.points.wallet import Wallet
+from ports.chain import KeptWallet, Progress, Sealed
+
+AS_OF_NOW: Final = Scope(
+    f"{ACROSS_SHOPS} SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;"
+)
+"""Sees every shop as it was when the transaction first looked, and changes nothing."""
+_MICROSECONDS: Final = "CAST(extract(epoch FROM {}) * 1000000 AS bigint)"
+_AS_SEALED: Final = {
+    "snapshot": "CAST(t.snapshot AS text)",
+    "uses": "CAST(t.uses AS text)",
+    "at": _MICROSECONDS.format("t.at"),
+    "expires_at": _MICROSECONDS.format("t.expires_at"),
+}
+_VALUES: Final = f"json_build_array({', '.join(_AS_SEALED.get(c, f't.{c}') for c in SEALED)})"
+_DIGEST: Final = f"sha256(convert_to(CAST({_VALUES} AS text), 'UTF8'))"
+_NOW: Final = "CAST(:sealed_at AS timestamptz)"
+
+
+def _link(prev: str, number: str, sealed_at: str, digests: str) -> str:
+    """``domain.points.chain.link`` in SQL; ``digests`` are bytes one after another."""
+    at = _MICROSECONDS.format(sealed_at)
+    return f"sha256({prev} || int8send({number}) || int8send({at}) || {digests})"
+
+
+_SHOPS: Final = text(
+    "SELECT merchant_id FROM wallets UNION SELECT merchant_id FROM chain_blocks"
+    " UNION SELECT merchant_id FROM points_transactions ORDER BY merchant_id"
+)
+_SEALED_TO: Final = text("SELECT sealed_to FROM chain_progress WHERE NOT sweeping")
+_BLOCKS: Final = text(
+    f"""
+    SELECT number, prev_hash, hash, entry_ids, digests, count,
+        {_MICROSECONDS.format("sealed_at")} AS sealed_at
+    FROM chain_blocks WHERE merchant_id = :merchant_id ORDER BY number
+    """
+)
+# By member, so that what a wallet is the sum of comes together; PostgreSQL sorts on its disk.
+_STORED: Final = text(
+    f"""
+    SELECT t.customer_id, t.entry_id, t.tx, {", ".join(f"t.v{n}" for n in range(len(SEALED)))},
+        s.entry_id AS sealed_id, s.number, s.position, s.digest
+    FROM (
+        SELECT t.customer_id, t.entry_id, t.tx,
+            {", ".join(f"{_AS_SEALED.get(c, f't.{c}')} AS v{n}" for n, c in enumerate(SEALED))}
+        FROM points_transactions t WHERE t.merchant_id = :merchant_id
+    ) AS t
+    FULL JOIN (
+        SELECT u.entry_id, b.number, u.position, u.digest FROM chain_blocks b,
+        unnest(b.entry_ids, b.digests) WITH ORDINALITY AS u (entry_id, digest, position)
+        WHERE b.merchant_id = :merchant_id
+    ) AS s ON s.entry_id = t.entry_id
+    ORDER BY t.customer_id, t.entry_id, s.number, s.position
+    """
+)
+_WALLETS: Final = text(
+    """
+    SELECT customer_id, spendable, pending, spent, expired, version FROM wallets
+    WHERE merchant_id = :merchant_id AND customer_id > CAST(:after AS uuid)
+    ORDER BY customer_id LIMIT :most
+    """
+)
+_AT_ONCE: Final = 1000
+_HOLD: Final = text(
+    """
+    SELECT sealed_to, sweeping, shift, cluster <> system_identifier AS is_elsewhere,
+        CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint) AS oldest
+    FROM chain_progress, pg_control_system() FOR UPDATE OF chain_progress SKIP LOCKED
+    """
+)
+_COUNT_ON: Final = text("SELECT count_transactions_on()")
+_SEAL_TO: Final = text(
+    """
+    SELECT tx FROM points_transactions WHERE tx >= :sealed_to AND tx < :ceiling
+    ORDER BY tx OFFSET :most LIMIT 1
+    """
+)
+_KEEP: Final = text("UPDATE chain_progress SET sealed_to = :sealed_to, sweeping = :sweeping")
+
+
+def _sealing(chosen: str) -> TextClause:
+    return text(
+        f"""
+        WITH RECURSIVE fresh AS MATERIALIZED (
+            SELECT t.merchant_id, t.entry_id, {_DIGEST} AS digest,
+                (row_number() OVER (PARTITION BY t.merchant_id ORDER BY t.entry_id) - 1)
+                    / {BLOCK_SIZE} AS part
+            FROM ({chosen}) AS t
+        ),
+        parts AS MATERIALIZED (
+            SELECT merchant_id, part, array_agg(entry_id ORDER BY entry_id) AS entry_ids,
+                array_agg(digest ORDER BY entry_id) AS digests,
+                string_agg(digest, '' ORDER BY entry_id) AS packed,
+                CAST(count(*) AS integer) AS count
+            FROM fresh GROUP BY merchant_id, part
+        ),
+        shops AS MATERIALIZED (
+            SELECT p.merchant_id, l.number, l.hash, l.hash <> (
+                SELECT {_link("l.prev_hash", "l.number", "l.sealed_at", "string_agg(d, '')")}
+                FROM unnest(l.digests) AS d
+            ) AS is_broken
+            FROM parts p LEFT JOIN LATERAL (
+                SELECT * FROM chain_blocks b WHERE b.merchant_id = p.merchant_id
+                ORDER BY b.number DESC LIMIT 1
+            ) AS l ON true
+            WHERE p.part = 0
+        ),
+        chained AS (
+            SELECT p.merchant_id, p.part, n.number, n.prev_hash,
+                {_link("n.prev_hash", "n.number", _NOW, "p.packed")} AS hash
+            FROM parts p JOIN shops s USING (merchant_id), LATERAL (
+                SELECT coalesce(s.number, 0) + 1 AS number,
+                    coalesce(s.hash, sha256(uuid_send(p.merchant_id))) AS prev_hash
+            ) AS n
+            WHERE p.part = 0
+            UNION ALL
+            SELECT p.merchant_id, p.part, c.number + 1, c.hash,
+                {_link("c.hash", "c.number + 1", _NOW, "p.packed")}
+            FROM chained c JOIN parts p ON p.merchant_id = c.merchant_id AND p.part = c.part + 1
+        ),
+        sealed AS (
+            INSERT INTO chain_blocks (
+                merchant_id, number, prev_hash, hash, entry_ids, digests, count, sealed_at
+            )
+            SELECT merchant_id, number, prev_hash, hash, entry_ids, digests, count, {_NOW}
+            FROM chained JOIN parts USING (merchant_id, part)
+            RETURNING count
+        )
+        SELECT count(*) AS blocks, CAST(coalesce(sum(count), 0) AS bigint) AS entries,
+            ARRAY(SELECT merchant_id FROM shops WHERE is_broken ORDER BY merchant_id) AS broken
+        FROM sealed
+        """
+    )
+
+
+_SEAL: Final = _sealing("SELECT * FROM points_transactions WHERE tx >= :from_tx AND tx < :to_tx")
+_SWEEP: Final = _sealing(
+    """
+    SELECT e.* FROM points_transactions e LEFT JOIN (
+        SELECT b.merchant_id, unnest(b.entry_ids) AS entry_id FROM chain_blocks b
+    ) AS known ON known.merchant_id = e.merchant_id AND known.entry_id = e.entry_id
+    WHERE e.tx < :to_tx AND known.entry_id IS NULL
+    ORDER BY e.merchant_id, e.entry_id LIMIT :most
+    """
+)
+
+
+class PostgresChain:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def hold_progress(self, most: int) -> Progress | None:
+        row = await self._held()
+        if row is not None and row.is_elsewhere:
+            await self._connection.execute(_COUNT_ON)
+            row = await self._held()
+        if row is None:
+            return None
+        ceiling = row.oldest + row.shift
+        found = await self._connection.execute(
+            _SEAL_TO, {"sealed_to": row.sealed_to, "ceiling": ceiling, "most": most}
+        )
+        beyond = found.scalar()
+        # A transaction is sealed as a whole, however many entries it has.
+        seal_to = ceiling if beyond is None else max(beyond, row.sealed_to + 1)
+        return Progress(row.sealed_to, max(seal_to, row.sealed_to), row.sweeping)
+
+    async def _held(self) -> Row[Any] | None:
+        return (await self._connection.execute(_HOLD)).one_or_none()
+
+    async def keep_progress(self, sealed_to: int, *, sweeping: bool) -> None:
+        await self._connection.execute(_KEEP, {"sealed_to": sealed_to, "sweeping": sweeping})
+
+    async def seal(self, from_tx: int, to_tx: int, sealed_at: datetime) -> Sealed:
+        asked = {"from_tx": from_tx, "to_tx": to_tx, "sealed_at": sealed_at}
+        return _sealed((await self._connection.execute(_SEAL, asked)).one())
+
+    async def sweep(self, to_tx: int, most: int, sealed_at: datetime) -> Sealed:
+        asked = {"to_tx": to_tx, "most": most, "sealed_at": sealed_at}
+        return _sealed((await self._connection.execute(_SWEEP, asked)).one())
+
+
+def _sealed(row: Row[Any]) -> Sealed:
+    LEDGER_SEALED.inc(row.entries)
+    LEDGER_BROKEN.inc(len(row.broken))
+    return Sealed(row.blocks, row.entries, tuple(row.broken))
+
+
+class PostgresChainReader:
+    """All of one moment in a transaction ``AS_OF_NOW``."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def shops(self) -> Sequence[UUID]:
+        return (await self._connection.execute(_SHOPS)).scalars().all()
+
+    async def sealed_to(self) -> int | None:
+        found: int | None = (await self._connection.execute(_SEALED_TO)).scalar()
+        return found
+
+    async def blocks(self, merchant_id: UUID) -> AsyncIterator[Block]:
+        async for row in await self._stream(_BLOCKS, merchant_id, 10):
+            yield Block(
+                row.number,
+                row.prev_hash,
+                row.hash,
+                row.entry_ids,
+                row.digests,
+                row.count,
+                row.sealed_at,
+            )
+
+    async def entries(self, merchant_id: UUID) -> AsyncIterator[tuple[Stored | None, Slot | None]]:
+        async for row in await self._stream(_STORED, merchant_id, _AT_ONCE):
+            customer_id, entry_id, tx, *values, sealed_id, number, position, digest = row
+            stored = slot = None
+            if entry_id is not None:
+                plain = [str(each) if isinstance(each, UUID) else each for each in values]
+                stored = Stored(customer_id, entry_id, tx, plain)
+            if sealed_id is not None:
+                slot = Slot(sealed_id, number, position, digest or b"")
+            yield stored, slot
+
+    async def wallets(self, merchant_id: UUID) -> AsyncIterator[KeptWallet]:
+        after = UUID(int=0)
+        while True:
+            asked = {"merchant_id": merchant_id, "after": after, "most": _AT_ONCE}
+            rows = (await self._connection.execute(_WALLETS, asked)).all()
+            for row in rows:
+                wallet = Wallet(row.spendable, row.pending, row.spent, row.expired)
+                yield KeptWallet(row.customer_id, wallet, row.version)
+            if len(rows) < _AT_ONCE:
+                return
+            after = rows[-1].customer_id
+
+    async def _stream(
+        self, statement: TextClause, merchant_id: UUID, at_once: int
+    ) -> AsyncResult[Any]:
+        return await self._connection.stream(
+            statement, {"merchant_id": merchant_id}, execution_options={"yield_per": at_once}
+        )

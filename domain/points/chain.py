@@ -1,0 +1,274 @@
+"""The chain of hashes over a shop's ledger: how entries are sealed, and what proves they still are.
+
+An entry's digest is the SHA-256 of all its columns, written as one JSON array. Blocks hold the
+digests of entries, and each block's hash covers the one before, so that nothing in the past can be
+changed, left out or put in between without every later hash being another.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from domain.points.ledger import EntryDraft, EntryKind
+from domain.points.wallet import EMPTY, Wallet, apply
+
+SEALED: Final = (
+    *("merchant_id", "customer_id", "entry_id", "kind", "points", "pending", "reason", "source"),
+    *("source_ref", "rule", "line", "order_id", "waived", "reverses", "snapshot", "at", "tx"),
+    *("uses", "undoes", "expires_at", "idle_days"),
+)
+"""What of an entry its digest covers, in this order: every column there is. ``snapshot`` and
+``uses`` are texts (JSON as PostgreSQL writes it), times are microseconds since 1970. A column that
+is added goes to the end, and is left out where it is NULL, so that older digests stay."""
+
+Value = str | int | bool | None
+BLOCK_SIZE: Final = 1000
+"""Entries in a block, at most."""
+
+
+def digest(values: Sequence[Value]) -> bytes:
+    """What stands for an entry; ``values`` are those of ``SEALED``, ids in their usual form."""
+    return hashlib.sha256(json.dumps(values, ensure_ascii=False).encode()).digest()
+
+
+def genesis(merchant_id: UUID) -> bytes:
+    """What the first block of a shop follows."""
+    return hashlib.sha256(merchant_id.bytes).digest()
+
+
+def link(prev: bytes, number: int, sealed_at: int, digests: Sequence[bytes]) -> bytes:
+    """The hash of a block: of the one before, its number and time (microseconds since 1970, both as
+    eight bytes, the highest first) and its entries' digests."""
+    known = hashlib.sha256(prev)
+    known.update(number.to_bytes(8, "big", signed=True))
+    known.update(sealed_at.to_bytes(8, "big", signed=True))
+    for each in digests:
+        known.update(each)
+    return known.digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Entries that were sealed together. Blocks of a shop are numbered from 1, without gaps."""
+
+    number: int
+    prev: bytes
+    hash: bytes
+    entry_ids: Sequence[UUID]
+    digests: Sequence[bytes]
+    count: int
+    sealed_at: int
+
+
+class Head(NamedTuple):
+    """The last block. Whoever keeps its hash can prove later that the past was not rewritten."""
+
+    number: int
+    hash: bytes
+
+    def __str__(self) -> str:
+        return f"{self.number}:{self.hash.hex()}"
+
+
+def head_of(written: str) -> Head:
+    """The head that ``str`` wrote. Raises ValueError for anything else."""
+    number, _, digits = written.partition(":")
+    head = Head(int(number), bytes.fromhex(digits))
+    if head.number < 1 or len(head.hash) != 32:
+        raise ValueError("a head is a block's number, a colon and 64 hexadecimal digits")
+    return head
+
+
+class Slot(NamedTuple):
+    """Where an entry is sealed, and as what."""
+
+    entry_id: UUID
+    number: int
+    position: int
+    digest: bytes
+
+
+class Stored(NamedTuple):
+    """An entry as it is stored, whatever became of it; ``values`` are those of ``SEALED``."""
+
+    customer_id: UUID
+    entry_id: UUID
+    tx: int
+    values: Sequence[Value]
+
+
+class Place(StrEnum):
+    BLOCK = "block"
+    ENTRY = "entry"
+    WALLET = "wallet"
+    LOT = "lot"
+
+
+class Fault(NamedTuple):
+    """Something that does not agree: where, its number or id, and how. ``order`` sorts faults: the
+    chain's own order, then what is in no block, then wallets and lots."""
+
+    order: tuple[int, int, int]
+    place: Place
+    name: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.place} {self.name}: {self.what}"
+
+
+@dataclass(slots=True)
+class Proof:
+    """Goes through one shop's blocks, then its entries member by member, and keeps the first fault,
+    so that it needs the same little memory whatever the size of the ledger.
+
+    Entries of a transaction before ``sealed_to`` are in a block; None: there may be some that are
+    not. ``since`` is a head that was kept elsewhere.
+    """
+
+    merchant_id: UUID
+    sealed_to: int | None
+    since: Head | None = None
+    first: Fault | None = None
+    faults: int = 0
+    entries: int = 0
+    unsealed: int = 0
+    members: int = 0
+    head: Head | None = None
+    _slot: Slot | None = None
+    _member: "_Member | None" = None
+    _since_seen: bool = field(default=False)
+
+    def block(self, block: Block) -> None:
+        """To be told of all blocks, by number."""
+        number = block.number
+        expected = 1 if self.head is None else self.head.number + 1
+        prev = genesis(self.merchant_id) if self.head is None else self.head.hash
+        if number != expected:
+            self._fault((0, expected, -1), Place.BLOCK, str(expected), "is missing")
+        elif block.prev != prev:
+            self._fault((0, number, -1), Place.BLOCK, str(number), "does not follow the one before")
+        if link(block.prev, number, block.sealed_at, block.digests) != block.hash:
+            self._fault((0, number, -1), Place.BLOCK, str(number), "is not what its hash is of")
+        if not len(block.entry_ids) == len(block.digests) == block.count:
+            self._fault((0, number, -1), Place.BLOCK, str(number), "does not list what it seals")
+        self.head = Head(number, block.hash)
+        if self.since is not None and self.since.number == number:
+            self._since_seen = True
+            if self.since.hash != block.hash:
+                what = "has another hash than the head that was kept: the past was rewritten"
+                self._fault((0, number, -1), Place.BLOCK, str(number), what)
+
+    def blocks_done(self) -> None:
+        """There are no more."""
+        if self.since is not None and not self._since_seen:
+            number = self.since.number
+            what = "is missing; it was the head that was kept"
+            self._fault((0, number, -1), Place.BLOCK, str(number), what)
+
+    def entry(self, stored: Stored | None, slot: Slot | None) -> None:
+        """To be told of every entry with every place where it is sealed, member by member;
+        ``stored`` is None for what was sealed and is not there."""
+        if slot is not None and self._slot is not None and self._slot.entry_id == slot.entry_id:
+            at = (0, slot.number, slot.position)
+            self._fault(at, Place.ENTRY, str(slot.entry_id), "is sealed twice")
+            return
+        self._slot = slot
+        if stored is None:
+            if slot is not None:
+                what = f"is missing; it was sealed in block {slot.number}"
+                at = (0, slot.number, slot.position)
+                self._fault(at, Place.ENTRY, str(slot.entry_id), what)
+            return
+        self.entries += 1
+        self._sealed(stored, slot)
+        if self._member is not None:
+            self._member.add(stored, self)
+
+    def _sealed(self, stored: Stored, slot: Slot | None) -> None:
+        name = str(stored.entry_id)
+        if slot is not None:
+            if digest(stored.values) != slot.digest:
+                what = f"is not what was sealed in block {slot.number}"
+                self._fault((0, slot.number, slot.position), Place.ENTRY, name, what)
+        elif self.sealed_to is not None and stored.tx < self.sealed_to:
+            what = "is in no block, although all entries of its time are: it was put in later"
+            self._fault((1, stored.entry_id.int, 0), Place.ENTRY, name, what)
+        else:
+            self.unsealed += 1
+
+    def member(self, customer_id: UUID) -> None:
+        """The entries that follow are this member's."""
+        self._member = _Member(customer_id)
+        self.members += 1
+
+    def wallet(self, customer_id: UUID, wallet: Wallet | None, version: int) -> None:
+        """What is kept beside the entries of the member who was told of last, or of one who has
+        none; None when there is no such row."""
+        told = self._member
+        own = told if told is not None and told.customer_id == customer_id else _Member(customer_id)
+        if own.spoiled:
+            return
+        order = (2, customer_id.int, 0)
+        if wallet is None:
+            self._fault(order, Place.WALLET, str(customer_id), "is missing, and has entries")
+            return
+        differences = [*_differences(wallet, own.wallet)]
+        if version != own.version:
+            differences.append(f"it counts {version} entries and there are {own.version}")
+        if differences:
+            self._fault(order, Place.WALLET, str(customer_id), "; ".join(differences))
+
+    def _fault(self, order: tuple[int, int, int], place: Place, name: str, what: str) -> None:
+        self.faults += 1
+        if self.first is None or order < self.first.order:
+            self.first = Fault(order, place, name, what)
+
+
+@dataclass(slots=True)
+class _Member:
+    """What a member's entries add up to."""
+
+    customer_id: UUID
+    wallet: Wallet = EMPTY
+    version: int = 0
+    spoiled: bool = False
+    """An entry says what no entry can, so they add up to nothing."""
+
+    def add(self, stored: Stored, proof: Proof) -> None:
+        values = dict(zip(SEALED, stored.values, strict=False))
+        self.version += 1
+        try:
+            draft = _moves(values)
+        except ValueError:
+            self.spoiled = True
+            order = (1, stored.entry_id.int, 0)
+            proof._fault(order, Place.ENTRY, str(stored.entry_id), "is of no kind that there is")
+            return
+        self.wallet = apply(self.wallet, draft)
+
+
+def _moves(values: dict[str, Value]) -> EntryDraft:
+    """As much of an entry as moves a wallet. Raises ValueError for a kind that there is not."""
+    reverses = values["reverses"]
+    return EntryDraft(
+        kind=EntryKind(str(values["kind"])),
+        points=int(values["points"] or 0),
+        reason="",
+        source=str(values["source"]),
+        source_ref="",
+        rule="",
+        pending=bool(values["pending"]),
+        reverses=None if reverses is None else EntryKind(str(reverses)),
+    )
+
+
+def _differences(kept: Wallet, folded: Wallet) -> Iterator[str]:
+    for name in ("spendable", "pending", "spent", "expired"):
+        said, due = getattr(kept, name), getattr(folded, name)
+        if said != due:
+            yield f"it has {said} {name} and its entries add up to {due}"

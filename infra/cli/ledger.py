@@ -1,0 +1,116 @@
+"""`loyalnest ledger verify|export`: proof that nobody changed the ledger, and the ledger itself."""
+
+import argparse
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from infra.cli.join import use_running_stack
+from infra.embedded.errors import EmbeddedError
+
+if TYPE_CHECKING:
+    from domain.points.chain import Head, Proof
+
+PATIENCE = 3600.0
+"""Seconds that PostgreSQL may take to sort the entries of a large shop."""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The arguments."""
+    what = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
+    about = "prove that entries, their chain of hashes and wallets agree; says what does not first"
+    verify = what.add_parser("verify", help=about, description=about)
+    verify.add_argument("--shop", help="its domain, or our id of it (default: every shop)")
+    verify.add_argument(
+        "--head", action="store_true", help="print the last hash, to be kept elsewhere"
+    )
+    verify.add_argument(
+        "--since-head",
+        metavar="HEAD",
+        help="prove, too, that nothing was rewritten since this head was printed; needs --shop",
+    )
+
+
+def run(known: argparse.Namespace) -> int:
+    """Does it; answers the exit code, 1 for a ledger that does not agree."""
+    use_running_stack()
+    # Imported here: `loyalnest --help` should not wait for it.
+    from adapters.runtime.settings import BadSettings
+    from domain.errors import LoyaltyError
+
+    try:
+        return _verify(known)
+    except (LoyaltyError, BadSettings) as error:
+        print(f"loyalnest: {error}", file=sys.stderr)
+        return 1
+
+
+def _verify(known: argparse.Namespace) -> int:
+    since = _head(known.since_head)
+    if since is not None and known.shop is None:
+        raise EmbeddedError("--since-head is about one shop; name it with --shop.")
+    shop = None if known.shop is None else _shop(known.shop)
+    return asyncio.run(_proven(shop, since, head=known.head))
+
+
+def _head(written: str | None) -> "Head | None":
+    from domain.points.chain import head_of
+
+    try:
+        return None if written is None else head_of(written)
+    except ValueError as error:
+        raise EmbeddedError(f"--since-head: {error}.") from error
+
+
+def _shop(named: str) -> UUID:
+    """An id as it is; a domain is known to auth."""
+    try:
+        return UUID(named)
+    except ValueError:
+        from adapters.runtime.client import ask
+        from contracts.auth import VALIDATE_MERCHANT, ValidateMerchant
+
+        return ask(VALIDATE_MERCHANT, ValidateMerchant(shop_domain=named)).merchant_id
+
+
+async def _proven(shop: UUID | None, since: "Head | None", *, head: bool) -> int:
+    from adapters.postgres.chain import AS_OF_NOW, PostgresChainReader
+    from adapters.postgres.database import Database
+    from adapters.runtime.settings import PREFIX, BadSettings, read_setting
+    from services.points.chaining import verify
+
+    url = read_setting(f"{PREFIX}POSTGRES_URL", os.environ)
+    if not url:
+        raise BadSettings("LOYALNEST_POSTGRES_URL is not set.")
+    database = Database(url, "points", pool=1, patience=PATIENCE)
+    wrong = 0
+    try:
+        async with database.transaction(AS_OF_NOW) as connection:
+            shops = [shop] if shop else await PostgresChainReader(connection).shops()
+        for each in shops:
+            # A transaction for each: PostgreSQL keeps what one could still want to see.
+            async with database.transaction(AS_OF_NOW) as connection:
+                proof = await verify(PostgresChainReader(connection), each, since)
+            wrong += proof.first is not None
+            _tell(proof, head=head)
+    finally:
+        await database.close()
+    return 1 if wrong else 0
+
+
+def _tell(proof: "Proof", *, head: bool) -> None:
+    blocks = 0 if proof.head is None else proof.head.number
+    print(
+        f"{proof.merchant_id}  {proof.entries} entries of {proof.members} members,"
+        f" {blocks} blocks, the newest {proof.unsealed} entries not sealed yet"
+    )
+    if proof.first is None:
+        print("  all agrees")
+    else:
+        more = f" (the first of {proof.faults})" if proof.faults > 1 else ""
+        print(f"  DOES NOT AGREE{more}")
+        print(f"  {proof.first}")
+    if head and proof.head is not None:
+        print(f"  head {proof.head}")
