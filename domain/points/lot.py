@@ -35,15 +35,11 @@ class Share(NamedTuple):
     points: int
 
 
-def spending_order(share: Share) -> tuple[bool, float, datetime, UUID]:
+def spending_order(share: Share) -> tuple[bool, datetime, datetime, UUID]:
     """What is spent first: the earliest to expire, those without a date last; then the oldest."""
-    at = share.lot.life.expires_at
-    return (
-        at is None,
-        0.0 if at is None else at.timestamp(),
-        share.lot.opened_at,
-        share.lot.lot_id,
-    )
+    lot = share.lot
+    ends_at = lot.life.expires_at
+    return (ends_at is None, ends_at or lot.opened_at, lot.opened_at, lot.lot_id)
 
 
 def still_out(taken: Iterable[Share], given_back: Iterable[Share]) -> tuple[Share, ...]:

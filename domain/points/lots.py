@@ -35,8 +35,11 @@ class LotsDisagree(LoyaltyError):
 
 
 def touches_lots(draft: EntryDraft) -> bool:
-    """Whether it depends on the lots there are what an entry does to them. Others only open one."""
-    return not draft.pending and (draft.points < 0 or bool(draft.uses) or draft.undoes is not None)
+    """Whether it depends on other entries and their lots what an entry does to lots. The rest only
+    opens one, if anything."""
+    return draft.undoes is not None or (
+        not draft.pending and (draft.points < 0 or bool(draft.uses))
+    )
 
 
 def named_lots(draft: EntryDraft) -> frozenset[UUID]:
