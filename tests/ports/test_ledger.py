@@ -28,18 +28,33 @@ from domain.points.merging import transfers
 from domain.points.orders import OrderFacts, RefundFacts
 from domain.points.wallet import EMPTY, InsufficientPoints, Wallet, adjustment
 from domain.program import defaults
+from infra.embedded.mongo import MongoServer
 from infra.embedded.servers import Servers
 from ports.earning import BuyerFacts, BuyerKey, GoodsFacts, GoodsKey
 from ports.ledger import Ledger, NewEntry, OrderKey, WalletKey
 from ports.unit import Units
+from tests.ports.stores import on_mongo
 
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 IDS = UuidV7()
 
 
-@pytest.fixture(params=["memory", "postgres"])
-async def units(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterator[Units[Ledger]]:
-    if request.param == "memory":
+@pytest.fixture(params=["memory", "postgres", "mongo"])
+def storage(request: pytest.FixtureRequest) -> MongoServer | str:
+    """Where the ledger is; MongoDB itself, because it is started only for those who want it."""
+    if request.param == "mongo":
+        server: MongoServer = request.getfixturevalue("mongo")
+        return server
+    return str(request.param)
+
+
+@pytest.fixture
+async def units(storage: MongoServer | str, servers: Servers) -> AsyncIterator[Units[Ledger]]:
+    if isinstance(storage, MongoServer):
+        async with on_mongo(storage, servers) as on_it:
+            yield on_it
+        return
+    if storage == "memory":
         fake: MemoryUnits[Ledger] = MemoryUnits(MemoryLedger, SystemClock(), IDS)
         yield fake
         return

@@ -1,0 +1,62 @@
+"""Connecting with either driver: PyMongo's own async client, or Motor.
+
+The two share nearly everything. What differs stands here, and nothing else in this package may use
+what only one of them has: ``aggregate``, ``list_indexes`` and ``start_transaction`` are awaited in
+the one and not in the other (docs/decisions/0026-mongodb.md).
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+from inspect import isawaitable
+from typing import Any, Final, cast
+
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.client_session import AsyncClientSession
+
+from adapters.mongo.values import Document
+
+PYMONGO: Final = "pymongo"
+MOTOR: Final = "motor"
+
+Client = AsyncMongoClient[Document]
+Session = AsyncClientSession
+
+_OPTIONS: Final[dict[str, Any]] = {
+    "uuidRepresentation": "standard",
+    "tz_aware": True,
+    "appname": "loyalnest",
+    "w": "majority",
+    "journal": True,
+    "readConcernLevel": "majority",
+    "serverSelectionTimeoutMS": 5_000,
+    "connectTimeoutMS": 5_000,
+    "socketTimeoutMS": 60_000,
+}
+
+
+def open_client(url: str, driver: str, *, pool: int, listeners: Any = ()) -> Client:
+    """``listeners`` are told of every command (``pymongo.monitoring``). Raises ImportError for a
+    driver that is not installed."""
+    options = _OPTIONS | {"maxPoolSize": pool, "event_listeners": list(listeners)}
+    if driver == MOTOR:
+        # By name: only who chooses it needs to have it.
+        motor = import_module("motor.motor_asyncio")
+        return cast(Client, motor.AsyncIOMotorClient(url, **options))
+    return AsyncMongoClient(url, **options)
+
+
+@asynccontextmanager
+async def session_of(client: Client) -> AsyncIterator[Session]:
+    """A session that reads what it wrote."""
+    session: Any = client.start_session(causal_consistency=True)
+    if isawaitable(session):  # Motor's
+        session = await session
+    async with session:
+        yield session
+
+
+async def close(client: Client) -> None:
+    closing: Any = client.close()
+    if isawaitable(closing):  # PyMongo's
+        await closing

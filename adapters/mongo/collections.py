@@ -1,0 +1,162 @@
+"""The collections of the points service, and those that every service on MongoDB would have."""
+
+from typing import Final
+
+from adapters.mongo.schema import (
+    BYTES,
+    DATE,
+    FLAG,
+    LIST,
+    OBJECT,
+    TEXT,
+    TICKS,
+    UUID_,
+    WHOLE,
+    Collection,
+    or_null,
+)
+from adapters.nats.relay import ANSWERS_KEPT, INBOX_KEPT
+from domain.points.ledger import EntryKind
+
+_SHOP: Final = "merchant_id"
+
+LOCKS: Final = Collection(
+    "locks",
+    (_SHOP, "kind", "name"),
+    {_SHOP: UUID_, "kind": TEXT, "name": TEXT, "holder": UUID_, "at": DATE},
+    kept_seconds={"at": 3600},  # of those who died; the next one to ask takes it over sooner
+)
+OUTBOX: Final = Collection(
+    "outbox",
+    (_SHOP, "_id"),
+    {_SHOP: UUID_, "at": DATE, "events": TEXT},
+    swept=("at",),
+)
+INBOX: Final = Collection(
+    "inbox",
+    ("event", "consumer"),
+    {"event": UUID_, "consumer": TEXT, "at": DATE},
+    no_shop="an event is known by its id before anybody asks whose it is",
+    kept_seconds={"at": int(INBOX_KEPT.total_seconds())},
+)
+ANSWERS: Final = Collection(
+    "answers",
+    (_SHOP, "operation", "key"),
+    {
+        _SHOP: UUID_,
+        "operation": TEXT,
+        "key": TEXT,
+        "input_hash": BYTES,
+        "answer": or_null(BYTES),
+        "at": DATE,
+    },
+    kept_seconds={"at": int(ANSWERS_KEPT.total_seconds())},
+)
+OF_THE_MESH: Final = (LOCKS, OUTBOX, INBOX, ANSWERS)
+
+PROGRAMS: Final = Collection(
+    "programs", (_SHOP,), {_SHOP: UUID_, "version": WHOLE, "settings": TEXT}
+)
+BUYERS: Final = Collection(
+    "buyers",
+    (_SHOP, "customer_id"),
+    {_SHOP: UUID_, "customer_id": UUID_, "tier": TEXT, "segment": TEXT, "version": WHOLE},
+)
+GOODS: Final = Collection(
+    "goods",
+    (_SHOP, "product_id"),
+    {_SHOP: UUID_, "product_id": TEXT, "tags": LIST, "updated_at": TICKS},
+)
+ORDERS: Final = Collection(
+    "orders",
+    (_SHOP, "order_id"),
+    {_SHOP: UUID_, "order_id": TEXT, "facts": or_null(OBJECT), "refunds": LIST},
+)
+ENTRIES: Final = Collection(
+    "points_transactions",
+    # What makes an entry the same entry: whatever is delivered twice, this holds.
+    (_SHOP, "source_ref", "source", "rule", "line"),
+    {
+        _SHOP: UUID_,
+        "customer_id": UUID_,
+        "kind": {"enum": [each.value for each in EntryKind]},
+        "points": WHOLE,
+        "pending": FLAG,
+        "reason": TEXT,
+        "source": TEXT,
+        "source_ref": TEXT,
+        "rule": TEXT,
+        "line": TEXT,
+        "order_id": TEXT,
+        "waived": WHOLE,
+        "reverses": or_null(TEXT),
+        "snapshot": or_null(OBJECT),
+        "at": TICKS,
+        "uses": LIST,
+        "expires_at": or_null(TICKS),
+        "idle_days": WHOLE,
+    },
+    optional={"undoes": UUID_},
+    unique_where_there=("undoes",),
+    indexes=((_SHOP, "customer_id", "_id"), (_SHOP, "order_id", "_id")),
+    append_only=True,
+)
+WALLETS: Final = Collection(
+    "wallets",
+    (_SHOP, "customer_id"),
+    {
+        _SHOP: UUID_,
+        "customer_id": UUID_,
+        "spendable": WHOLE,
+        "pending": WHOLE,
+        "spent": WHOLE,
+        "expired": WHOLE,
+        "version": WHOLE,
+        "merged_into": or_null(UUID_),
+        "merge_version": WHOLE,
+        "active_at": or_null(TICKS),
+    },
+    indexes=((_SHOP, "merged_into"),),
+)
+MATURING: Final = Collection(
+    "maturing",
+    (_SHOP, "order_id"),
+    {_SHOP: UUID_, "order_id": TEXT, "matures_at": TICKS},
+    swept=("matures_at",),
+)
+LOTS: Final = Collection(
+    "lots",
+    # Points that go over to another wallet stay the lot they were.
+    (_SHOP, "customer_id", "lot_id"),
+    {
+        _SHOP: UUID_,
+        "customer_id": UUID_,
+        "lot_id": UUID_,
+        "points": WHOLE,
+        "left": WHOLE,
+        "opened_at": TICKS,
+        "expires_at": or_null(TICKS),
+        "idle_days": WHOLE,
+        "order_id": TEXT,
+        "spent_by": TICKS,
+    },
+    indexes=((_SHOP, "customer_id", "spent_by", "opened_at", "lot_id"),),
+)
+AGEING: Final = Collection(
+    "ageing",
+    (_SHOP, "customer_id"),
+    {_SHOP: UUID_, "customer_id": UUID_, "look_at": TICKS, "looked_at": TICKS},
+    swept=("look_at",),
+)
+OF_POINTS: Final = (
+    *OF_THE_MESH,
+    PROGRAMS,
+    BUYERS,
+    GOODS,
+    ORDERS,
+    ENTRIES,
+    WALLETS,
+    LOTS,
+    AGEING,
+    MATURING,
+)

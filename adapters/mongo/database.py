@@ -1,0 +1,121 @@
+"""One service's MongoDB database: its client, its collections, and its errors in our words."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import (
+    CollectionInvalid,
+    ConnectionFailure,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+    WTimeoutError,
+)
+
+from adapters.mongo.client import PYMONGO, close, open_client, session_of
+from adapters.mongo.locks import Turns
+from adapters.mongo.schema import Collection
+from adapters.mongo.scope import Scope
+from adapters.mongo.transaction import Transaction
+from adapters.mongo.values import Document
+from domain.errors import Unavailable
+from ports.clock import Clock
+
+_AWAY: Final = (ConnectionFailure, ExecutionTimeout, WTimeoutError, OSError, TimeoutError)
+_LABELS: Final = (
+    "TransientTransactionError",
+    "UnknownTransactionCommitResult",
+    "RetryableWriteError",
+)
+_NAMESPACE_EXISTS: Final = 48
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether ``error`` says that the database could not do it now, rather than not at all."""
+    if isinstance(error, _AWAY):
+        return True
+    return isinstance(error, PyMongoError) and any(map(error.has_error_label, _LABELS))
+
+
+class MongoDatabase:
+    """``url`` names the replica set; the database is ``loyalnest_<service>``."""
+
+    def __init__(
+        self,
+        url: str,
+        service: str,
+        collections: Sequence[Collection],
+        *,
+        driver: str = PYMONGO,
+        pool: int = 10,
+        listeners: Any = (),  # as the driver takes them
+    ) -> None:
+        self.service = service
+        self.name = f"loyalnest_{service}"
+        self._collections = {each.name: each for each in collections}
+        self._turns = Turns()
+        self._client = open_client(url, driver, pool=pool, listeners=listeners)
+        self._database = self._client[self.name]
+
+    def collection(self, name: str) -> AsyncCollection[Document]:
+        """The driver's own, for what is done outside of transactions: the outbox's way out."""
+        return self._database[name]
+
+    @asynccontextmanager
+    async def transaction(self, scope: Scope, clock: Clock) -> AsyncIterator[Transaction]:
+        """Commit at the end, leave nothing on an error. Raises Unavailable when the server is away
+        or somebody else was at the same at the same moment: try again."""
+        async with self.words(), session_of(self._client) as session:
+            transaction = Transaction(
+                self._database, session, self._collections, scope, self._turns, clock
+            )
+            try:
+                yield transaction
+                await transaction.commit()
+            finally:
+                await transaction.end()
+
+    @asynccontextmanager
+    async def words(self) -> AsyncIterator[None]:
+        """Errors of the driver in our words."""
+        try:
+            yield
+        except (PyMongoError, OSError, TimeoutError) as error:
+            if is_away(error):
+                raise Unavailable("The storage is not available.") from error
+            raise
+
+    async def ready(self) -> None:
+        """Raises Unavailable when there is no primary."""
+        async with self.words():
+            await self._client.admin.command("ping")
+
+    async def make(self) -> None:
+        """MongoDB makes a database with its first collection; only whether it is there matters."""
+        await self.ready()
+
+    async def migrate(self) -> None:
+        """Bring collections, validators and indexes up to date. Safe when several processes do it
+        at once."""
+        async with self.words():
+            for each in self._collections.values():
+                await self._make(each)
+
+    async def _make(self, collection: Collection) -> None:
+        try:
+            await self._database.create_collection(collection.name)
+        except CollectionInvalid:
+            pass
+        except OperationFailure as error:
+            if error.code != _NAMESPACE_EXISTS:
+                raise
+        await self._database.command("collMod", collection.name, validator=collection.validator())
+        models = collection.index_models()
+        if models:
+            await self._database[collection.name].create_indexes(list(models))
+
+    async def close(self) -> None:
+        await asyncio.shield(close(self._client))
