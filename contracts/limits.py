@@ -38,6 +38,9 @@ SEARCHES: Final = Rate(300, 60)
 REPLAYS: Final = Rate(60, 60)
 """Of one shop: each does work again that has failed."""
 
+SIMULATIONS: Final = Rate(20, 60)
+"""Of one shop: each goes through all of its orders."""
+
 _MEMBERS_MAY: Final = next(role.grants for role in DEFAULT_ROLES if role.name == CUSTOMER)
 
 

@@ -45,6 +45,7 @@ MODULES: Final = (
     "roles",
     "sessions",
     "shop",
+    "simulations",
     "users",
 )
 

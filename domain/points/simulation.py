@@ -21,10 +21,20 @@ from domain.program import ProgramSettings, RefundPolicy
 
 
 class PastOrder(NamedTuple):
-    """All that is known of an order by now."""
+    """All that is known of an order by now; of a member who was merged, under whose name it
+    counts."""
 
     facts: OrderFacts
     refunds: tuple[RefundFacts, ...] = ()
+
+    @property
+    def sales(self) -> Decimal:
+        """What was paid for goods and not given back (shop currency)."""
+        facts, refunds = self
+        if facts.test or facts.cancelled:
+            return Decimal(0)
+        refunded = sum((each.merchandise for each in refunds), Decimal(0))
+        return max(facts.merchandise - refunded, Decimal(0))
 
 
 @dataclass(slots=True)

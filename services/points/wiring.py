@@ -4,20 +4,24 @@ from functools import partial
 
 from adapters.nats.consumer import Consumes
 from adapters.postgres.ledger import PostgresLedger
+from adapters.postgres.past_orders import PostgresPastOrders
 from adapters.runtime.service import Loop, Service, answers, commands
 from adapters.runtime.world import World
-from contracts import core, points, referrals, shop, users
+from contracts import core, points, referrals, shop, simulations, users
 from ports.ledger import Ledger
+from ports.past_orders import PastOrders
 from ports.unit import Units
 from services.points.account import Accounts, adjust
 from services.points.earning import apply_mesh_events, apply_shop_events, release_matured
 from services.points.explaining import Explainer
 from services.points.merging import apply_merges
+from services.points.simulating import ProgramSimulator
 
 
 def service(world: World) -> Service:
     units: Units[Ledger] = world.units("points", PostgresLedger)
     across: Units[Ledger] = world.units_across_shops("points", PostgresLedger)
+    past: Units[PastOrders] = world.units("points", PostgresPastOrders)
     accounts = Accounts(units)
     return Service(
         name="points",
@@ -27,6 +31,7 @@ def service(world: World) -> Service:
             answers(points.GET_HISTORY, accounts.history),
             commands(points.ADJUST, units, adjust),
             answers(points.EXPLAIN_PURCHASE, Explainer(units).explain),
+            answers(simulations.SIMULATE_PROGRAM, ProgramSimulator(past).simulate),
         ),
         consumes=(
             Consumes(

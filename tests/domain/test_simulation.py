@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.points.bonus import Bonus, Buyer, Goods, OrderLine, Overlap
-from domain.points.ledger import due_entries
+from domain.points.ledger import EntryDraft, due_entries
 from domain.points.simulation import PastOrder, Simulator
 from domain.program import EarnOn, ProgramSettings, PurchaseRule, RefundPolicy
 from tests.domain.shop import MEMBER, NOW, USD, order, refund
@@ -80,7 +80,7 @@ def test_without_bounds_on_claw_backs_the_end_is_that_of_the_ledger(
     for facts, refunds in orders:
         moments = {facts.created_at, facts.paid_at, facts.fulfilled_at, facts.cancelled_at}
         moments |= {each.created_at for each in refunds}
-        own = []
+        own: list[EntryDraft] = []
         for at in sorted(each for each in moments if each is not None):
             own += due_entries(
                 replace(

@@ -125,6 +125,8 @@ TOLD: Final[dict[str, object]] = {
     "PostgresStaff.link.key": colleague,
     "PostgresStaff.meet.subjects": lambda examples: {examples.of(SubjectKey): colleague(examples)},
     "RfmPart.segment": "x",
+    "Period.end": LATER,
+    "PostgresPastOrders.past_orders.after": "",
     "ScopeChange.changed_at": LATER,
     "Sighting.email_index": "x",
     "TierPart.tier": "x",
