@@ -14,7 +14,11 @@ header here and an address with a token in it ends up in logs."""
 
 
 class StreamOpen(msgspec.Struct, frozen=True):
-    """The first message: from now on everything is sent."""
+    """The first message: from now on everything is sent. ``resumed``: so is everything since the
+    event that was named with ``?after=``; what passed within two seconds before it may come again,
+    with the id that it had. Otherwise what is shown has to be loaded."""
+
+    resumed: bool = False
 
 
 class StreamGap(msgspec.Struct, frozen=True):

@@ -1,8 +1,11 @@
-"""``/api/points/stream``: a shop's events live over a WebSocket, per tenant, with back-pressure."""
+"""``/api/points/stream``: a shop's events live over a WebSocket, per tenant, with back-pressure.
+
+Whoever was cut off says which event came last (``?after=``) and gets what has passed since.
+"""
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -15,13 +18,14 @@ from litestar.handlers import WebsocketRouteHandler
 from adapters.tasks import end_all
 from adapters.telemetry.metrics import STREAM_LISTENERS
 from contracts.caller import Audience, Caller
-from contracts.streams import GAP, OPEN, POINTS, PROTOCOL
+from contracts.streams import GAP, OPEN, POINTS, PROTOCOL, StreamOpen
 from domain.errors import LoyaltyError, Unauthenticated
 from domain.rbac import allows
 from ports.tokens import Claims
 
 MOST_WAITING: Final = 500
-"""Events kept for a listener that is slower than its shop; older ones are dropped and counted."""
+"""Events kept for a listener that is slower than its shop; older ones are dropped and counted. As
+many are sent again to one that comes back."""
 
 ALLOWED_SECONDS: Final = 1.0
 """How often it is asked whether whoever listens still may. A role that was taken away, or a session
@@ -41,9 +45,21 @@ class _Refused(Exception):
         self.reason = reason
 
 
+class Passed(Protocol):
+    @property
+    def event_id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def payload(self) -> bytes: ...
+
+
 class Live(Protocol):
-    async def add(self, merchant_id: UUID, listener: Callable[[str, bytes], None]) -> None: ...
-    async def remove(self, merchant_id: UUID, listener: Callable[[str, bytes], None]) -> None: ...
+    async def add(self, merchant_id: UUID, listener: Callable[[Passed], None]) -> None: ...
+    async def remove(self, merchant_id: UUID, listener: Callable[[Passed], None]) -> None: ...
+    async def since(
+        self, merchant_id: UUID, event_id: UUID, most: int
+    ) -> Sequence[Passed] | None: ...
 
 
 CallerOfToken = Callable[[str], Awaitable[tuple[Caller, Claims]]]
@@ -53,9 +69,10 @@ class _Owner(msgspec.Struct):
     customer_id: str = ""
 
 
-class _Message(msgspec.Struct):
+class _Message(msgspec.Struct, omit_defaults=True):
     event: str
     data: msgspec.Raw
+    id: str = ""
 
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -67,18 +84,29 @@ class _Listener:
 
     def __init__(self, caller: Caller) -> None:
         self._only = str(caller.customer_id) if caller.audience is Audience.CUSTOMER else ""
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[Passed] = deque()
         self._missed = 0
         self._something = asyncio.Event()
 
-    def __call__(self, event: str, payload: bytes) -> None:
-        if self._only and _owner(payload).customer_id != self._only:
-            return  # a member sees their own account only
+    def __call__(self, passed: Passed) -> None:
+        if not self._is_for_them(passed):
+            return
         if len(self._waiting) >= MOST_WAITING:
             self._waiting.popleft()
             self._missed += 1
-        self._waiting.append(_encode(_Message(event, msgspec.Raw(payload))))
+        self._waiting.append(passed)
         self._something.set()
+
+    def catch_up(self, missed: Sequence[Passed]) -> None:
+        """Send what has passed before; what has come in meanwhile may be among it."""
+        again = {each.event_id for each in missed}
+        since = [each for each in self._waiting if each.event_id not in again]
+        self._waiting = deque([*filter(self._is_for_them, missed), *since])
+        self._something.set()
+
+    def _is_for_them(self, passed: Passed) -> bool:
+        """A member sees their own account only."""
+        return not self._only or _owner(passed.payload).customer_id == self._only
 
     async def next(self) -> bytes:
         """What is to be sent next; a gap is told before what comes after it."""
@@ -88,7 +116,8 @@ class _Listener:
         if self._missed:
             missed, self._missed = self._missed, 0
             return _encode(_Message(GAP, msgspec.Raw(_encode({"missed": missed}))))
-        return self._waiting.popleft()
+        passed = self._waiting.popleft()
+        return _encode(_Message(passed.name, msgspec.Raw(passed.payload), passed.event_id))
 
 
 def stream_route(caller_of: CallerOfToken, live: Live) -> WebsocketRouteHandler:
@@ -107,12 +136,28 @@ def stream_route(caller_of: CallerOfToken, live: Live) -> WebsocketRouteHandler:
         await live.add(merchant_id, listener)
         STREAM_LISTENERS.inc()
         try:
+            resumed = await _resume(live, merchant_id, listener, socket.query_params.get("after"))
+            opened = msgspec.Raw(_encode(StreamOpen(resumed=resumed)))
+            await socket.send_text(_encode(_Message(OPEN, opened)).decode())
             await _serve(socket, listener, expires_at, caller_of, token)
         finally:
             STREAM_LISTENERS.dec()
             await live.remove(merchant_id, listener)
 
     return WebsocketRouteHandler(path=POINTS.path)(handle)
+
+
+async def _resume(live: Live, merchant_id: UUID, listener: _Listener, after: str | None) -> bool:
+    """Whether everything that has passed since is on its way."""
+    try:
+        last = UUID(after or "")
+    except ValueError:
+        return False
+    missed = await live.since(merchant_id, last, MOST_WAITING)
+    if missed is None:
+        return False
+    listener.catch_up(missed)
+    return True
 
 
 async def _admitted(caller_of: CallerOfToken, token: str) -> tuple[Caller, UUID, datetime]:
@@ -145,7 +190,6 @@ async def _serve(
     token: str,
 ) -> None:
     """Until the other side leaves, its token is over, or it is refused."""
-    await socket.send_text(_encode(_Message(OPEN, msgspec.Raw(b"{}"))).decode())
     refused = asyncio.create_task(_until_refused(caller_of, token))
     tasks = {
         asyncio.create_task(_send(socket, listener)),

@@ -130,7 +130,7 @@ def service(world: World) -> Service:
                 webhooks.accept, frozenset(REGISTRY.webhooks), settings.webhook_max_bytes
             ),
             graphql_route(make_schema(REGISTRY), world.mesh, gate),
-            stream_route(access.of_token, LiveEvents(world.client)),
+            stream_route(access.of_token, LiveEvents(world.client, world.js)),
             *install_routes(world.mesh, gate, secure=settings.public_origin.startswith("https:")),
             proxy_route(AppProxy(secrets, world.clock).visitor, shops.active, world.mesh, gate),
             *mount(REGISTRY.operations.values(), world.mesh, gate),

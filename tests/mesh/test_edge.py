@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -244,6 +245,24 @@ async def test_the_stream_shows_an_order_live_and_only_to_its_shop(edge: Edge) -
         message = json.loads(await asyncio.wait_for(socket.recv(), 5))
         assert message["event"] == "points.earned"
         assert (message["data"]["source_ref"], message["data"]["points"]) == ("1009", 100)
+    # Whoever comes back gets what has passed meanwhile, and then what happens.
+    await edge.deliver("orders/create", shopify_order(1010, 79))
+    await eventually(lambda: spendable(edge, token, "79"), lambda points: points == 200)
+    again = f"{address}?after={message['id']}"
+    async with websockets.connect(again, subprotocols=["loyalnest", token]) as socket:  # type: ignore[list-item]
+        assert json.loads(await socket.recv())["data"] == {"resumed": True}
+        await edge.deliver("orders/create", shopify_order(1011, 79))
+        heard = []
+        while "1011" not in heard:
+            passed = json.loads(await asyncio.wait_for(socket.recv(), 5))
+            assert passed["id"] != message["id"]
+            if passed["event"] == "points.earned":
+                heard.append(passed["data"]["source_ref"])
+        assert heard == ["1010", "1011"]
+    for nothing in (uuid4(), "nonsense"):
+        lost = f"{address}?after={nothing}"
+        async with websockets.connect(lost, subprotocols=["loyalnest", token]) as socket:  # type: ignore[list-item]
+            assert json.loads(await socket.recv())["data"] == {"resumed": False}
     async with websockets.connect(address, subprotocols=["loyalnest", "nonsense"]) as socket:  # type: ignore[list-item]
         with pytest.raises(websockets.ConnectionClosed):
             await socket.recv()

@@ -184,7 +184,7 @@ async def test_the_stream_comes_back_and_nothing_is_missing(shop: Edge, look: Lo
             else:
                 socket.connect_to_server()
 
-        await page.route_web_socket("**/api/points/stream", pass_on)
+        await page.route_web_socket("**/api/points/stream*", pass_on)
         await page.reload()
         await expect(page.locator("#connection")).to_have_text("Live")
         customer = uuid4().int % 10**12
@@ -200,6 +200,10 @@ async def test_the_stream_comes_back_and_nothing_is_missing(shop: Edge, look: Lo
         await expect(page.locator("#connection")).to_have_text("Live")
         assert len(sockets) == 3
         await expect(row.locator(".points")).to_have_text("100", timeout=15_000)
+        # What happened while it was closed is told once, like the rest.
+        told = page.locator(f"#feed li:has([data-person='{member}'])")
+        missed = told.filter(has_text="60 points with an order")
+        await expect(missed).to_have_count(1)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -111,8 +111,7 @@ const stream = new Stream({
     sign.dataset.state = state;
     setText(sign, STATES[state]);
   },
-  onOpen(again) {
-    if (!again) return;
+  onLost() {
     lastEvent = Date.now();
     ask();
     members.reloadPoints();

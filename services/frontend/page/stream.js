@@ -6,19 +6,21 @@ const PATH = "/api/points/stream";
 const FIRST_PAUSE = 500; // ms; doubles with each attempt in a row
 const LONGEST_PAUSE = 15_000;
 const REFUSED = 4401; // the token is not, or no longer, valid
+const REMEMBERED = 1_000; // ids of events: around a reconnect some come twice
 
 /**
- * `onState("live" | "reconnecting")`, `onOpen(again)` with whether it was open before, and
- * `onEvent(name, data)`. Events missed while it was closed do not come: `onOpen(true)` is the
- * moment to load anew.
+ * `onState("live" | "reconnecting")`, `onEvent(name, data)`, each event once, also those that passed
+ * while it was closed; `onLost()` when those do not come, which is the moment to load anew.
  */
 export class Stream {
-  constructor({ onState, onOpen, onEvent }) {
+  constructor({ onState, onLost, onEvent }) {
     this.onState = onState;
-    this.onOpen = onOpen;
+    this.onLost = onLost;
     this.onEvent = onEvent;
     this.failures = 0;
     this.opened = false;
+    this.seen = new Set();
+    this.last = "";
     this.timer = 0;
     this.busy = false;
     addEventListener("online", () => this.start());
@@ -37,6 +39,7 @@ export class Stream {
       return;
     }
     const address = new URL(PATH, location.href);
+    if (this.last) address.searchParams.set("after", this.last);
     address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(address, ["loyalnest", token]);
     socket.onmessage = ({ data }) => this.receive(JSON.parse(data));
@@ -46,15 +49,24 @@ export class Stream {
     };
   }
 
-  receive({ event, data }) {
+  receive({ event, data, id }) {
     if (event !== "stream.open") {
-      this.onEvent(event, data);
+      if (this.isNew(id)) this.onEvent(event, data);
       return;
     }
     this.failures = 0;
     this.onState("live");
-    this.onOpen(this.opened);
+    if (this.opened && !data.resumed) this.onLost();
     this.opened = true;
+  }
+
+  isNew(id) {
+    if (!id) return true;
+    if (this.seen.has(id)) return false;
+    this.seen.add(id);
+    if (this.seen.size > REMEMBERED) this.seen.delete(this.seen.values().next().value);
+    this.last = id;
+    return true;
   }
 
   again() {
