@@ -34,6 +34,12 @@ class IssueRefused(Exception):
         self.reason = reason
 
 
+class NotReached(Unavailable):
+    """Shopify was not reached, or has not taken on the last thing that it was asked."""
+
+    title = "Shopify cannot be asked at the moment; please try again."
+
+
 class OutcomeUnknown(Unavailable):
     """A try before this one may have given store credit, and nobody can say yet. Nothing is given
     until that is clear, which takes ten minutes at most where nothing else is in the way; what is

@@ -76,10 +76,10 @@ class Rewards(Protocol):
     async def give_stock_back(self, key: RewardKey) -> None: ...
 
     async def tally(
-        self, member: WalletKey, since: Mapping[UUID, datetime]
+        self, member: WalletKey, windows: Mapping[UUID, datetime]
     ) -> Mapping[UUID, Tally]:
-        """How often a member has each of these rewards, at all and made after an instant; those
-        whose points came back do not count. Right while the member's wallet is held."""
+        """How often a member has each of these rewards, at all and since its window began;
+        those whose points came back do not count. Right while the member's wallet is held."""
         ...
 
     async def add_redemption(self, redemption: Redemption) -> None: ...
@@ -103,8 +103,8 @@ class Rewards(Protocol):
         """Store what redemptions have become that are held."""
         ...
 
-    async def take_due(self, now: datetime, until: datetime, limit: int) -> Sequence[RedemptionKey]:
-        """Redemptions with something to be done; nobody else is handed them ``until`` then."""
+    async def take_due(self, now: datetime, lease: datetime, limit: int) -> Sequence[RedemptionKey]:
+        """Redemptions with something to be done; nobody else is handed them before ``lease``."""
         ...
 
     async def count_in_doubt(self) -> int:

@@ -10,6 +10,8 @@ CONTACT: Final = "contact"
 """Purpose of a sealed ``contracts.contact.Contact``."""
 BIRTHDAY: Final = "birthday"
 """Purpose of a sealed birthday. Apart from the contact, which the shop's records replace whole."""
+REWARD_CODE: Final = "reward_code"
+"""Purpose of the sealed code that a member got for points."""
 PRIVACY_REQUEST: Final = "privacy_request"
 """Purpose of the sealed original of a compliance webhook."""
 

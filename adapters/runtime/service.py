@@ -60,10 +60,16 @@ def answers(
     return Endpoint(operation, call)
 
 
+async def _leave(_caller: Caller, answer: AnswerT) -> AnswerT:
+    """Nothing is left to be done."""
+    return answer
+
+
 def commands(
     operation: Operation[RequestT, AnswerT],
     units: Units[StoresT],
     handle: Callable[[Unit[StoresT], Caller, RequestT], Awaitable[AnswerT]],
+    finish: Callable[[Caller, AnswerT], Awaitable[AnswerT]] = _leave,
 ) -> Endpoint:
     """An operation done in one transaction. One that moves value needs an idempotency key: the
     same key with the same input gets the stored answer, with another input DUPLICATE_REQUEST."""
@@ -74,7 +80,7 @@ def commands(
     async def handled(unit: Unit[StoresT], caller: Caller, request: RequestT, _: None) -> AnswerT:
         return await handle(unit, caller, request)
 
-    return prepared_commands(operation, units, nothing, handled)
+    return prepared_commands(operation, units, nothing, handled, finish)
 
 
 def prepared_commands(
@@ -82,9 +88,13 @@ def prepared_commands(
     units: Units[StoresT],
     prepare: Callable[[Caller, RequestT], Awaitable[PreparedT]],
     handle: Callable[[Unit[StoresT], Caller, RequestT, PreparedT], Awaitable[AnswerT]],
+    finish: Callable[[Caller, AnswerT], Awaitable[AnswerT]] = _leave,
 ) -> Endpoint:
     """As ``commands``, for an operation that has to do something first that must not be done inside
-    a transaction, such as asking somebody else: ``prepare``. A repeat does it in vain."""
+    a transaction, such as asking somebody else: ``prepare``. A repeat does it in vain.
+
+    ``finish`` goes on after the commit, also after that of a repeat, and says what is answered;
+    stored is what ``handle`` has answered, which therefore need not hold what must not be kept."""
     keyed = operation.idempotency is Idempotency.KEY
     decode = msgspec.json.Decoder(operation.response).decode
 
@@ -93,7 +103,8 @@ def prepared_commands(
             prepared = await prepare(caller, request)
             async with units() as unit:
                 unit.actor = caller.name
-                return await handle(unit, caller, request, prepared)
+                answer = await handle(unit, caller, request, prepared)
+            return await finish(caller, answer)
         if not 0 < len(key) <= _MOST_KEY:
             problem = Problem("/Idempotency-Key", f"1 to {_MOST_KEY} characters are needed.")
             raise InvalidRequest("This operation needs an Idempotency-Key header.", [problem])
@@ -106,9 +117,10 @@ def prepared_commands(
             tenant = NO_SHOP if caller.merchant_id is None else caller.merchant_id
             stored = await unit.journal.claim_key(tenant, operation.name, own_key, _encode(request))
             if stored is not None:
-                return decode(stored)
-            answer = await handle(unit, caller, request, prepared)
-            await unit.journal.keep_answer(tenant, operation.name, own_key, _encode(answer))
-            return answer
+                answer = decode(stored)
+            else:
+                answer = await handle(unit, caller, request, prepared)
+                await unit.journal.keep_answer(tenant, operation.name, own_key, _encode(answer))
+        return await finish(caller, answer)
 
     return Endpoint(operation, call)

@@ -67,11 +67,15 @@ _NAMES: dict[str, type[Benefit]] = {
 }
 
 
+def name_of(benefit: Benefit) -> str:
+    """What a benefit is called wherever it is told: ``amount_off``, ``gift_card``, ..."""
+    return next(name for name, kind in _NAMES.items() if type(benefit) is kind)
+
+
 def to_stored(benefit: Benefit) -> dict[str, str]:
     """The benefit as it is stored: texts, so that amounts stay exact."""
-    name = next(name for name, kind in _NAMES.items() if type(benefit) is kind)
     values = {each.name: str(getattr(benefit, each.name)) for each in fields(benefit)}
-    return {"benefit": name, **values}
+    return {"benefit": name_of(benefit), **values}
 
 
 def from_stored(stored: Mapping[str, str]) -> Benefit:

@@ -5,16 +5,18 @@ does to points and stock, or None where there is nothing (more) to be done: a re
 that was quicker. Points leave the wallet once, when it is reserved, and come back at most once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
 from domain.errors import Kind, LoyaltyError
-from domain.points.benefits import CODED, Benefit, GiftCard
+from domain.points.benefits import CODED, Benefit, GiftCard, StoreCredit
 from domain.points.ledger import EntryDraft, EntryKind, Source
+from domain.points.orders import OrderFacts, RefundFacts
 from domain.points.rewards import Bought, Reward
 
 
@@ -25,7 +27,7 @@ class NotCancellable(LoyaltyError):
 
 
 class RedemptionState(StrEnum):
-    """``reserved``: the points are taken, Shopify was not asked. ``issuing``: it was asked, and
+    """``reserved``: the points are taken, Shopify has nothing yet. ``issuing``: it was asked, and
     what came of it is not known. ``in_doubt``: that was never found out, staff has to.
     ``completed``: the member has it. ``withdrawing``: it is being made worthless, to be cancelled
     or because it ran out. ``released``: Shopify refused. ``used``: an order carries the code.
@@ -45,8 +47,10 @@ class RedemptionState(StrEnum):
 
 _S = RedemptionState
 TRANSITIONS: Final[Mapping[RedemptionState, frozenset[RedemptionState]]] = {
-    _S.RESERVED: frozenset((_S.ISSUING, _S.RELEASED, _S.CANCELLED, _S.USED)),
-    _S.ISSUING: frozenset((_S.ISSUING, _S.COMPLETED, _S.RELEASED, _S.IN_DOUBT, _S.USED)),
+    _S.RESERVED: frozenset((_S.ISSUING, _S.CANCELLED, _S.USED)),
+    _S.ISSUING: frozenset(
+        (_S.RESERVED, _S.ISSUING, _S.COMPLETED, _S.RELEASED, _S.IN_DOUBT, _S.USED)
+    ),
     _S.IN_DOUBT: frozenset((_S.ISSUING, _S.COMPLETED, _S.RELEASED, _S.CANCELLED, _S.USED)),
     _S.COMPLETED: frozenset((_S.WITHDRAWING, _S.EXPIRED, _S.USED)),
     _S.WITHDRAWING: frozenset((_S.COMPLETED, _S.CANCELLED, _S.EXPIRED, _S.USED)),
@@ -65,6 +69,7 @@ FIRST_WAIT: Final = timedelta(seconds=5)
 LONGEST_WAIT: Final = timedelta(minutes=15)
 GIVE_UP: Final = timedelta(hours=24)
 """How long Shopify is asked to issue something."""
+UNREACHED: Final = "Shopify could not be asked."
 MOST_TRIES: Final = 100
 """To withdraw what is over anyway; about a day of them."""
 
@@ -73,7 +78,8 @@ MOST_TRIES: Final = 100
 class Redemption:
     """A member's purchase of a reward, by the terms of that moment.
 
-    ``points`` were paid and are ``taken`` until they come back; ``took_stock`` likewise.
+    ``points`` were paid by the entry ``paid_by`` and are ``taken`` until they come back;
+    ``took_stock`` likewise.
     ``ends_at`` is when the code runs out. ``due_at`` is when something is to be done next, and
     ``tries`` counts how often that was tried. ``external_id`` is Shopify's, "" while not known;
     ``order_id`` the order that carries the code. ``reason`` says in words why it was released. A
@@ -90,6 +96,7 @@ class Redemption:
     title: str
     benefit: Benefit
     points: int
+    paid_by: UUID
     state: RedemptionState
     created_at: datetime
     ends_at: datetime | None
@@ -162,6 +169,7 @@ def reserve(reward: Reward, paid: Bought, new: NewRedemption, now: datetime) -> 
         title=terms.name,
         benefit=paid.benefit,
         points=paid.points,
+        paid_by=new.redemption_id,
         state=RedemptionState.RESERVED,
         created_at=now,
         ends_at=None if days is None else now + timedelta(days=days),
@@ -227,19 +235,23 @@ def try_later(redemption: Redemption, now: datetime) -> Moved | None:
         return Moved(replace(redemption, due_at=None))
     if state is not RedemptionState.ISSUING:  # those were counted when they began
         redemption = replace(redemption, tries=redemption.tries + 1)
-    wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(redemption.tries, 20))
-    return Moved(replace(redemption, due_at=now + wait))
+    return Moved(replace(redemption, due_at=now + _wait(redemption)))
 
 
-def not_offered(redemption: Redemption, now: datetime) -> Moved | None:
-    """There was nobody to ask Shopify. As it was not asked, the points can go back in the end."""
-    if redemption.state is not RedemptionState.RESERVED:
-        return None
-    if now < redemption.created_at + GIVE_UP:
-        return Moved(replace(redemption, due_at=now + LONGEST_WAIT))
-    return _over(
-        replace(redemption, reason="Shopify could not be asked."), RedemptionState.RELEASED
-    )
+def _wait(redemption: Redemption) -> timedelta:
+    return min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(redemption.tries, 20))
+
+
+def not_reached(redemption: Redemption, now: datetime, *, first: bool) -> Moved | None:
+    """Shopify could not be asked. If none of the tries before had an unknown end (``first``),
+    nothing was issued, and the points can go back when it has lasted too long. Store credit takes
+    several questions, so there the last of them says nothing of those before."""
+    known = first and not isinstance(redemption.benefit, StoreCredit)
+    if redemption.state is not RedemptionState.ISSUING or not known:
+        return try_later(redemption, now)
+    if now >= redemption.created_at + GIVE_UP:
+        return _over(replace(redemption, reason=UNREACHED), RedemptionState.RELEASED)
+    return Moved(replace(_go(redemption, RedemptionState.RESERVED), due_at=now + _wait(redemption)))
 
 
 def ask_again(redemption: Redemption, now: datetime) -> Moved | None:
@@ -302,9 +314,9 @@ def withdrawn(redemption: Redemption, *, worthless: bool) -> Moved | None:
     return Moved(replace(back, due_at=redemption.ends_at, tries=0))
 
 
-def use(redemption: Redemption, order_id: str) -> Moved | None:
+def use(redemption: Redemption, order_id: str, entry_id: UUID) -> Moved | None:
     """An order carries the code, whatever was thought of it before. Points that came back are taken
-    again, if that has to be beyond what the wallet holds."""
+    again, by the entry ``entry_id``, if that has to be beyond what the wallet holds."""
     if redemption.state in (RedemptionState.USED, RedemptionState.RETURNED):
         return None
     used = replace(
@@ -320,7 +332,7 @@ def use(redemption: Redemption, order_id: str) -> Moved | None:
         source_ref=str(redemption.redemption_id),
         rule="used",
     )
-    return Moved(used, (entry,))
+    return Moved(replace(used, paid_by=entry_id), (entry,))
 
 
 def give_back(redemption: Redemption, order_id: str, now: datetime) -> Moved | None:
@@ -343,6 +355,7 @@ def _over(redemption: Redemption, state: RedemptionState) -> Moved:
         source_ref=str(redemption.redemption_id),
         rule=state,
         reverses=EntryKind.REDEEM,
+        undoes=redemption.paid_by,
     )
     over = replace(_go(redemption, state), due_at=None, taken=False, took_stock=False)
     return Moved(over, (entry,), stock_back=redemption.took_stock)
@@ -352,3 +365,17 @@ def _go(redemption: Redemption, state: RedemptionState) -> Redemption:
     if state not in TRANSITIONS[redemption.state]:
         raise IllegalMove
     return replace(redemption, state=state)
+
+
+def went_back(facts: OrderFacts, refunds: Iterable[RefundFacts]) -> bool:
+    """Whether an order was cancelled, or all that was paid for its merchandise was given back,
+    shipping kept or not. Where nothing was paid for it, only a cancellation tells."""
+    if facts.cancelled:
+        return True
+    known: dict[str, Decimal] = {}
+    for refund in refunds:
+        if refund.order_id == facts.order_id:
+            # Should one refund be told twice with two amounts, the larger counts, in any order.
+            before = known.get(refund.refund_id, refund.merchandise)
+            known[refund.refund_id] = max(before, refund.merchandise)
+    return 0 < facts.merchandise <= sum(known.values(), Decimal(0))

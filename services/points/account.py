@@ -29,12 +29,12 @@ class Accounts:
         self._units = units
 
     async def balance(self, caller: Caller, request: MemberRef) -> Balance:
-        key = _wallet_of(caller, request)
+        key = wallet_of(caller, request)
         async with self._units() as unit:
             wallet = await unit.stores.wallet(key)
         if wallet is None:
             raise NotFound("This shop has no such member with points.")
-        return _balance(key.customer_id, wallet)
+        return balance_of(key.customer_id, wallet)
 
     async def balances(self, caller: Caller, request: BalancesOf) -> Balances:
         if len(request.customer_ids) > _MOST:
@@ -46,10 +46,10 @@ class Accounts:
             asked = tuple(each for each in asked if each == caller.customer_id)
         async with self._units() as unit:
             found = await unit.stores.wallets(caller.tenant, asked)
-        return Balances(balances=tuple(_balance(*each) for each in found.items()))
+        return Balances(balances=tuple(balance_of(*each) for each in found.items()))
 
     async def history(self, caller: Caller, request: HistoryOf) -> History:
-        key = _wallet_of(caller, request)
+        key = wallet_of(caller, request)
         before = _cursor(request)
         async with self._units() as unit:
             found = await unit.stores.history(key, before, request.limit + 1)
@@ -82,10 +82,10 @@ async def adjust(unit: Unit[Ledger], caller: Caller, request: Adjust) -> Adjuste
     entry_id = unit.new_id()
     draft = adjustment(wallet, request.points, reason, str(entry_id))
     (posted,) = await post(unit, [NewEntry(entry_id, key, draft, unit.now())])
-    return Adjusted(entry_id=entry_id, balance=_balance(key.customer_id, posted.wallet))
+    return Adjusted(entry_id=entry_id, balance=balance_of(key.customer_id, posted.wallet))
 
 
-def _wallet_of(caller: Caller, request: MemberRef) -> WalletKey:
+def wallet_of(caller: Caller, request: MemberRef) -> WalletKey:
     """Whose wallet is meant. A customer's token means its own, whatever the request says."""
     tenant = caller.tenant
     if caller.audience is Audience.CUSTOMER:
@@ -116,7 +116,7 @@ def _cursor(request: HistoryOf) -> UUID | None:
     return before
 
 
-def _balance(customer_id: UUID, wallet: Wallet) -> Balance:
+def balance_of(customer_id: UUID, wallet: Wallet) -> Balance:
     return Balance(
         customer_id=customer_id,
         spendable=wallet.spendable,

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 
 from domain.errors import Unavailable
+from ports.issuing import NotReached
 
 
-class NotAsked(Unavailable):
+class NotAsked(NotReached):
     """Shopify was not reached, or has not taken it on: nothing was done there."""
-
-    title = "Shopify cannot be asked at the moment; please try again."
 
 
 class AnswerLost(Unavailable):
