@@ -3,6 +3,7 @@
 Of ShopifyAPI comes what is pure computation there: the address of the consent page and the check
 of an ``hmac``. Its exchange of a code is not used, as it drops the refresh token. Token exchange
 and refresh come from shopifyapp. Neither's answers are believed further than they are checked here.
+The Admin API is asked without either (``adapters.shopify.admin``).
 """
 
 import asyncio
@@ -18,8 +19,9 @@ from shopify.session import Session
 from shopify_app import ShopifyApp
 from shopify_app.types import IdTokenDetails, TokenExchangeResult
 
+from adapters.shopify.admin.exchange import Answered, Exchange, Refused
+from adapters.shopify.admin.shop import SHOP_DETAILS
 from adapters.shopify.reach import Reach
-from adapters.shopify.shop_details import shop_details
 from adapters.shopify.version import API_VERSION
 from adapters.telemetry.tracing import client_span
 from contracts.installs import ShopifyUnavailable
@@ -32,6 +34,9 @@ AnswerT = TypeVar("AnswerT")
 
 _WITHIN: Final = 12.0
 """Seconds for one question to Shopify, the libraries' own repeats included."""
+_ONE_TRY: Final = 5.0
+_PAUSES: Final = (0.3, 1.0, 0.0)
+"""Seconds between the tries to ask what a shop reckons in."""
 _TOKENS: Final = "/admin/oauth/access_token"
 _MOST_SECONDS: Final = 400 * 24 * 3600
 _REFUSALS: Final = frozenset(("invalid_grant", "invalid_subject_token", "refresh_token_expired"))
@@ -68,11 +73,10 @@ class ShopifyOAuth:
             for each in (secret, previous_secret)
             if each
         ]
-        self._client: httpx.AsyncClient | None = None
+        self._exchange = Exchange(reach)
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
+        await self._exchange.close()
 
     def authorize_url(
         self, shop_domain: str, scopes: Sequence[str], redirect_uri: str, state: str
@@ -130,14 +134,21 @@ class ShopifyOAuth:
         )
 
     async def details(self, shop_domain: str, access_token: str) -> ShopDetails:
-        asking = shop_details(self._app, self._http(), shop_domain, access_token)
-        return await self._bounded(self._understood(asking))
+        return await self._bounded(self._details(shop_domain, access_token))
+
+    async def _details(self, shop_domain: str, access_token: str) -> ShopDetails:
+        for pause in _PAUSES:
+            said = await self._exchange.ask(shop_domain, access_token, SHOP_DETAILS, {}, _ONE_TRY)
+            if isinstance(said, Answered):
+                shop = said.data.shop
+                return ShopDetails(shop.currency_code, shop.iana_timezone)
+            if isinstance(said, Refused):
+                break
+            await asyncio.sleep(pause)
+        raise _trouble(f"does not say what a shop reckons in ({type(said).__name__.lower()})")
 
     def _http(self) -> httpx.AsyncClient:
-        """One client for all shops, made in the loop that uses it."""
-        if self._client is None:
-            self._client = self._reach.client()
-        return self._client
+        return self._exchange.http
 
     async def _bounded(self, asking: Awaitable[AnswerT]) -> AnswerT:
         with client_span("Shopify", {}):
@@ -189,8 +200,6 @@ class ShopifyOAuth:
         """The libraries do not check what they read; the texts of their errors may quote it."""
         try:
             return await asking
-        except LookupError as error:
-            raise _trouble(f"says too little of a shop ({error})") from error
         except (ValueError, TypeError, AttributeError, OverflowError, httpx.HTTPError) as error:
             raise _trouble("answers something else") from error
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -60,17 +60,20 @@ class Money(Answer, frozen=True):
     currency_code: str
 
 
-class Credit(Answer, frozen=True):
-    id: str
-    amount: Money
+class Transaction(Answer, frozen=True):
+    """Without ``id`` and ``amount`` it is something else than a credit."""
+
+    id: str = ""
+    amount: Money | None = None
 
 
-class Credits(Answer, frozen=True):
-    nodes: list[Credit]
+class Transactions(Answer, frozen=True):
+    nodes: list[Transaction]
 
 
 class Account(Answer, frozen=True):
-    transactions: Credits
+    balance: Money
+    transactions: Transactions
 
 
 class Accounts(Answer, frozen=True):
@@ -92,12 +95,13 @@ class BookFound(Answer, frozen=True):
 
 
 STORE_CREDIT_BOOK: Final = Question(
-    f"""query StoreCreditBook($customer: ID!, $currency: String!) {{
+    f"""query StoreCreditBook($customer: ID!) {{
   customer(id: $customer) {{
     metafield(key: "{_KEY}") {{ value compareDigest }}
-    storeCreditAccounts(first: 1, query: $currency) {{
+    storeCreditAccounts(first: 5) {{
       nodes {{
-        transactions(first: {_NEWEST}, sortKey: CREATED_AT, reverse: true, query: "type:credit") {{
+        balance {{ amount currencyCode }}
+        transactions(first: {_NEWEST}, sortKey: CREATED_AT, reverse: true) {{
           nodes {{
             ... on StoreCreditAccountCreditTransaction {{ id amount {{ amount currencyCode }} }}
           }}
@@ -107,8 +111,9 @@ STORE_CREDIT_BOOK: Final = Question(
   }}
 }}""",
     BookFound,
-    60,
+    300,
 )
+"""Without a search: an index of Shopify's may be behind."""
 
 
 class BookKept(Answer, frozen=True):
@@ -166,10 +171,23 @@ class _Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 _Book = dict[str, _Entry]
 
 
-class _Found(msgspec.Struct, frozen=True):
+class _Credit(NamedTuple):
+    id: str
+    amount: Decimal
+
+    @property
+    def number(self) -> int:
+        return int(number_of(self.id))
+
+
+class _Found(NamedTuple):
+    """``credits`` are in the currency that is asked for, the newest first; ``is_all``: there are no
+    older ones."""
+
     book: _Book
     digest: str | None
-    credits: list[Credit]  # the newest first
+    credits: list[_Credit]
+    is_all: bool
 
 
 class StoreCredits:
@@ -217,11 +235,10 @@ class StoreCredits:
         """Whether what another try has entered was certainly not given. Raises OutcomeUnknown when
         nobody can say."""
         news = _newer(found, entry)
-        if len(news) == _NEWEST:
-            raise OutcomeUnknown(_NOT_CLEAR)  # it may be further back
         if any(_is_like(each, entry) for each in _free(found, news)):
             return False
-        if self._clock.now() - entry.at < SETTLED:
+        is_seen = found.is_all or len(news) < len(found.credits)
+        if self._clock.now() - entry.at < SETTLED or not is_seen:
             raise OutcomeUnknown(_NOT_CLEAR)
         return True
 
@@ -253,15 +270,7 @@ class _Account:
 
     async def look(self) -> _Found:
         """Raises Declined for a customer who is not there."""
-        owner = (
-            await self._ask(
-                STORE_CREDIT_BOOK,
-                {
-                    "customer": self._customer,
-                    "currency": f"currency_code:{self._credit.currency}",
-                },
-            )
-        ).customer
+        owner = (await self._ask(STORE_CREDIT_BOOK, {"customer": self._customer})).customer
         if owner is None:
             raise Declined(["OWNER_NOT_FOUND"], ["id"])
         kept = owner.metafield
@@ -269,13 +278,15 @@ class _Account:
             book = {} if kept is None else msgspec.json.decode(kept.value, type=_Book)
         except msgspec.MsgspecError:
             raise OutcomeUnknown(_NOT_CLEAR) from None
-        given = [
+        made = [
             each
             for account in owner.store_credit_accounts.nodes
+            if account.balance.currency_code == self._credit.currency
             for each in account.transactions.nodes
-            if each.amount.currency_code == self._credit.currency
         ]
-        return _Found(book, None if kept is None else kept.compare_digest, given)
+        given = [_Credit(each.id, Decimal(each.amount.amount)) for each in made if each.amount]
+        digest = None if kept is None else kept.compare_digest
+        return _Found(book, digest, given, len(made) < _NEWEST)
 
     async def keep(self, found: _Found, own: str, entry: _Entry | None) -> bool:
         """Write the book as it was found, but for one entry; False if it has changed meanwhile."""
@@ -333,23 +344,20 @@ class _Account:
             raise NotAsked from None
 
 
-def _newer(found: _Found, entry: _Entry) -> list[Credit]:
+def _newer(found: _Found, entry: _Entry) -> list[_Credit]:
     """The credits that came after the entry was made."""
     before = int(number_of(entry.newest)) if entry.newest else 0
-    return [each for each in found.credits if int(number_of(each.id)) > before]
+    return [each for each in found.credits if each.number > before]
 
 
-def _free(found: _Found, some: list[Credit]) -> list[Credit]:
+def _free(found: _Found, some: list[_Credit]) -> list[_Credit]:
     """Those that no entry has for its own."""
     taken = {each.transaction for each in found.book.values()}
     return [each for each in some if each.id not in taken]
 
 
-def _is_like(credit: Credit, entry: _Entry) -> bool:
-    return (
-        Decimal(credit.amount.amount) == Decimal(entry.amount)
-        and credit.amount.currency_code == entry.currency
-    )
+def _is_like(credit: _Credit, entry: _Entry) -> bool:
+    return credit.amount == Decimal(entry.amount)
 
 
 def _that_came(found: _Found, own: str, entry: _Entry) -> str:

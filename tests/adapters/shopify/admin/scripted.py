@@ -138,6 +138,7 @@ class Auth:
 
     def __init__(self) -> None:
         self.version = 1
+        self.token = ""  # instead of one for each version
         self.lives = timedelta(hours=1)
         self.error: Exception | None = None
         self.calls: list[GetShopifyAccess] = []
@@ -161,7 +162,7 @@ class Auth:
         self.version = max(self.version, request.refused_version + 1)
         answer = ShopifyAccess(
             shop_domain=SHOP,
-            access_token=f"shpat_{self.version}",
+            access_token=self.token or f"shpat_{self.version}",
             expires_at=datetime.now(UTC) + self.lives,
             scopes=(),
             version=self.version,

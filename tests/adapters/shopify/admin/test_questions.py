@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -99,7 +100,7 @@ def test_an_answer_that_the_schema_promises_can_be_read(
         result = execute_sync(
             admin_schema(),
             parse(question.text),
-            field_resolver=lambda source, info, **_: _something(info, nulls=nulls),
+            field_resolver=partial(_something, nulls=nulls),
             type_resolver=_first_fragment,
             variable_values=_variables(question.text),
         )
@@ -126,7 +127,7 @@ SOME: dict[str, Any] = {
 }
 
 
-def _something(info: GraphQLResolveInfo, *, nulls: bool) -> Any:
+def _something(_: Any, info: GraphQLResolveInfo, *, nulls: bool, **__: Any) -> Any:
     kind = info.return_type
     # A mutation without a payload has failed: that is no answer.
     is_payload = info.parent_type.name == "Mutation"
