@@ -172,9 +172,23 @@ class BonusExplained(Response, frozen=True, kw_only=True):
     why_not: str = ""
 
 
+class LimitExplained(Response, frozen=True, kw_only=True):
+    """A limit of the purchase rule: at most so many ``times`` and ``points`` (0: no such bound) in
+    ``every`` day, week, month, ``days`` days or lifetime. ``left`` points of it, until
+    ``ends_at``; None for ever."""
+
+    every: str
+    days: int
+    times: int
+    points: int
+    left: int
+    ends_at: Instant | None = None
+
+
 class PurchaseExplained(Response, frozen=True, kw_only=True):
     """``points`` are what the order would earn, waiting ``pending_days`` days; ``why_not`` says why
-    none. ``spend`` is what counts, ``rate`` points per unit of it or ``fixed_points`` instead."""
+    none. ``spend`` is what counts, ``rate`` points per unit of it or ``fixed_points`` instead.
+    ``limit`` is what keeps it from earning more."""
 
     points: int
     why_not: str = ""
@@ -191,6 +205,7 @@ class PurchaseExplained(Response, frozen=True, kw_only=True):
     segment: str = ""
     lines: tuple[LineExplained, ...]
     bonuses: tuple[BonusExplained, ...]
+    limit: LimitExplained | None = None
 
 
 EXPLAIN_PURCHASE: Final = Operation(

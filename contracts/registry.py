@@ -25,6 +25,7 @@ from domain.errors import LoyaltyError
 from domain.rbac import ADMIN, is_permission
 
 MODULES: Final = (
+    "activities",
     "admin_core",
     "admin_features",
     "admins",

@@ -108,6 +108,7 @@ DEFAULT_ROLES = (
             "customers:write",
             "notifications:read",
             "points:adjust",
+            "points:earn",
             "referrals:write",
         },
     ),
@@ -118,6 +119,7 @@ DEFAULT_ROLES = (
         frozenset(
             (
                 "gamification:read",
+                "points:earn",
                 "points:read",
                 "privacy:request",
                 "referrals:claim",

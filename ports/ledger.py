@@ -11,6 +11,7 @@ from domain.points.ledger import EntryDraft
 from domain.points.lot import FOREVER, Life, Share
 from domain.points.orders import OrderFacts, RefundFacts
 from domain.points.wallet import Wallet
+from ports.activities import EarningCounts
 from ports.earning import EarningFacts
 from ports.programs import Programs
 
@@ -105,7 +106,7 @@ class Ageing(NamedTuple):
     since: datetime
 
 
-class Ledger(Programs, EarningFacts, Protocol):
+class Ledger(Programs, EarningFacts, EarningCounts, Protocol):
     """Works inside one transaction. Two transactions that touch the same order or the same wallet
     come one after the other.
 

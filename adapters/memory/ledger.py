@@ -1,20 +1,23 @@
 """``ports.ledger.Ledger`` in memory."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
+from adapters.memory.activities import MemoryCounts
 from domain.errors import NotFound
 from domain.merging import StandIn, ToldMerge, learn_merges
 from domain.points.bonus import Buyer
+from domain.points.earning_limits import Counted
 from domain.points.ledger import EntryDraft, Source
 from domain.points.lot import FOREVER, Share, spending_order
 from domain.points.lots import Lots, is_activity, undoing
 from domain.points.orders import OrderFacts, RefundFacts
 from domain.points.wallet import EMPTY, Wallet, apply
 from domain.program import ProgramSettings
+from ports.activities import ActivityTold, CountKey, Days, Earned
 from ports.earning import BuyerFacts, BuyerKey, GoodsFacts, GoodsKey
 from ports.ledger import (
     Ageing,
@@ -46,6 +49,7 @@ class MemoryLedger:
         self._stand_ins: dict[UUID, dict[UUID, StandIn]] = defaultdict(dict)
         self._buyers: dict[BuyerKey, BuyerFacts] = {}
         self._goods: dict[GoodsKey, GoodsFacts] = {}
+        self._counts = MemoryCounts()
 
     async def lock_orders(self, keys: Iterable[OrderKey]) -> Mapping[OrderKey, OrderState]:
         return {key: self._state(key) for key in sorted(keys)}
@@ -261,3 +265,36 @@ class MemoryLedger:
 
     async def goods(self, keys: Iterable[GoodsKey]) -> Mapping[GoodsKey, GoodsFacts]:
         return {key: self._goods[key] for key in keys if key in self._goods}
+
+    async def members(self, keys: Iterable[BuyerKey]) -> Set[BuyerKey]:
+        return {
+            key
+            for key in keys
+            if key in self._buyers
+            or WalletKey(*key) in self._wallets
+            or self._last(WalletKey(*key)) != WalletKey(*key)
+        }
+
+    async def activity(self, member: BuyerKey, rule: str, reference: str) -> ActivityTold | None:
+        wanted = (Source.ACTIVITY, reference, rule, "")
+        for entry in self._entries:
+            if entry.wallet.merchant_id == member.merchant_id and entry.draft.key == wanted:
+                is_theirs = self._last(entry.wallet) == self._last(WalletKey(*member))
+                return ActivityTold(entry.entry_id, entry.draft.points, entry.at, is_theirs)
+        return None
+
+    async def earned(self, asked: Mapping[CountKey, Days]) -> Mapping[CountKey, Earned]:
+        found = {}
+        for key, days in asked.items():
+            last = self._last(WalletKey(key.merchant_id, key.customer_id))
+            known = self._stand_ins[key.merchant_id]
+            same = [
+                last.customer_id,
+                *(each for each in known if known[each].kept_id == last.customer_id),
+            ]
+            keys = [key._replace(customer_id=each) for each in same]
+            found[key] = Earned(keys[0], self._counts.of(keys, days))
+        return found
+
+    async def count(self, counted: Mapping[tuple[CountKey, date], Counted]) -> None:
+        self._counts.add(counted)

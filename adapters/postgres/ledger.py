@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from adapters.postgres.activities import PostgresEarningCounts
 from adapters.postgres.earning import PostgresEarningFacts
 from adapters.postgres.entries import PostgresEntries
 from adapters.postgres.order_facts import PostgresOrderFacts
@@ -49,7 +50,12 @@ _WAIT: Final = text(
 
 
 class PostgresLedger(
-    PostgresPrograms, PostgresEarningFacts, PostgresOrderFacts, PostgresEntries, PostgresWallets
+    PostgresPrograms,
+    PostgresEarningFacts,
+    PostgresEarningCounts,
+    PostgresOrderFacts,
+    PostgresEntries,
+    PostgresWallets,
 ):
     async def post(self, entries: Sequence[NewEntry]) -> Sequence[PostedEntry]:
         if not entries:

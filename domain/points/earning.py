@@ -36,7 +36,8 @@ class RuleSnapshot:
     ``rate`` is points per unit of shop currency, ``fixed`` points per order instead of it where it
     is not 0; ``bonuses`` are those that held for this member and moment, each for its goods.
     ``base`` is the spend that earned and ``merchandise`` the part of it whose return counts as a
-    full refund, both in shop currency; ``points`` what came out.
+    full refund, both in shop currency; ``points`` what came out, of ``cap`` at most, which is what
+    the limits left when the order earned.
     """
 
     rule: str
@@ -53,6 +54,7 @@ class RuleSnapshot:
     excluded: Goods = NO_GOODS
     bonuses: tuple[Bonus, ...] = ()
     overlap: Overlap = Overlap.BEST
+    cap: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain strings, whole numbers, lists and objects, ready for any store; amounts stay
@@ -79,6 +81,8 @@ class RuleSnapshot:
                 for each in self.bonuses
             ]
             told["overlap"] = self.overlap.value
+        if self.cap is not None:
+            told["cap"] = self.cap
         return told
 
     @staticmethod
@@ -103,6 +107,7 @@ class RuleSnapshot:
             excluded=_goods_from_dict(stored.get("excluded", {})),
             bonuses=bonuses,
             overlap=Overlap(stored.get("overlap", Overlap.BEST)),
+            cap=stored.get("cap"),
         )
 
 
@@ -130,16 +135,21 @@ class Judged(NamedTuple):
 
 
 def purchase_points(
-    settings: ProgramSettings, facts: OrderFacts, buyer: Buyer = NOBODY_SPECIAL
+    settings: ProgramSettings,
+    facts: OrderFacts,
+    buyer: Buyer = NOBODY_SPECIAL,
+    room: int | None = None,
 ) -> Earned:
     """What the order earns under the settings' purchase rule: the spend on each line times rate
     times the bonuses that hold for it, rounded once, at the end. 0 for a test order, a disabled
     rule or spend below the rule's minimum. Excluded goods neither earn nor count as spend.
+    ``room`` is what the rule's limits leave the member; None where nothing bounds it.
 
     Raises CurrencyMismatch when the amounts are not in the program's currency: a presentment
     currency must never earn.
     """
-    return price(settings, terms_of(settings), facts, buyer)
+    terms = terms_of(settings)
+    return price(settings, terms if room is None else replace(terms, cap=room), facts, buyer)
 
 
 def terms_of(settings: ProgramSettings) -> RuleSnapshot:
@@ -250,6 +260,8 @@ def _priced(terms: RuleSnapshot, bonuses: tuple[Bonus, ...], facts: OrderFacts) 
             points = whole(weighed, terms.rounding)
         else:
             points = whole(weighed * terms.rate, terms.rounding)
+    if terms.cap is not None and points > terms.cap:
+        points = terms.cap
     # As ``replace``, which takes half as long again; every order comes here.
     return RuleSnapshot(
         terms.rule,
@@ -266,6 +278,7 @@ def _priced(terms: RuleSnapshot, bonuses: tuple[Bonus, ...], facts: OrderFacts) 
         terms.excluded,
         bonuses,
         terms.overlap,
+        terms.cap,
     )
 
 

@@ -1,11 +1,18 @@
 """Why an order earns what it earns: each rule with what it did, or what kept it from doing so."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
 from domain.points.bonus import ONE, Buyer, factor_of, is_among
-from domain.points.earning import Judged, RuleSnapshot, counted_lines, judged, purchase_points
+from domain.points.earning import (
+    Judged,
+    RuleSnapshot,
+    counted_lines,
+    judged,
+    purchase_points,
+    reprice,
+)
 from domain.points.ledger import earning_moment
 from domain.points.orders import OrderFacts
 from domain.program import ProgramSettings
@@ -20,6 +27,7 @@ class Refusal(StrEnum):
     NOT_YET = "not_paid_or_fulfilled_yet"
     BELOW_MINIMUM = "below_minimum_spend"
     LESS_THAN_A_POINT = "less_than_a_point"
+    LIMIT_REACHED = "limit_reached"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +42,26 @@ class LineExplained:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """``points`` is what the order earns now; ``snapshot`` the terms it would be kept by."""
+    """``points`` is what the order earns now; ``snapshot`` the terms it would be kept by;
+    ``capped`` whether a limit keeps it from earning more."""
 
     points: int
     refusal: Refusal | None
     snapshot: RuleSnapshot
     bonuses: tuple[Judged, ...]
     lines: tuple[LineExplained, ...]
+    capped: bool = False
 
 
-def explain(settings: ProgramSettings, facts: OrderFacts, buyer: Buyer) -> Explanation:
+def explain(
+    settings: ProgramSettings, facts: OrderFacts, buyer: Buyer, room: int | None = None
+) -> Explanation:
     """What ``purchase_points`` makes of an order, and why. Raises CurrencyMismatch."""
-    points, snapshot = purchase_points(settings, facts, buyer)
+    points, snapshot = purchase_points(settings, facts, buyer, room)
+    capped = snapshot.cap == points and reprice(replace(snapshot, cap=None), facts).points > points
     refusal = _refusal(settings, facts, snapshot)
+    if capped and refusal is Refusal.LESS_THAN_A_POINT:
+        refusal = Refusal.LIMIT_REACHED
     excluded = settings.purchase.excluded
     lines = []
     for line in counted_lines(facts):
@@ -60,6 +75,7 @@ def explain(settings: ProgramSettings, facts: OrderFacts, buyer: Buyer) -> Expla
         snapshot=snapshot,
         bonuses=tuple(judged(settings, facts, buyer)),
         lines=tuple(lines),
+        capped=capped and refusal in (None, Refusal.LIMIT_REACHED),
     )
 
 

@@ -1,7 +1,7 @@
 """The ledger: what an entry is, and which entries an order still owes its member's wallet."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -156,9 +156,9 @@ def due_entries(
     ``spendable`` is the wallet's balance, read only under ``RefundPolicy.WITHIN_BALANCE``; that
     policy and ONLY_PENDING depend on when a refund comes, so only UNLIMITED promises the same
     end for every order of events. ``buyer`` is what is known of the member at the time of earning;
-    nothing else asks for it. ``room`` is what the purchase rule's limits leave the member on the day
-    of the order, None where nothing bounds it; where an order has earned within limits, an edit adds
-    no more than that.
+    nothing else asks for it. ``room`` is what the purchase rule's limits leave the member on the
+    day of the order, None where nothing bounds it; where an order has earned within limits, an edit
+    adds no more than that.
     Raises CurrencyMismatch, MissingSnapshot.
     """
     if facts.test:

@@ -34,7 +34,7 @@ class Accounts:
             wallet = await unit.stores.wallet(key)
         if wallet is None:
             raise NotFound("This shop has no such member with points.")
-        return balance_of(key.customer_id, wallet)
+        return _balance(key.customer_id, wallet)
 
     async def balances(self, caller: Caller, request: BalancesOf) -> Balances:
         if len(request.customer_ids) > _MOST:
@@ -46,7 +46,7 @@ class Accounts:
             asked = tuple(each for each in asked if each == caller.customer_id)
         async with self._units() as unit:
             found = await unit.stores.wallets(caller.tenant, asked)
-        return Balances(balances=tuple(balance_of(*each) for each in found.items()))
+        return Balances(balances=tuple(_balance(*each) for each in found.items()))
 
     async def history(self, caller: Caller, request: HistoryOf) -> History:
         key = wallet_of(caller, request)
@@ -82,7 +82,7 @@ async def adjust(unit: Unit[Ledger], caller: Caller, request: Adjust) -> Adjuste
     entry_id = unit.new_id()
     draft = adjustment(wallet, request.points, reason, str(entry_id))
     (posted,) = await post(unit, [NewEntry(entry_id, key, draft, unit.now())])
-    return Adjusted(entry_id=entry_id, balance=balance_of(key.customer_id, posted.wallet))
+    return Adjusted(entry_id=entry_id, balance=_balance(key.customer_id, posted.wallet))
 
 
 def wallet_of(caller: Caller, request: MemberRef) -> WalletKey:
@@ -116,7 +116,7 @@ def _cursor(request: HistoryOf) -> UUID | None:
     return before
 
 
-def balance_of(customer_id: UUID, wallet: Wallet) -> Balance:
+def _balance(customer_id: UUID, wallet: Wallet) -> Balance:
     return Balance(
         customer_id=customer_id,
         spendable=wallet.spendable,

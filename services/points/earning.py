@@ -1,8 +1,8 @@
 """What orders, refunds, sign-ups and referrals do to wallets, whatever order they arrive in."""
 
 from collections import defaultdict
-from collections.abc import Container, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Container, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -20,8 +20,10 @@ from ports.ledger import Ledger, NewEntry, OrderKey, OrderState, WalletKey
 from ports.programs import newest_programs
 from ports.unit import Unit, Units
 from services.points.posting import post
+from services.points.purchase_limits import PurchaseLimits
 
 _AT_ONCE = 500
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class _Batch:
@@ -108,7 +110,8 @@ async def apply_shop_events(unit: Unit[Ledger], events: Sequence[Received[Any]])
 
     balances = await _balances(ledger, states, programs)
     buyers = await ledger.buyers(_buyers_asked(states, programs))
-    for key, state in states.items():
+    limits = await PurchaseLimits.of(ledger, _told_orders(states), programs)
+    for key, state in sorted(states.items(), key=_placed) if limits.any else states.items():
         wallet = _wallet_of(key, state)
         if state.facts is None or wallet is None:
             continue  # only refunds so far; they count once the order comes
@@ -121,7 +124,9 @@ async def apply_shop_events(unit: Unit[Ledger], events: Sequence[Received[Any]])
             program,
             buyer=buyers.get(BuyerKey(*wallet), NOBODY_SPECIAL),
             spendable=balance,
+            room=limits.room(wallet, state.facts),
         )
+        limits.earn(wallet, state.facts, due)
         balances[wallet] = balance + sum(draft.points for draft in due if not draft.pending)
         for draft in due:
             add(wallet, draft, batch.causes[key], program.pending_days)
@@ -130,6 +135,7 @@ async def apply_shop_events(unit: Unit[Ledger], events: Sequence[Received[Any]])
         if bonus is not None:
             add(wallet, bonus, event, 0)
     await post(unit, entries, causes)
+    await limits.keep(ledger)
 
 
 def _learn(batch: _Batch, known: Mapping[OrderKey, OrderState]) -> dict[OrderKey, OrderState]:
@@ -214,6 +220,22 @@ async def _balances(
     if not keys:
         return {}
     return {key: wallet.spendable for key, wallet in (await ledger.lock_wallets(keys)).items()}
+
+
+def _told_orders(
+    states: Mapping[OrderKey, OrderState],
+) -> Iterator[tuple[WalletKey, OrderFacts]]:
+    """The orders that are known, each with the wallet it moves."""
+    for key, state in states.items():
+        wallet = _wallet_of(key, state)
+        if wallet is not None and state.facts is not None:
+            yield wallet, state.facts
+
+
+def _placed(item: tuple[OrderKey, OrderState]) -> tuple[datetime, str]:
+    """Which of a member's orders comes first where not all can earn."""
+    key, state = item
+    return (_LONG_AGO if state.facts is None else state.facts.created_at), key.order_id
 
 
 def _wallet_of(key: OrderKey, state: OrderState) -> WalletKey | None:

@@ -1,21 +1,32 @@
 """A dry run for one order: what it would earn today, and what each rule has to do with it."""
 
+from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
 from contracts.caller import Caller
 from contracts.paging import MOST
-from contracts.points import BonusExplained, ExplainPurchase, LineExplained, PurchaseExplained
+from contracts.points import (
+    BonusExplained,
+    ExplainPurchase,
+    LimitExplained,
+    LineExplained,
+    PurchaseExplained,
+)
 from contracts.shop import member_id
 from domain.errors import InvalidRequest, Problem
 from domain.points.bonus import NOBODY_SPECIAL, OrderLine
+from domain.points.earning_limits import Counted, Room, day_of, days_asked, ends_at, room_for
 from domain.points.explaining import explain
 from domain.points.orders import OrderFacts
 from domain.program import defaults
+from ports.activities import CountKey, Days
 from ports.earning import BuyerKey, GoodsKey
 from ports.ledger import Ledger
 from ports.unit import Units
+from services.points.purchase_limits import PURCHASE
 
 _NOBODY: Final = UUID(int=0)
 _DRY_RUN: Final = "dry-run"
@@ -40,7 +51,17 @@ class Explainer:
             known = await unit.stores.goods(
                 {GoodsKey(tenant, line.product_id) for line in request.lines if line.product_id}
             )
-        program = saved or defaults("USD")
+            program = saved or defaults("USD")
+            placed_at = request.placed_at or now
+            day = day_of(placed_at, program.time_zone)
+            earned: Mapping[date, Counted] = {}
+            if customer_id is not None and program.purchase.limits:
+                counted = CountKey(tenant, customer_id, PURCHASE)
+                days = Days(*days_asked(program.purchase.limits, day))
+                found_counts = await unit.stores.earned({counted: days})
+                if counted in found_counts:
+                    earned = found_counts[counted].by_day
+        room = room_for(program.purchase.limits, earned, day)
         tags = {key.product_id: goods.tags for key, goods in known.items()}
         lines = tuple(
             OrderLine(
@@ -55,7 +76,7 @@ class Explainer:
             customer_id=customer_id or _NOBODY,
             currency=program.currency,
             financial_status="paid" if request.paid else "pending",
-            created_at=request.placed_at or now,
+            created_at=placed_at,
             updated_at=now,
             merchandise=sum((line.amount for line in lines), Decimal(0)),
             shipping=request.shipping,
@@ -63,7 +84,7 @@ class Explainer:
             fulfilled_at=now if request.fulfilled else None,
             lines=lines,
         )
-        found = explain(program, facts, buyer)
+        found = explain(program, facts, buyer, room.points)
         terms = found.snapshot
         return PurchaseExplained(
             points=found.points,
@@ -97,7 +118,24 @@ class Explainer:
                 )
                 for each in found.bonuses
             ),
+            limit=_limit(room, earned, day, program.time_zone) if found.capped else None,
         )
+
+
+def _limit(
+    room: Room, earned: Mapping[date, Counted], day: date, time_zone: str
+) -> LimitExplained | None:
+    limit = room.limit
+    if limit is None or room.points is None:
+        return None
+    return LimitExplained(
+        every=limit.every,
+        days=limit.days,
+        times=limit.times,
+        points=limit.points,
+        left=room.points,
+        ends_at=ends_at(limit, earned, day, time_zone),
+    )
 
 
 def _check(request: ExplainPurchase) -> None:

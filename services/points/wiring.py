@@ -7,11 +7,12 @@ from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.past_orders import PostgresPastOrders
 from adapters.runtime.service import Loop, Service, answers, commands
 from adapters.runtime.world import World
-from contracts import core, points, referrals, shop, simulations, users
+from contracts import activities, core, points, referrals, shop, simulations, users
 from ports.ledger import Ledger
 from ports.past_orders import PastOrders
 from ports.unit import Units
 from services.points.account import Accounts, adjust
+from services.points.activities import earn
 from services.points.earning import apply_mesh_events, apply_shop_events, release_matured
 from services.points.explaining import Explainer
 from services.points.merging import apply_merges
@@ -30,6 +31,7 @@ def service(world: World) -> Service:
             answers(points.GET_BALANCES, accounts.balances),
             answers(points.GET_HISTORY, accounts.history),
             commands(points.ADJUST, units, adjust),
+            commands(activities.EARN, units, earn),
             answers(points.EXPLAIN_PURCHASE, Explainer(units).explain),
             answers(simulations.SIMULATE_PROGRAM, ProgramSimulator(past).simulate),
         ),
