@@ -10,6 +10,8 @@ import jwt
 import msgspec
 import pytest
 
+from infra.demo_shop.admin.api.shop import Shops
+from infra.demo_shop.admin.api.trouble import Trouble
 from infra.demo_shop.admin.credentials import (
     App,
     extension_token,
@@ -17,7 +19,6 @@ from infra.demo_shop.admin.credentials import (
     session_token,
     signed_query,
 )
-from infra.demo_shop.admin.details import Details
 from infra.demo_shop.admin.grants import RETRY_WINDOW, Grants, Memory, Pair, Refused
 from infra.demo_shop.admin.oauth import TOKEN_EXCHANGE, Wire
 from infra.demo_shop.admin.scopes import normal, scopes_in
@@ -50,14 +51,10 @@ def grants(clock: Moving) -> Grants:
 
 
 @pytest.fixture
-def details() -> Details:
-    return Details()
-
-
-@pytest.fixture
-async def http(grants: Grants, details: Details) -> AsyncIterator[httpx.AsyncClient]:
+async def http(grants: Grants) -> AsyncIterator[httpx.AsyncClient]:
     # Without sockets: those are for the tests of the whole way in, tests/mesh/test_installing.py.
-    transport = httpx.ASGITransport(web(grants, [CALLBACK], Wire(), details))  # type: ignore[arg-type]  # two spellings of ASGI's types
+    application = web(grants, [CALLBACK], Wire(), Shops(), Trouble())
+    transport = httpx.ASGITransport(application)  # type: ignore[arg-type]  # two spellings of ASGI's types
     async with httpx.AsyncClient(
         transport=transport, base_url=f"http://admin.test/{SHOP}"
     ) as client:
@@ -248,26 +245,6 @@ async def test_tokens_end_by_time_by_a_new_grant_and_with_the_app(
     assert not holds(third)
     assert error_of(await refreshed(http, third["refresh_token"])) == (400, "invalid_grant")
     assert error_of(await tokens(http, code=code)) == (400, "invalid_request")
-
-
-async def test_a_shop_tells_what_it_reckons_in_to_whom_it_granted_access(
-    http: httpx.AsyncClient, grants: Grants, details: Details
-) -> None:
-    pair = await first_pair(http, grants)
-
-    async def asked(token: str) -> httpx.Response:
-        return await http.post(
-            "/admin/api/2026-10/graphql.json",
-            json={"query": "query { shop { currencyCode ianaTimezone } }"},
-            headers={"X-Shopify-Access-Token": token},
-        )
-
-    said = (await asked(pair["access_token"])).json()["data"]["shop"]
-    assert said == {"currencyCode": "USD", "ianaTimezone": "America/New_York"}
-    details.of[SHOP] = ("EUR", "Europe/Berlin")
-    said = (await asked(pair["access_token"])).json()["data"]["shop"]
-    assert said == {"currencyCode": "EUR", "ianaTimezone": "Europe/Berlin"}
-    assert error_of(await asked("shpat_another")) == (401, "invalid_token")
 
 
 async def test_what_is_remembered_can_be_written_down(clock: Moving) -> None:

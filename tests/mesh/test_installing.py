@@ -95,7 +95,8 @@ async def test_a_merchant_consents_and_the_shop_is_in(at: Shopify) -> None:
 async def test_a_shop_reckons_in_what_shopify_says(at: Shopify) -> None:
     consenting, logging_in = new_shop(), new_shop()
     for shop in (consenting, logging_in):
-        at.admin.details.of[shop] = ("EUR", "Europe/Berlin")
+        there = at.admin.shops[shop]
+        there.currency, there.time_zone = "EUR", "Europe/Berlin"
     await at.install(consenting)
     assert (await at.log_in(logging_in)).status_code == 200
     for shop in (consenting, logging_in):

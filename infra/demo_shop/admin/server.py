@@ -4,6 +4,8 @@ async with Admin(app, port, callbacks=[…]) as admin:
     admin.base        # what LOYALNEST_SHOPIFY_API_BASE is then
     admin.grants      # what Shopify remembers; people in the admin act through it
     admin.wire        # what went over the token endpoint, and how to disturb it
+    admin.shops       # what is in the shops that are asked for, and what is put into them
+    admin.trouble     # what went over the Admin API, and how to disturb it
 """
 
 from collections.abc import Collection
@@ -13,9 +15,11 @@ from typing import Any, Final, Self
 from litestar import Litestar, Request, Response, get
 
 from adapters.http.server import WebServer
+from infra.demo_shop.admin.api.routes import api_routes
+from infra.demo_shop.admin.api.shop import Shops
+from infra.demo_shop.admin.api.trouble import Trouble
 from infra.demo_shop.admin.browser import browser_routes
 from infra.demo_shop.admin.credentials import App
-from infra.demo_shop.admin.details import Details, details_routes
 from infra.demo_shop.admin.grants import Grants, Refused
 from infra.demo_shop.admin.oauth import Wire, oauth_routes
 from infra.demo_shop.delivery import SHOP_DOMAIN
@@ -28,6 +32,7 @@ This stands in for Shopify on this machine; nothing here leads anywhere else.
   /{SHOP_DOMAIN}/extension-token?customer=1   what extensions get for a customer
   /{SHOP_DOMAIN}/proxied-query?customer=1     what the app proxy sends for a visitor
   /{SHOP_DOMAIN}/admin/oauth/…                consent, and tokens for the app
+  /{SHOP_DOMAIN}/admin/api/…                  the Admin GraphQL API
 """
 
 
@@ -35,21 +40,28 @@ class Admin:
     """The admin of every shop there may be: nobody has to make one first."""
 
     def __init__(
-        self, app: App, port: int, *, callbacks: Collection[str], grants: Grants | None = None
+        self,
+        app: App,
+        port: int,
+        *,
+        callbacks: Collection[str],
+        grants: Grants | None = None,
+        shops: Shops | None = None,
     ) -> None:
         self.grants = grants or Grants(app)
         self.wire = Wire()
-        self.details = Details()
+        self.shops = shops or Shops(self.grants.now)
+        self.trouble = Trouble()
         self.base = api_base(port)
-        self._server = WebServer(
-            web(self.grants, callbacks, self.wire, self.details), HOST, port, PORT_SETTING
-        )
+        application = web(self.grants, callbacks, self.wire, self.shops, self.trouble)
+        self._server = WebServer(application, HOST, port, PORT_SETTING)
 
     async def start(self) -> None:
         await self._server.start()
 
     async def stop(self) -> None:
         self.wire.released.set()
+        self.trouble.none()
         await self._server.stop()
 
     async def __aenter__(self) -> Self:
@@ -65,7 +77,9 @@ class Admin:
         await self.stop()
 
 
-def web(grants: Grants, callbacks: Collection[str], wire: Wire, details: Details) -> Litestar:
+def web(
+    grants: Grants, callbacks: Collection[str], wire: Wire, shops: Shops, trouble: Trouble
+) -> Litestar:
     """The application that is served."""
 
     @get("/ready", sync_to_thread=False)
@@ -82,7 +96,7 @@ def web(grants: Grants, callbacks: Collection[str], wire: Wire, details: Details
             ready,
             *oauth_routes(grants, callbacks, wire),
             *browser_routes(grants),
-            *details_routes(grants, details),
+            *api_routes(grants, shops, trouble),
         ],
         exception_handlers={Refused: _refusal},
         openapi_config=None,

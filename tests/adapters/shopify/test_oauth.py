@@ -115,7 +115,7 @@ def each_question(
 
 
 async def test_what_a_shop_reckons_in(admin: Admin, shopify: ShopifyOAuth) -> None:
-    admin.details.of[SHOP] = ("JPY", "Asia/Tokyo")
+    admin.shops[SHOP].currency, admin.shops[SHOP].time_zone = "JPY", "Asia/Tokyo"
     grant = await shopify.by_session_token(SHOP, token())
     details = await shopify.details(SHOP, grant.access_token)
     assert (details.currency, details.time_zone) == ("JPY", "Asia/Tokyo")
