@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 
 from adapters.crypto.keyfile import BadKeyFile
 from adapters.http.server import PortBusy, WebServer
+from adapters.mongo.database import MongoDatabase
 from adapters.nats.client import NatsMesh
 from adapters.nats.connection import connect
 from adapters.nats.consumer import Consumer
@@ -28,6 +29,7 @@ from adapters.nats.publisher import Publisher
 from adapters.nats.server import RpcServer
 from adapters.nats.streams import ensure_streams
 from adapters.nats.vouching import Vouching
+from adapters.postgres.database import Database
 from adapters.postgres.tenancy import Unwalled
 from adapters.runtime.ops import ops_app
 from adapters.runtime.service import Loop, Service
@@ -85,15 +87,15 @@ class _Running:
             await stop()
         if relay := self._world.relays.get(self.service.name):
             await relay.stop()
-        if database := self._world.databases.get(self.service.name):
-            await database.close()
+        for storage in self._storages():
+            await storage.close()
 
     async def state(self) -> str:
         try:
             if not self._world.client.is_connected:
                 return "NATS is away"
-            if database := self._world.databases.get(self.service.name):
-                await database.ready()
+            for storage in self._storages():
+                await storage.ready()
             for check in self.service.checks:
                 await check()
         except LoyaltyError as error:
@@ -101,6 +103,9 @@ class _Running:
         except Exception as error:
             return type(error).__name__
         return "ok"
+
+    def _storages(self) -> Sequence[Database | MongoDatabase]:
+        return [each for each in self._world.storages if each.service == self.service.name]
 
     async def _lag(self) -> None:
         for consumer in self.consumers:
@@ -153,9 +158,9 @@ class Process:
             ids=UuidV7(),
         )
         services = [_wire(name, world) for name in self._names]
-        await asyncio.gather(*(database.make() for database in world.databases.values()))
-        for database in world.databases.values():
-            await database.migrate()
+        await asyncio.gather(*(storage.make() for storage in world.storages))
+        for storage in world.storages:
+            await storage.migrate()
         self._running = [_Running(world, service, clock.now()) for service in services]
         await asyncio.gather(*(running.start() for running in self._running))
         for service in services:

@@ -3,12 +3,17 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
+from adapters.mongo.client import MOTOR, PYMONGO
+
 PREFIX: Final = "LOYALNEST_"
+POSTGRES: Final = "postgres"
+MONGO: Final = "mongo"
 LOCAL: Final = "local"
 AWS: Final = "aws"
 LOOPBACK: Final = "127.0.0.0/8, ::1"
@@ -43,6 +48,16 @@ class Settings:
     postgres_url: str = _setting(
         "Where PostgreSQL is, without a database name: postgresql://user:password@host:port",
         secret=True,
+    )
+    points_store: str = _setting("Where points are kept: postgres or mongo", POSTGRES)
+    mongo_url: str = _setting(
+        "Where MongoDB is, a replica set: mongodb://user:password@host:port/?replicaSet=rs0;"
+        " for mongo",
+        "",
+        secret=True,
+    )
+    mongo_driver: str = _setting(
+        "What speaks to MongoDB: pymongo, or motor where that is installed", PYMONGO
     )
     valkey_url: str = _setting(
         "Where Valkey (Redis) is: redis://:password@host:port/0", secret=True
@@ -163,6 +178,7 @@ def _check(settings: Settings) -> None:
     """Raises BadSettings for the first setting whose value is not one it can have."""
     if settings.log_level not in ("debug", "info", "warning", "error"):
         raise BadSettings("LOYALNEST_LOG_LEVEL is debug, info, warning or error.")
+    _check_points_store(settings)
     if settings.kms not in (LOCAL, AWS):
         raise BadSettings("LOYALNEST_KMS is local or aws.")
     if settings.kms == LOCAL and not settings.has_master_key_file:
@@ -191,6 +207,17 @@ def _check(settings: Settings) -> None:
 def app_secrets(*secrets: str | None) -> list[bytes]:
     """Those that are set, the present one first."""
     return [secret.encode() for secret in secrets if secret]
+
+
+def _check_points_store(settings: Settings) -> None:
+    if settings.points_store not in (POSTGRES, MONGO):
+        raise BadSettings("LOYALNEST_POINTS_STORE is postgres or mongo.")
+    if settings.points_store == MONGO and not settings.mongo_url:
+        raise BadSettings("LOYALNEST_MONGO_URL is not set; LOYALNEST_POINTS_STORE is mongo.")
+    if settings.mongo_driver not in (PYMONGO, MOTOR):
+        raise BadSettings("LOYALNEST_MONGO_DRIVER is pymongo or motor.")
+    if settings.mongo_driver == MOTOR and find_spec(MOTOR) is None:
+        raise BadSettings("LOYALNEST_MONGO_DRIVER is motor, and Motor is not installed here.")
 
 
 def _networks(text: str) -> tuple[Network, ...]:

@@ -1,6 +1,6 @@
 """What a process offers to the wiring of its services: connections, clock, databases, the mesh."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -9,6 +9,11 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.crypto.derive import derived
+from adapters.mongo.collections import OF_POINTS
+from adapters.mongo.database import MongoDatabase
+from adapters.mongo.outbox import MongoOutbox
+from adapters.mongo.transaction import Transaction
+from adapters.mongo.units import mongo_units
 from adapters.nats.client import NatsMesh
 from adapters.nats.connection import QuickClient
 from adapters.nats.publisher import Publisher
@@ -39,6 +44,7 @@ class World:
     clock: Clock
     ids: Ids
     databases: dict[str, Database] = field(default_factory=dict)
+    mongo: dict[str, MongoDatabase] = field(default_factory=dict)
     relays: dict[str, Relay] = field(default_factory=dict)
     _key_management: KeyManagement | None = None
 
@@ -85,6 +91,47 @@ class World:
             stores,
             self.clock,
             self.ids,
-            input_keys=[derived(each, "idempotency input") for each in self.settings.app_secrets],
+            input_keys=self._input_keys,
             across_shops=across_shops,
         )
+
+    def mongo_database(self, service: str) -> MongoDatabase:
+        """The database of a ``service`` that is kept on MongoDB; made and migrated before the
+        service starts."""
+        if service not in self.mongo:
+            database = MongoDatabase(
+                self.settings.mongo_url,
+                service,
+                OF_POINTS,
+                driver=self.settings.mongo_driver,
+                pool=self.settings.database_pool,
+            )
+            self.mongo[service] = database
+            self.relays[service] = Relay(MongoOutbox(database), self.publisher, self.clock)
+        return self.mongo[service]
+
+    def mongo_units(
+        self,
+        service: str,
+        stores: Callable[[Transaction], StoresT],
+        *,
+        across_shops: bool = False,
+    ) -> Units[StoresT]:
+        """As ``units``, or ``units_across_shops``, on MongoDB."""
+        return mongo_units(
+            self.mongo_database(service),
+            self.relays[service],
+            stores,
+            self.clock,
+            self.ids,
+            input_keys=self._input_keys,
+            across_shops=across_shops,
+        )
+
+    @property
+    def storages(self) -> Sequence[Database | MongoDatabase]:
+        return (*self.databases.values(), *self.mongo.values())
+
+    @property
+    def _input_keys(self) -> list[bytes]:
+        return [derived(each, "idempotency input") for each in self.settings.app_secrets]
