@@ -1,5 +1,6 @@
 """Every operation with an HTTP binding, mounted from the registry: gate, permission, call."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol
 
@@ -25,6 +26,7 @@ AnyRequest = Request[Any, Any, Any]
 _encode: Final = msgspec.json.Encoder().encode
 _decode_file: Final = msgspec.json.Decoder(File).decode
 _KEY: Final = IDEMPOTENCY_KEY.lower().encode()
+_UNTYPED: Final = re.compile(r"{([a-z_]+)}")
 _NO_STORE: Final = (JSON, (b"cache-control", b"no-store"))
 _MEMBERS_MAY: Final = next(role.grants for role in DEFAULT_ROLES if role.name == CUSTOMER)
 
@@ -45,7 +47,7 @@ def mount(
     for operation in operations:
         if (http := operation.http) is not None:
             paths.setdefault(http.path, {})[http.method] = Bound(operation, http, mesh, gate)
-    return [route(path, methods, gate) for path, methods in paths.items()]
+    return [route(_typed(path), methods, gate) for path, methods in paths.items()]
 
 
 class Bound:
@@ -134,6 +136,11 @@ class Bound:
         if asked.header(b"if-none-match") == file.etag:
             return 304, b""
         return self._http.status, file.content
+
+
+def _typed(path: str) -> str:
+    """As Litestar wants it: a parameter is text, and what it means the request says."""
+    return _UNTYPED.sub(r"{\1:str}", path)
 
 
 def _texts(items: Iterable[tuple[str, str]]) -> dict[str, object]:
