@@ -37,14 +37,14 @@ async def open_shop(process: Process, *customers: str) -> UUID:
         )
         await say(process, core.CUSTOMER_CREATED, known, merchant)
 
-    async def open_to(name: str) -> None:
+    async def open_to(name: str) -> ActivityEarned:
         with_limit = points.ExplainPurchase(
             shopify_customer_id=name, lines=(points.ExplainLine(amount=Decimal(1)),)
         )
         caller = service_caller("test", merchant)
         found = await mesh_of(process).call(points.EXPLAIN_PURCHASE, with_limit, caller)
-        assert found.settings_version == 2
-        await earn(process, merchant, "first of all", name)
+        assert found.settings_version == 2, "the program is not known yet"
+        return await earn(process, merchant, "first of all", name)
 
     for name in customers:
         await eventually(lambda name=name: open_to(name), ignore=[NotFound, AssertionError])
