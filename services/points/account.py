@@ -16,11 +16,9 @@ from contracts.points import (
 )
 from contracts.shop import member_id
 from domain.errors import InvalidRequest, NotFound, Problem
-from domain.points.expiry import NextExpiry
 from domain.points.wallet import Wallet, adjustment
 from ports.ledger import Ledger, NewEntry, WalletKey
 from ports.unit import Unit, Units
-from services.points.next_expiry import next_expiries
 from services.points.posting import post
 
 _MOST = 250
@@ -34,10 +32,9 @@ class Accounts:
         key = wallet_of(caller, request)
         async with self._units() as unit:
             wallet = await unit.stores.wallet(key)
-            soon = await next_expiries(unit, key.merchant_id, [key.customer_id])
         if wallet is None:
             raise NotFound("This shop has no such member with points.")
-        return balance_of(key.customer_id, wallet, soon.get(key.customer_id))
+        return balance_of(key.customer_id, wallet)
 
     async def balances(self, caller: Caller, request: BalancesOf) -> Balances:
         if len(request.customer_ids) > _MOST:
@@ -49,13 +46,7 @@ class Accounts:
             asked = tuple(each for each in asked if each == caller.customer_id)
         async with self._units() as unit:
             found = await unit.stores.wallets(caller.tenant, asked)
-            soon = await next_expiries(unit, caller.tenant, asked)
-        return Balances(
-            balances=tuple(
-                balance_of(customer_id, wallet, soon.get(customer_id))
-                for customer_id, wallet in found.items()
-            )
-        )
+        return Balances(balances=tuple(balance_of(*each) for each in found.items()))
 
     async def history(self, caller: Caller, request: HistoryOf) -> History:
         key = wallet_of(caller, request)
@@ -91,9 +82,7 @@ async def adjust(unit: Unit[Ledger], caller: Caller, request: Adjust) -> Adjuste
     entry_id = unit.new_id()
     draft = adjustment(wallet, request.points, reason, str(entry_id))
     (posted,) = await post(unit, [NewEntry(entry_id, key, draft, unit.now())])
-    soon = await next_expiries(unit, key.merchant_id, [key.customer_id])
-    balance = balance_of(key.customer_id, posted.wallet, soon.get(key.customer_id))
-    return Adjusted(entry_id=entry_id, balance=balance)
+    return Adjusted(entry_id=entry_id, balance=balance_of(key.customer_id, posted.wallet))
 
 
 def wallet_of(caller: Caller, request: MemberRef) -> WalletKey:
@@ -127,7 +116,7 @@ def _cursor(request: HistoryOf) -> UUID | None:
     return before
 
 
-def balance_of(customer_id: UUID, wallet: Wallet, soon: NextExpiry | None) -> Balance:
+def balance_of(customer_id: UUID, wallet: Wallet) -> Balance:
     return Balance(
         customer_id=customer_id,
         spendable=wallet.spendable,
@@ -135,6 +124,4 @@ def balance_of(customer_id: UUID, wallet: Wallet, soon: NextExpiry | None) -> Ba
         lifetime=wallet.lifetime,
         spent=wallet.spent,
         expired=wallet.expired,
-        next_expiry_at=None if soon is None else soon.at,
-        next_expiry_points=0 if soon is None else soon.points,
     )
