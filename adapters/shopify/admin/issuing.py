@@ -5,8 +5,10 @@ answer was lost is told from a code that somebody else has.
 """
 
 from decimal import Decimal
-from typing import Any, Final, assert_never
+from typing import Any, Final, TypeVar, assert_never
 from uuid import UUID
+
+import msgspec
 
 from adapters.shopify.admin.client import AdminClient, done
 from adapters.shopify.admin.codes import (
@@ -23,7 +25,13 @@ from adapters.shopify.admin.codes import (
     CodeCreated,
 )
 from adapters.shopify.admin.documents import Question, gid
-from adapters.shopify.admin.errors import AccessDenied, AnswerLost, Declined, Misunderstood
+from adapters.shopify.admin.errors import (
+    AccessDenied,
+    AnswerLost,
+    Declined,
+    Misunderstood,
+    NotAsked,
+)
 from adapters.shopify.admin.shop import SHOP_DETAILS
 from adapters.shopify.admin.store_credit import StoreCredits
 from domain.points.benefits import (
@@ -37,6 +45,8 @@ from domain.points.benefits import (
 )
 from domain.points.codes import gift_card_code
 from ports.issuing import IssueRefused, Purchase
+
+AnswerT = TypeVar("AnswerT", bound=msgspec.Struct)
 
 _TAKEN: Final = "TAKEN"
 _MOST_TITLE: Final = 255
@@ -139,7 +149,7 @@ class ShopifyIssuing:
         return answer.created.node.id
 
     async def _found(self, merchant_id: UUID, purchase: Purchase) -> str:
-        node = (await self._client.ask(merchant_id, FIND_CODE, {"code": purchase.code})).node
+        node = (await self._look(merchant_id, FIND_CODE, purchase.code)).node
         if node is None:
             raise AnswerLost  # Shopify's left hand does not know yet what the right one does
         if _mark(purchase.redemption_id) not in node.code_discount.tags:
@@ -169,8 +179,7 @@ class ShopifyIssuing:
         return answer.created.node.id
 
     async def _found_card(self, merchant_id: UUID, purchase: Purchase) -> str:
-        code = gift_card_code(purchase.code)
-        found = await self._client.ask(merchant_id, FIND_GIFT_CARD, {"code": code})
+        found = await self._look(merchant_id, FIND_GIFT_CARD, gift_card_code(purchase.code))
         mark = _mark(purchase.redemption_id)
         for card in found.cards.nodes:
             if mark in (card.note or ""):
@@ -178,6 +187,13 @@ class ShopifyIssuing:
         if found.cards.nodes:
             raise IssueRefused(_CODE_IS_TAKEN)
         raise AnswerLost  # the search finds it a little later
+
+    async def _look(self, merchant_id: UUID, question: Question[AnswerT], code: str) -> AnswerT:
+        """Who has the code that is taken: it may be ours, so nobody may think nothing was done."""
+        try:
+            return await self._client.ask(merchant_id, question, {"code": code})
+        except (NotAsked, AccessDenied, Misunderstood):
+            raise AnswerLost from None
 
     async def _withdraw_code(self, merchant_id: UUID, external_id: str) -> bool:
         """Ended first and looked at then: in between nobody can use it any more."""

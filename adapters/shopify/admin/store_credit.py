@@ -362,17 +362,18 @@ def _is_like(credit: _Credit, entry: _Entry) -> bool:
 
 def _that_came(found: _Found, own: str, entry: _Entry) -> str:
     """The credit that the entry became. Raises OutcomeUnknown when it may be another's."""
-    came = [each for each in _free(found, _newer(found, entry)) if _is_like(each, entry)]
+    came = {each for each in _free(found, _newer(found, entry)) if _is_like(each, entry)}
     rivals = [
         each
         for key, each in found.book.items()
         if key != own
         and not each.transaction
         and (Decimal(each.amount), each.currency) == (Decimal(entry.amount), entry.currency)
+        and not came.isdisjoint(_newer(found, each))
     ]
     if len(came) <= len(rivals):
         raise OutcomeUnknown(_NOT_CLEAR)
-    return came[-1].id
+    return min(came, key=lambda each: each.number).id
 
 
 def _plain(amount: Decimal) -> str:
