@@ -148,6 +148,18 @@ AGEING: Final = Collection(
     {_SHOP: UUID_, "customer_id": UUID_, "look_at": TICKS, "looked_at": TICKS},
     swept=("look_at",),
 )
+COUNTS: Final = Collection(
+    "earning_counts",
+    (_SHOP, "customer_id", "rule", "day"),
+    {
+        _SHOP: UUID_,
+        "customer_id": UUID_,
+        "rule": TEXT,
+        "day": TEXT,
+        "times": WHOLE,
+        "points": WHOLE,
+    },
+)
 OF_POINTS: Final = (
     *OF_THE_MESH,
     PROGRAMS,
@@ -159,4 +171,5 @@ OF_POINTS: Final = (
     LOTS,
     AGEING,
     MATURING,
+    COUNTS,
 )

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from adapters.mongo.activities import MongoEarningCounts
 from adapters.mongo.collections import ENTRIES, MATURING, WALLETS
 from adapters.mongo.earning import MongoEarningFacts
 from adapters.mongo.ledger_documents import entry_document, read_entry
@@ -16,7 +17,7 @@ from adapters.mongo.orders import MongoOrders
 from adapters.mongo.programs import MongoPrograms
 from adapters.mongo.transaction import Transaction, in_shops
 from adapters.mongo.values import ticks
-from adapters.mongo.wallets import MongoWallets, ages
+from adapters.mongo.wallets import ages
 from domain.errors import NotFound
 from domain.points.ledger import EntryDraft, Source
 from domain.points.lots import Lots, is_activity, touches_lots, undoing
@@ -30,12 +31,12 @@ _Once = tuple[UUID, tuple[str, str, str, str]]
 """What there is once: a shop, and the key of an entry."""
 
 
-class MongoLedger(MongoPrograms, MongoEarningFacts, MongoOrders, MongoWallets):
+class MongoLedger(MongoPrograms, MongoEarningFacts, MongoOrders, MongoEarningCounts):
     def __init__(self, transaction: Transaction) -> None:
         MongoPrograms.__init__(self, transaction)
         MongoEarningFacts.__init__(self, transaction)
         MongoOrders.__init__(self, transaction)
-        MongoWallets.__init__(self, transaction)
+        MongoEarningCounts.__init__(self, transaction)
         self._posted: dict[UUID, NewEntry] = {}
 
     async def post(self, entries: Sequence[NewEntry]) -> Sequence[PostedEntry]:

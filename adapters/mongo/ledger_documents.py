@@ -24,7 +24,6 @@ from domain.points.orders import OrderFacts, RefundFacts
 from domain.points.wallet import EMPTY, Wallet
 from ports.ledger import HistoryEntry, NewEntry, OrderKey, WalletKey
 
-
 _THEMSELVES: Final = StandIn()
 
 
