@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from domain.points.chain import Block, Slot, Stored
+from domain.points.lot_books import KeptLot
 from domain.points.wallet import Wallet
 
 
@@ -76,4 +77,8 @@ class ChainReader(Protocol):
 
     def wallets(self, merchant_id: UUID) -> AsyncIterator[KeptWallet]:
         """By member."""
+        ...
+
+    def lots(self, merchant_id: UUID) -> AsyncIterator[KeptLot]:
+        """Those that something is left of, by member."""
         ...

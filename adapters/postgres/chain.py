@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncResult
 from adapters.postgres.tenancy import ACROSS_SHOPS, Scope
 from adapters.telemetry.metrics import LEDGER_BROKEN, LEDGER_SEALED
 from domain.points.chain import BLOCK_SIZE, SEALED, Block, Slot, Stored
+from domain.points.lot_books import KeptLot, Terms
 from domain.points.wallet import Wallet
 from ports.chain import KeptWallet, Progress, Sealed
 
@@ -71,6 +72,16 @@ _WALLETS: Final = text(
     SELECT customer_id, spendable, pending, spent, expired, version FROM wallets
     WHERE merchant_id = :merchant_id AND customer_id > CAST(:after AS uuid)
     ORDER BY customer_id LIMIT :most
+    """
+)
+_LOTS: Final = text(
+    f"""
+    SELECT customer_id, lot_id, points, remaining, idle_days, order_id,
+        {_MICROSECONDS.format("opened_at")} AS opened_at,
+        {_MICROSECONDS.format("expires_at")} AS expires_at
+    FROM lots WHERE merchant_id = :merchant_id
+        AND (customer_id, lot_id) > (CAST(:after AS uuid), CAST(:after_lot AS uuid))
+    ORDER BY customer_id, lot_id LIMIT :most
     """
 )
 _AT_ONCE: Final = 1000
@@ -246,6 +257,23 @@ class PostgresChainReader:
             if len(rows) < _AT_ONCE:
                 return
             after = rows[-1].customer_id
+
+    async def lots(self, merchant_id: UUID) -> AsyncIterator[KeptLot]:
+        after = after_lot = UUID(int=0)
+        while True:
+            asked = {
+                "merchant_id": merchant_id,
+                "after": after,
+                "after_lot": after_lot,
+                "most": _AT_ONCE,
+            }
+            rows = (await self._connection.execute(_LOTS, asked)).all()
+            for row in rows:
+                terms = Terms(row.opened_at, row.expires_at, row.idle_days, row.order_id)
+                yield KeptLot(row.customer_id, row.lot_id, row.points, row.remaining, terms)
+            if len(rows) < _AT_ONCE:
+                return
+            after, after_lot = rows[-1].customer_id, rows[-1].lot_id
 
     async def _stream(
         self, statement: TextClause, merchant_id: UUID, at_once: int

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from domain.points.ledger import EntryDraft, EntryKind
+from domain.points.lot_books import KeptLot, LotBooks, Value
 from domain.points.wallet import EMPTY, Wallet, apply
 
 SEALED: Final = (
@@ -25,7 +26,6 @@ SEALED: Final = (
 ``uses`` are texts (JSON as PostgreSQL writes it), times are microseconds since 1970. A column that
 is added goes to the end, and is left out where it is NULL, so that older digests stay."""
 
-Value = str | int | bool | None
 BLOCK_SIZE: Final = 1000
 """Entries in a block, at most."""
 
@@ -209,8 +209,7 @@ class Proof:
     def wallet(self, customer_id: UUID, wallet: Wallet | None, version: int) -> None:
         """What is kept beside the entries of the member who was told of last, or of one who has
         none; None when there is no such row."""
-        told = self._member
-        own = told if told is not None and told.customer_id == customer_id else _Member(customer_id)
+        own = self._own(customer_id)
         if own.spoiled:
             return
         order = (2, customer_id.int, 0)
@@ -222,6 +221,24 @@ class Proof:
             differences.append(f"it counts {version} entries and there are {own.version}")
         if differences:
             self._fault(order, Place.WALLET, str(customer_id), "; ".join(differences))
+
+    def lots(self, customer_id: UUID, lots: Sequence[KeptLot]) -> None:
+        """The open lots of the same member."""
+        own = self._own(customer_id)
+        if own.spoiled:
+            return
+        for lot_id, what in own.lots.faults(lots):
+            self._fault((3, customer_id.int, lot_id.int), Place.LOT, str(lot_id), what)
+        left, due = sum(each.remaining for each in lots), max(own.wallet.spendable, 0)
+        if left != due:
+            what = f"the open lots of this member hold {left} points, and {due} are spendable"
+            self._fault((3, customer_id.int, 2**128), Place.LOT, str(customer_id), what)
+
+    def _own(self, customer_id: UUID) -> "_Member":
+        told = self._member
+        return (
+            told if told is not None and told.customer_id == customer_id else _Member(customer_id)
+        )
 
     def _fault(self, order: tuple[int, int, int], place: Place, name: str, what: str) -> None:
         self.faults += 1
@@ -236,6 +253,7 @@ class _Member:
     customer_id: UUID
     wallet: Wallet = EMPTY
     version: int = 0
+    lots: LotBooks = field(default_factory=LotBooks)
     spoiled: bool = False
     """An entry says what no entry can, so they add up to nothing."""
 
@@ -244,10 +262,11 @@ class _Member:
         self.version += 1
         try:
             draft = _moves(values)
-        except ValueError:
+            self.lots.add(stored.entry_id, values)
+        except (ValueError, TypeError, KeyError):
             self.spoiled = True
             order = (1, stored.entry_id.int, 0)
-            proof._fault(order, Place.ENTRY, str(stored.entry_id), "is of no kind that there is")
+            proof._fault(order, Place.ENTRY, str(stored.entry_id), "says what no entry can say")
             return
         self.wallet = apply(self.wallet, draft)
 

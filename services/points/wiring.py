@@ -3,16 +3,19 @@
 from functools import partial
 
 from adapters.nats.consumer import Consumes
+from adapters.postgres.chain import PostgresChain
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.past_orders import PostgresPastOrders
 from adapters.runtime.service import Loop, Service, answers, commands
 from adapters.runtime.world import World
 from contracts import activities, core, points, referrals, shop, simulations, users
+from ports.chain import Chain
 from ports.ledger import Ledger
 from ports.past_orders import PastOrders
 from ports.unit import Units
 from services.points.account import Accounts, adjust
 from services.points.activities import earn
+from services.points.chaining import seal_entries
 from services.points.earning import apply_mesh_events, apply_shop_events, release_matured
 from services.points.explaining import Explainer
 from services.points.merging import apply_merges
@@ -23,6 +26,7 @@ def service(world: World) -> Service:
     units: Units[Ledger] = world.units("points", PostgresLedger)
     across: Units[Ledger] = world.units_across_shops("points", PostgresLedger)
     past: Units[PastOrders] = world.units("points", PostgresPastOrders)
+    chain: Units[Chain] = world.units_across_shops("points", PostgresChain)
     accounts = Accounts(units)
     return Service(
         name="points",
@@ -68,5 +72,8 @@ def service(world: World) -> Service:
                 inbox=False,  # what was moved is there no more
             ),
         ),
-        loops=(Loop("release of matured points", 30.0, partial(release_matured, across)),),
+        loops=(
+            Loop("release of matured points", 30.0, partial(release_matured, across)),
+            Loop("sealing", 5.0, partial(seal_entries, chain)),
+        ),
     )

@@ -192,7 +192,7 @@ async def test_a_history_that_was_rewritten_as_a_whole_is_told_by_the_head(rig: 
     kept = (await rig.verify(shop)).head
     assert kept is not None
     async with undone(rig) as connection:
-        for table in ("points_transactions", "chain_blocks", "wallets"):
+        for table in ("points_transactions", "chain_blocks", "wallets", "lots"):
             await connection.exec_driver_sql(f"DELETE FROM {table} WHERE merchant_id = '{shop}'")
         gone = await verify(PostgresChainReader(connection), shop)
         assert gone.first is None  # nothing is there, and that agrees
@@ -239,7 +239,8 @@ class Tampering:
             self.wallet, self.delete, self.insert, self.swap_ids, self.swap_points, self.move,
             self.give_away, self.lose_wallet, self.invent_wallet, self.alter_block, self.lose_block,
             self.swap_blocks, self.truncate, self.swap_in_block, self.delete_unsealed,
-            self.forge_unsealed,
+            self.forge_unsealed, self.lot, self.lot, self.lot, self.lose_lot, self.invent_lot,
+            self.move_lot,
         )  # fmt: skip
         if number < len(SEALED):
             return SEALED[number], await self.column(SEALED[number])
@@ -358,6 +359,47 @@ class Tampering:
             f"UPDATE wallets SET {name} = {name} + $2 WHERE customer_id = $1", row.customer_id, by
         )
         return {(Place.WALLET, str(row.customer_id))}
+
+    async def lot(self) -> set[tuple[Place, str]]:
+        change = self._random.choice(
+            (
+                "remaining = remaining + 1", "points = points + 1", "order_id = order_id || 'x'",
+                "expires_at = now()", "idle_days = idle_days + 1",
+                "opened_at = opened_at - interval '1 second'",
+            )
+        )  # fmt: skip
+        lot_id, _ = await self._lot()
+        await self._sql(f"UPDATE lots SET {change} WHERE lot_id = $1", lot_id)
+        return {(Place.LOT, str(lot_id))}
+
+    async def lose_lot(self) -> set[tuple[Place, str]]:
+        """One that nobody took from is missed in the sum."""
+        lot_id, customer_id = await self._lot()
+        await self._sql("DELETE FROM lots WHERE lot_id = $1", lot_id)
+        return {(Place.LOT, str(lot_id)), (Place.LOT, str(customer_id))}
+
+    async def invent_lot(self) -> set[tuple[Place, str]]:
+        row, new = await self._entry(), uuid4()
+        await self._sql(
+            "INSERT INTO lots (merchant_id, customer_id, lot_id, points, remaining, opened_at,"
+            " idle_days, order_id) VALUES ($1, $2, $3, 9, 9, now(), 0, '')",
+            self._shop, row.customer_id, new,
+        )  # fmt: skip
+        return {(Place.LOT, str(new))}
+
+    async def move_lot(self) -> set[tuple[Place, str]]:
+        lot_id, customer_id = await self._lot()
+        stranger = uuid4()
+        await self._sql("UPDATE lots SET customer_id = $2 WHERE lot_id = $1", lot_id, stranger)
+        return {(Place.LOT, str(each)) for each in (lot_id, customer_id)}
+
+    async def _lot(self) -> tuple[UUID, UUID]:
+        found = await self._sql(
+            "SELECT lot_id, customer_id FROM lots WHERE merchant_id = $1 ORDER BY lot_id",
+            self._shop,
+        )
+        lot_id, customer_id = self._random.choice(found)
+        return lot_id, customer_id
 
     async def lose_wallet(self) -> set[tuple[Place, str]]:
         row = await self._entry()

@@ -1,0 +1,89 @@
+"""`loyalnest ledger` against a running mesh: what an owner of a shop would be shown."""
+
+import asyncio
+import os
+import sys
+from functools import partial
+from uuid import UUID, uuid4
+
+from adapters.postgres.tenancy import MIGRATION
+from adapters.runtime.host import Process
+from contracts import points
+from contracts.caller import service_caller
+from tests.conftest import Run, eventually
+from tests.mesh.said import mesh_of, register, world_of
+
+
+async def ledger(environment: dict[str, str], *words: str) -> tuple[int, list[str], str]:
+    """Exit code, lines and errors of `loyalnest ledger …`."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "infra.cli.main", "ledger", *words,
+        env=os.environ | environment, stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode is not None
+    return process.returncode, out.decode().splitlines(), err.decode()
+
+
+async def give(process: Process, merchant: UUID, amount: int) -> UUID:
+    request = points.Adjust(customer_id=uuid4(), points=amount, reason="a gift")
+    caller = service_caller("test", merchant)
+    mesh = mesh_of(process)
+    done = await mesh.call(points.ADJUST, request, caller, idempotency_key=str(uuid4()))
+    return done.entry_id
+
+
+async def tamper(process: Process, statement: str, *values: object) -> None:
+    """As somebody who may do everything, with the triggers off."""
+    database = world_of(process).databases["points"]
+    async with database.transaction(MIGRATION) as connection:
+        for what in ("DISABLE", "ENABLE"):
+            await connection.exec_driver_sql(f"ALTER TABLE points_transactions {what} TRIGGER USER")
+            if what == "DISABLE":
+                await connection.exec_driver_sql(statement, values)
+
+
+async def test_whoever_looks_is_told_what_agrees_and_what_does_not(
+    run: Run, environment: dict[str, str]
+) -> None:
+    async with run("auth", "points") as process:
+        shop = await register(process)
+        merchant = shop.merchant_id
+        named = ("--shop", shop.shop_domain)
+        entries = [await give(process, merchant, 10) for _ in range(3)]
+
+        async def sealed() -> list[str]:
+            code, lines, err = await ledger(environment, "verify", *named, "--head")
+            assert (code, err) == (0, "")
+            return lines
+
+        lines = await eventually(sealed, lambda lines: "newest 0 entries" in lines[0], 20)
+        assert lines[0].startswith(f"{merchant}  3 entries of 3 members, ")
+        assert lines[1] == "  all agrees"
+        head = lines[2].split()[-1]
+        code, lines, _ = await ledger(environment, "verify", *named, "--since-head", head)
+        assert (code, lines[1]) == (0, "  all agrees")
+
+        change = "UPDATE points_transactions SET reason = 'a bribe' WHERE entry_id = $1"
+        await tamper(process, change, entries[1])
+        verify = partial(ledger, environment, "verify")
+        for words in (named, ("--shop", str(merchant)), ()):
+            code, lines, _ = await verify(*words)
+            assert code == 1
+            here = lines.index(next(line for line in lines if line.startswith(str(merchant))))
+            assert lines[here + 1].startswith("  DOES NOT AGREE")
+            assert f"entry {entries[1]}: is not what was sealed in block" in lines[here + 2]
+        await tamper(process, change.replace("a bribe", "a gift"), entries[1])
+        assert (await verify(*named))[0] == 0
+
+        other = f"1:{'0' * 64}"
+        code, lines, _ = await verify(*named, "--since-head", other)
+        assert code == 1
+        assert "block 1: has another hash than the head that was kept" in lines[2]
+        code, _, err = await verify(*named, "--since-head", "x")
+        assert (code, "--since-head: " in err) == (1, True)
+        code, _, err = await verify("--since-head", other)
+        assert (code, "needs --shop" in err or "name it" in err) == (1, True)
+        code, _, err = await verify("--shop", "nobody.myshopify.com")
+        assert (code, err.startswith("loyalnest: ")) == (1, True)
