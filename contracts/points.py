@@ -31,7 +31,8 @@ class MemberRef(Request, frozen=True, kw_only=True):
 
 
 class Balance(Response, frozen=True, kw_only=True):
-    """A wallet. ``lifetime = spendable + pending + spent + expired``."""
+    """A wallet. ``lifetime = spendable + pending + spent + expired``. If the member does nothing,
+    ``next_expiry_points`` expire at ``next_expiry_at``; None where none ever will."""
 
     customer_id: UUID
     spendable: int
@@ -39,6 +40,8 @@ class Balance(Response, frozen=True, kw_only=True):
     lifetime: int
     spent: int
     expired: int
+    next_expiry_at: Instant | None = None
+    next_expiry_points: int = 0
 
 
 GET_BALANCE: Final = Operation(

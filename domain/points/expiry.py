@@ -84,23 +84,34 @@ def life_of(expiry: Expiry, opened_at: datetime, time_zone: str) -> Life:
             return Life(_end_of(_months_on(day, expiry.after, expiry.to_month_end), zone))
 
 
-def ends_at(share: Share, active_at: datetime | None, time_zone: str) -> datetime | None:
-    """When a lot expires as things stand; None for never. ``active_at`` is when its member was last
-    active. A lot has its idle days to itself, even if its member was not active since."""
-    lot = share.lot
-    if not lot.life.idle_days:
-        return lot.life.expires_at
+def ends_at(life: Life, since: datetime, time_zone: str) -> datetime | None:
+    """When what lives like this expires as things stand; None for never. ``since`` is when idle
+    days began: when the member was last active, or the lot was opened if that was later, so that
+    every lot has its days to itself."""
+    if not life.idle_days:
+        return life.expires_at
     zone = ZoneInfo(time_zone)
-    since = lot.opened_at if active_at is None else max(lot.opened_at, active_at)
-    return _end_of(since.astimezone(zone).date() + timedelta(days=lot.life.idle_days), zone)
+    return _end_of(since.astimezone(zone).date() + timedelta(days=life.idle_days), zone)
+
+
+class NextExpiry(NamedTuple):
+    at: datetime
+    points: int
+
+
+def next_expiry(ageing: Iterable[tuple[int, Life, datetime]], time_zone: str) -> NextExpiry | None:
+    """The next points to expire if nothing happens, of these (points, life, since)."""
+    ends: dict[datetime, int] = {}
+    for points, life, since in ageing:
+        end = ends_at(life, since, time_zone)
+        if end is not None:
+            ends[end] = ends.get(end, 0) + points
+    return NextExpiry(*min(ends.items())) if ends else None
 
 
 def first_look(expiry: Expiry, life: Life, opened_at: datetime, time_zone: str) -> datetime | None:
     """When a wallet must be looked at for the sake of a lot that is opened now; None for never."""
-    zone = ZoneInfo(time_zone)
-    end = life.expires_at
-    if life.idle_days:
-        end = _end_of(opened_at.astimezone(zone).date() + timedelta(days=life.idle_days), zone)
+    end = ends_at(life, opened_at, time_zone)
     return None if end is None else _next_moment(expiry, end, opened_at)
 
 
@@ -139,7 +150,9 @@ def due(
     soon: dict[tuple[datetime, bool], int] = {}
     looks: list[datetime] = []
     for share in sorted(shares, key=spending_order):
-        end = ends_at(share, active_at, time_zone)
+        opened_at = share.lot.opened_at
+        since = opened_at if active_at is None else max(opened_at, active_at)
+        end = ends_at(share.lot.life, since, time_zone)
         if end is None:
             continue
         if end <= now:
@@ -149,7 +162,7 @@ def due(
         passed = [
             last_chance
             for at, last_chance in _warnings(expiry, end)
-            if max(looked_at, share.lot.opened_at) < at <= now
+            if max(looked_at, opened_at) < at <= now
         ]
         if passed:
             key = (end, any(passed))

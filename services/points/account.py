@@ -16,9 +16,11 @@ from contracts.points import (
 )
 from contracts.shop import member_id
 from domain.errors import InvalidRequest, NotFound, Problem
+from domain.points.expiry import NextExpiry
 from domain.points.wallet import Wallet, adjustment
 from ports.ledger import Ledger, NewEntry, WalletKey
 from ports.unit import Unit, Units
+from services.points.next_expiry import next_expiries
 from services.points.posting import post
 
 _MOST = 250
@@ -32,9 +34,10 @@ class Accounts:
         key = wallet_of(caller, request)
         async with self._units() as unit:
             wallet = await unit.stores.wallet(key)
+            soon = await next_expiries(unit, key.merchant_id, [key.customer_id])
         if wallet is None:
             raise NotFound("This shop has no such member with points.")
-        return balance_of(key.customer_id, wallet)
+        return balance_of(key.customer_id, wallet, soon.get(key.customer_id))
 
     async def balances(self, caller: Caller, request: BalancesOf) -> Balances:
         if len(request.customer_ids) > _MOST:
@@ -46,7 +49,13 @@ class Accounts:
             asked = tuple(each for each in asked if each == caller.customer_id)
         async with self._units() as unit:
             found = await unit.stores.wallets(caller.tenant, asked)
-        return Balances(balances=tuple(balance_of(*each) for each in found.items()))
+            soon = await next_expiries(unit, caller.tenant, asked)
+        return Balances(
+            balances=tuple(
+                balance_of(customer_id, wallet, soon.get(customer_id))
+                for customer_id, wallet in found.items()
+            )
+        )
 
     async def history(self, caller: Caller, request: HistoryOf) -> History:
         key = wallet_of(caller, request)
@@ -82,7 +91,9 @@ async def adjust(unit: Unit[Ledger], caller: Caller, request: Adjust) -> Adjuste
     entry_id = unit.new_id()
     draft = adjustment(wallet, request.points, reason, str(entry_id))
     (posted,) = await post(unit, [NewEntry(entry_id, key, draft, unit.now())])
-    return Adjusted(entry_id=entry_id, balance=balance_of(key.customer_id, posted.wallet))
+    soon = await next_expiries(unit, key.merchant_id, [key.customer_id])
+    balance = balance_of(key.customer_id, posted.wallet, soon.get(key.customer_id))
+    return Adjusted(entry_id=entry_id, balance=balance)
 
 
 def wallet_of(caller: Caller, request: MemberRef) -> WalletKey:
@@ -116,7 +127,7 @@ def _cursor(request: HistoryOf) -> UUID | None:
     return before
 
 
-def balance_of(customer_id: UUID, wallet: Wallet) -> Balance:
+def balance_of(customer_id: UUID, wallet: Wallet, soon: NextExpiry | None) -> Balance:
     return Balance(
         customer_id=customer_id,
         spendable=wallet.spendable,
@@ -124,4 +135,6 @@ def balance_of(customer_id: UUID, wallet: Wallet) -> Balance:
         lifetime=wallet.lifetime,
         spent=wallet.spent,
         expired=wallet.expired,
+        next_expiry_at=None if soon is None else soon.at,
+        next_expiry_points=0 if soon is None else soon.points,
     )

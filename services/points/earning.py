@@ -1,7 +1,7 @@
 """What orders, refunds, sign-ups and referrals do to wallets, whatever order they arrive in."""
 
 from collections import defaultdict
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -19,10 +19,15 @@ from ports.events import Received
 from ports.ledger import Ledger, NewEntry, OrderKey, OrderState, WalletKey
 from ports.programs import newest_programs
 from ports.unit import Unit, Units
-from services.points.posting import post
+from services.points.posting import LedgerT, post
 from services.points.purchase_limits import PurchaseLimits
+from services.points.using import Settled
 
 _AT_ONCE = 500
+
+Settle = Callable[
+    [Unit[LedgerT], Sequence[Received[Any]], Mapping[OrderKey, OrderState]], Awaitable[Settled]
+]
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -80,8 +85,11 @@ class _Batch:
         return self.facts.keys() | self.refunds.keys()
 
 
-async def apply_shop_events(unit: Unit[Ledger], events: Sequence[Received[Any]]) -> None:
-    """Bring the ledger to what these orders, refunds and sign-ups ask for, in one transaction."""
+async def apply_shop_events(
+    unit: Unit[LedgerT], events: Sequence[Received[Any]], settle: Settle[LedgerT] | None = None
+) -> None:
+    """Bring the ledger to what these orders, refunds and sign-ups ask for, in one transaction.
+    ``settle`` says what else these orders, which are held, are owed."""
     ledger = unit.stores
     await ledger.learn_goods(_goods_told(events))
     saved = await ledger.programs({event.merchant_id for event in events})
@@ -108,7 +116,12 @@ async def apply_shop_events(unit: Unit[Ledger], events: Sequence[Received[Any]])
         entries.append(entry)
         causes[entry.entry_id] = cause
 
+    settled = None if settle is None else await settle(unit, events, states)
     balances = await _balances(ledger, states, programs)
+    for entry, cause in settled.entries if settled is not None else ():
+        entries.append(entry)
+        causes[entry.entry_id] = cause
+        balances[entry.wallet] = balances.get(entry.wallet, 0) + entry.draft.points
     buyers = await ledger.buyers(_buyers_asked(states, programs))
     limits = await PurchaseLimits.of(ledger, _told_orders(states), programs)
     for key, state in sorted(states.items(), key=_placed) if limits.any else states.items():
@@ -134,7 +147,9 @@ async def apply_shop_events(unit: Unit[Ledger], events: Sequence[Received[Any]])
         bonus = signup_entry(programs[wallet.merchant_id], shopify_customer_id)
         if bonus is not None:
             add(wallet, bonus, event, 0)
-    await post(unit, entries, causes)
+    await post(unit, entries, causes, programs)
+    if settled is not None:
+        await settled.finish()
     await limits.keep(ledger)
 
 
@@ -308,7 +323,7 @@ async def release_matured(units: Units[Ledger]) -> None:
 
 
 def _new_entry(
-    unit: Unit[Ledger], wallet: WalletKey, draft: EntryDraft, now: datetime, pending_days: int
+    unit: Unit[LedgerT], wallet: WalletKey, draft: EntryDraft, now: datetime, pending_days: int
 ) -> NewEntry:
     matures_at = now + timedelta(days=pending_days) if draft.pending else None
     return NewEntry(unit.new_id(), wallet, draft, now, matures_at)

@@ -34,6 +34,7 @@ from ports.sealing import REWARD_CODE, CannotOpen, MerchantKey, Sealer, ShopKeys
 from ports.unit import Unit, Units
 from services.points.account import balance_of, wallet_of
 from services.points.issuing import Fulfilment, carry_out, keep
+from services.points.next_expiry import next_expiries
 from services.points.posting import post
 from services.points.rewards import currency_of, window_of
 
@@ -101,7 +102,8 @@ class Redeemer:
         own = _own(caller)
         async with self._units() as unit:
             wallet = await unit.stores.wallet(own)
-        return balance_of(own.customer_id, wallet or EMPTY)
+            soon = await next_expiries(unit, own.merchant_id, [own.customer_id])
+        return balance_of(own.customer_id, wallet or EMPTY, soon.get(own.customer_id))
 
     async def prepare(self, caller: Caller, request: said.RedeemPoints) -> Prepared:
         """Raises NotFound for a member whom the shop does not have."""
