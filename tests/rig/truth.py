@@ -9,11 +9,14 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy.engine import make_url
 
+from adapters.postgres.chain import AS_OF_NOW, PostgresChainReader
+from adapters.postgres.database import Database
 from adapters.postgres.tenancy import ACROSS_ROLE
 from contracts import core, points
 from contracts.caller import service_caller
 from contracts.shop import member_id
 from domain.errors import Unavailable
+from services.points.chaining import verify
 from tests.rig.load import Expected
 from tests.rig.stack import Stack
 
@@ -53,6 +56,7 @@ async def compare(stack: Stack, expected: Expected) -> Verdict:
     if "points" in running:
         await _wallets(stack, expected, verdict)
         await _ledger(stack, expected, verdict)
+        await _chain(stack, verdict)
     if {"rfm", "core"} <= running:
         await _profiles(stack, expected, verdict, tiers="campaign" in running)
     if "core" in running:
@@ -104,6 +108,19 @@ async def _ledger(stack: Stack, expected: Expected, verdict: Verdict) -> None:
     verdict.lost += len(set(expected.orders) - known)
     verdict.doubled += sum(times > 1 for times in earned.values())
     verdict.checked.append("ledger")
+
+
+async def _chain(stack: Stack, verdict: Verdict) -> None:
+    """What `loyalnest ledger verify` says."""
+    database = Database(stack.environment()["LOYALNEST_POSTGRES_URL"], "points", pool=1)
+    try:
+        async with database.transaction(AS_OF_NOW) as connection:
+            proof = await verify(PostgresChainReader(connection), stack.merchant_id)
+    finally:
+        await database.close()
+    if proof.first is not None:
+        verdict.wrong.append(f"{proof.faults} things in the ledger do not agree: {proof.first}")
+    verdict.checked.append("chain")
 
 
 async def _usage(stack: Stack, expected: Expected, verdict: Verdict) -> None:
