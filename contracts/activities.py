@@ -5,10 +5,11 @@ from uuid import UUID
 
 from contracts.kit import Contracts, Idempotency, Instant, Operation, Response, post
 from contracts.points import MemberRef
-from domain.errors import DuplicateRequest, Forbidden, InvalidRequest, NotFound
+from domain.errors import DuplicateRequest, InvalidRequest, NotFound
 from domain.points.activities import (
     ActivityDisabled,
     ActivityNotForTier,
+    NotSelfService,
     ReferenceUsed,
     UnknownActivity,
 )
@@ -44,9 +45,9 @@ EARN: Final = Operation(
     errors=(
         InvalidRequest,
         NotFound,
-        Forbidden,
         UnknownActivity,
         ActivityDisabled,
+        NotSelfService,
         ActivityNotForTier,
         ReferenceUsed,
         LimitReached,

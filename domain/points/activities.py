@@ -33,6 +33,12 @@ class ActivityDisabled(LoyaltyError):
     title = "The program gives nothing for this activity at the moment."
 
 
+class NotSelfService(LoyaltyError):
+    code = "ACTIVITY_NOT_SELF_SERVICE"
+    kind = Kind.REFUSED
+    title = "The shop reports this activity, its members do not."
+
+
 class ActivityNotForTier(LoyaltyError):
     code = "ACTIVITY_NOT_FOR_TIER"
     kind = Kind.REFUSED

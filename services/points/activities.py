@@ -9,11 +9,12 @@ from typing import Final
 
 from contracts.activities import ActivityEarned, EarnPoints
 from contracts.caller import Audience, Caller
-from domain.errors import Forbidden, InvalidRequest, NotFound, Problem
+from domain.errors import InvalidRequest, NotFound, Problem
 from domain.points.activities import (
     ActivityDisabled,
     ActivityNotForTier,
     ActivityRule,
+    NotSelfService,
     ReferenceUsed,
     UnknownActivity,
 )
@@ -88,7 +89,7 @@ async def _check_may_earn(
 ) -> None:
     """Raises what keeps the member from earning by this rule, whatever its limits."""
     if caller.audience is Audience.CUSTOMER and not rule.self_service:
-        raise Forbidden("The shop reports this activity, its members do not.")
+        raise NotSelfService
     if not rule.enabled:
         raise ActivityDisabled
     if rule.tiers:

@@ -70,6 +70,7 @@ MEMBERS_REACH: Final = frozenset(
     (
         "gamification.v1.GetLeaderboard",
         "gamification.v1.ListBadges",
+        "points.v1.EarnPoints",
         "points.v1.GetPointsBalance",
         "points.v1.GetPointsBalances",
         "points.v1.GetPointsHistory",

@@ -1,8 +1,9 @@
 """A shop with a row of everything that can be asked for by id, in every service."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -32,6 +33,7 @@ from contracts.caller import Audience, Caller, service_caller
 from contracts.kit import Operation, Request
 from contracts.shop import CustomerRecord, PrivacyRequest, Product, member_id
 from domain.errors import NotFound
+from domain.points.activities import ActivityRule
 from domain.program import ProgramSettings
 from domain.rbac import DEFAULT_ROLES
 from ports.mesh import AnswerT
@@ -110,6 +112,7 @@ def nobodys(tag: str) -> Ids:
         "shopify_customer_id": f"{tag}1",
         "shopify_staff_id": "1",
         "product_id": f"{tag}2",
+        "points.v1.EarnPoints.activity": f"{tag}_activity",
         "task_id": uuid4(),
         "impersonation_id": uuid4(),
         "letter_id": uuid4(),
@@ -151,6 +154,7 @@ class _Opening:
         tag = self._tag
         await self._happens()
         await self._staffed()
+        await self._rewards_reviews()
         member, neighbour = (f"{tag}c{number}" for number in (1, 2))
         own, other = (
             await self._referred(member, f"{tag}c3"),
@@ -171,6 +175,7 @@ class _Opening:
         program = await self._there(core.GET_SETTINGS, core.GetSettings())
         shared: Ids = {
             "product_id": f"{tag}p1",
+            "points.v1.EarnPoints.activity": f"{tag}_review",
             "task_id": task.task_id,
             "impersonation_id": visit,
             "letter_id": letters[0].letter_id,
@@ -245,6 +250,19 @@ class _Opening:
             (f"{tag}:temp", "viewer"),
         ):
             await self._call(roles.ASSIGN_ROLE, roles.AssignRole(subject=subject, role=role))
+
+    async def _rewards_reviews(self) -> None:
+        """The program has an activity of its own."""
+        before = (await self._there(core.GET_SETTINGS, core.GetSettings())).settings
+        rule = ActivityRule(f"{self._tag}_review", f"{self._tag} review", 100)
+        program = replace(before, activities=(rule,))
+        saved = await self._call(core.UPDATE_SETTINGS, core.UpdateSettings(settings=program))
+        version = saved.settings.version
+        asked = points.ExplainPurchase(lines=(points.ExplainLine(amount=Decimal(1)),))
+        await eventually(
+            partial(self._call, points.EXPLAIN_PURCHASE, asked),
+            lambda found: found.settings_version == version,
+        )
 
     async def _invited(self) -> UUID:
         """Somebody is to become staff."""

@@ -16,11 +16,12 @@ from adapters.memory.units import MemoryUnits
 from contracts.activities import ActivityEarned, EarnPoints
 from contracts.caller import Audience, Caller
 from contracts.shop import Order, Refund, member_id
-from domain.errors import Forbidden, InvalidRequest, NotFound
+from domain.errors import InvalidRequest, NotFound
 from domain.points.activities import (
     ActivityDisabled,
     ActivityNotForTier,
     ActivityRule,
+    NotSelfService,
     ReferenceUsed,
     UnknownActivity,
 )
@@ -125,7 +126,7 @@ async def test_members_report_only_what_the_shop_lets_them() -> None:
     me = Caller(
         audience=Audience.CUSTOMER, actor="c1", merchant_id=SHOP, customer_id=member_id(SHOP, "c1")
     )
-    with pytest.raises(Forbidden):
+    with pytest.raises(NotSelfService):
         await shop.earn("r1", caller=me)
     assert (await shop.earn("f", "social:follow", who="c2", caller=me)).points == 10
     assert (await shop.points("c1"), await shop.points("c2")) == (10, 0)
