@@ -212,7 +212,7 @@ def _count_sealed_rows(service: str) -> Operation[CountSealedRows, SealedRows]:
 
 
 COUNT_SEALED_ROWS: Final[Mapping[str, Operation[CountSealedRows, SealedRows]]] = {
-    service: _count_sealed_rows(service) for service in ("admin_core", "auth", "users")
+    service: _count_sealed_rows(service) for service in ("admin_core", "auth", "points", "users")
 }
 """By service, all that keep sealed rows: each seals them anew after ``merchant_key.rotated``, and
 an old key is destroyed only when all of them say that nothing is left under it."""

@@ -1,27 +1,52 @@
 """How the points service is put together."""
 
+import secrets
 from functools import partial
+from typing import Final
 
+from adapters.crypto.digests import KeyedDigests
+from adapters.crypto.keyring import CHECK_SECONDS, Keyring
+from adapters.crypto.sealer import AesGcmSealer
 from adapters.mongo.ledger import MongoLedger
 from adapters.nats.consumer import Consumes
 from adapters.postgres.chain import PostgresChain
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.past_orders import PostgresPastOrders
-from adapters.runtime.service import Loop, Service, answers, commands
+from adapters.postgres.resealing import SealedColumn, SealedTable
+from adapters.postgres.rewards import PostgresRedeeming
+from adapters.runtime.resealing import resealed
+from adapters.runtime.service import Loop, Service, answers, commands, prepared_commands
 from adapters.runtime.settings import MONGO
+from adapters.runtime.shopify_admin import admin_client, issuing
 from adapters.runtime.world import World
-from contracts import activities, core, points, referrals, shop, simulations, users
+from adapters.telemetry.metrics import REDEMPTIONS_IN_DOUBT
+from contracts import activities, core, expiry, points, referrals, rewards, shop, simulations, users
+from domain.points.codes import ENTROPY_BYTES
 from ports.chain import Chain
 from ports.ledger import Ledger
 from ports.past_orders import PastOrders
+from ports.rewards import Redeeming
+from ports.sealing import REWARD_CODE
 from ports.unit import Units
 from services.points.account import Accounts, adjust
 from services.points.activities import earn
 from services.points.chaining import seal_entries
 from services.points.earning import apply_mesh_events, apply_shop_events, release_matured
+from services.points.expiring import expire_points
 from services.points.explaining import Explainer
+from services.points.issuing import Fulfilment, count_doubts
+from services.points.lots import LotLists
 from services.points.merging import apply_merges
+from services.points.redeeming import Members, Redeemer
+from services.points.rewards import Offering, archive_reward, create_reward, update_reward
 from services.points.simulating import ProgramSimulator
+from services.points.using import Codes
+
+_SEALED: Final = SealedTable(
+    "reward_redemptions",
+    "redemption_id",
+    {"sealed_code": SealedColumn(REWARD_CODE, "CAST(redemption_id AS text)")},
+)
 
 
 def service(world: World) -> Service:
@@ -32,6 +57,25 @@ def service(world: World) -> Service:
     past: Units[PastOrders] = world.units("points", PostgresPastOrders)
     chain: Units[Chain] = world.units_across_shops("points", PostgresChain)
     accounts = Accounts(units)
+    redeeming: Units[Redeeming] = world.units("points", PostgresRedeeming)
+    redeeming_across: Units[Redeeming] = world.units_across_shops("points", PostgresRedeeming)
+    keys = Keyring(world.mesh, world.key_management(), "points")
+    count, rotations, reseal = resealed(world, "points", _SEALED, keys)
+    digests = KeyedDigests(world.settings.app_secrets, "reward codes")
+    shopify = admin_client(world, "points")
+    fulfilment = Fulfilment(
+        redeeming, redeeming_across, issuing(world, shopify), keys, AesGcmSealer()
+    )
+    offering = Offering(redeeming)
+    redeemer = Redeemer(
+        redeeming,
+        Members(world.mesh),
+        keys,
+        AesGcmSealer(),
+        digests,
+        partial(secrets.token_bytes, ENTROPY_BYTES),
+        fulfilment,
+    )
     return Service(
         name="points",
         endpoints=(
@@ -41,9 +85,39 @@ def service(world: World) -> Service:
             commands(points.ADJUST, units, adjust),
             commands(activities.EARN, units, earn),
             answers(points.EXPLAIN_PURCHASE, Explainer(units).explain),
+            answers(expiry.LIST_LOTS, LotLists(units).page),
             answers(simulations.SIMULATE_PROGRAM, ProgramSimulator(past).simulate),
+            count,
+            commands(rewards.CREATE_REWARD, redeeming, create_reward),
+            commands(rewards.UPDATE_REWARD, redeeming, update_reward),
+            commands(rewards.ARCHIVE_REWARD, redeeming, archive_reward),
+            answers(rewards.GET_REWARD, offering.one),
+            answers(rewards.LIST_REWARDS, offering.page),
+            answers(rewards.LIST_OFFERS, offering.offers),
+            answers(rewards.GET_OWN_POINTS, redeemer.points),
+            prepared_commands(
+                rewards.REDEEM_POINTS,
+                redeeming,
+                redeemer.prepare,
+                redeemer.reserve,
+                redeemer.finish,
+            ),
+            prepared_commands(
+                rewards.REDEEM_OWN_POINTS,
+                redeeming,
+                redeemer.prepare_own,
+                redeemer.reserve,
+                redeemer.finish,
+            ),
+            answers(rewards.GET_REDEMPTION, redeemer.one),
+            answers(rewards.LIST_REDEMPTIONS, redeemer.page),
+            commands(
+                rewards.CANCEL_REDEMPTION, redeeming, redeemer.cancel, redeemer.finish_cancelling
+            ),
+            commands(rewards.ASK_AGAIN, redeeming, redeemer.ask_again, redeemer.finish),
         ),
         consumes=(
+            rotations,
             Consumes(
                 (
                     *shop.ORDER_EVENTS,
@@ -53,8 +127,8 @@ def service(world: World) -> Service:
                     shop.PRODUCT_UPDATED,
                     shop.PRODUCT_DELETED,
                 ),
-                units,
-                apply_shop_events,
+                redeeming,
+                partial(apply_shop_events, settle=Codes(digests).settle),
                 inbox=False,  # an entry is unique in the ledger
             ),
             Consumes(
@@ -77,10 +151,22 @@ def service(world: World) -> Service:
             ),
         ),
         loops=(
+            Loop("redemptions that are due", 1.0, fulfilment.run),
+            Loop(
+                "redemptions in doubt",
+                30.0,
+                partial(count_doubts, redeeming_across, REDEMPTIONS_IN_DOUBT.set),
+            ),
+            Loop("changes of keys", CHECK_SECONDS, keys.learn),
+            reseal,
             Loop("release of matured points", 30.0, partial(release_matured, across)),
+            Loop("expiry", 30.0, partial(expire_points, across)),
             Loop("sealing", 5.0, partial(seal_entries, chain)),
         ),
+        on_start=(partial(keys.listen, world.client),),
+        on_stop=(shopify.close,),
     )
+
 
 def on_mongo(world: World) -> Service:
     """The ledger, kept on MongoDB. What is not kept there yet is not offered (docs/mongo.md)."""
