@@ -46,27 +46,29 @@ class Api:
         code = self.grants.approve(SHOP, scopes or KNOWN_SCOPES)
         self.token = self.grants.by_code(SHOP, code).access_token
 
-    async def post(self, query: str, version: str = "2026-10", **variables: Any) -> httpx.Response:
+    async def post(
+        self, query: str, /, version: str = "2026-10", **variables: Any
+    ) -> httpx.Response:
         return await self.http.post(
             f"/{SHOP}/admin/api/{version}/graphql.json",
             json={"query": query, "variables": variables},
             headers={"X-Shopify-Access-Token": self.token},
         )
 
-    async def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+    async def ask(self, query: str, /, **variables: Any) -> dict[str, Any]:
         """The whole answer."""
         answer = await self.post(query, **variables)
         assert answer.status_code == 200, answer.text
         said: dict[str, Any] = answer.json()
         return said
 
-    async def data(self, query: str, **variables: Any) -> dict[str, Any]:
+    async def data(self, query: str, /, **variables: Any) -> dict[str, Any]:
         said = await self.ask(query, **variables)
         assert "errors" not in said, said["errors"]
         data: dict[str, Any] = said["data"]
         return data
 
-    async def refusal(self, query: str, **variables: Any) -> tuple[str, str]:
+    async def refusal(self, query: str, /, **variables: Any) -> tuple[str, str]:
         """Code and words of the only error."""
         (error,) = (await self.ask(query, **variables))["errors"]
         return error.get("extensions", {}).get("code", ""), error["message"]

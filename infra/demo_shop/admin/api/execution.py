@@ -12,52 +12,16 @@ from graphql import (
     get_named_type,
 )
 
-from infra.demo_shop.admin.api.catalogue import CATALOGUE_QUERIES
 from infra.demo_shop.admin.api.costs import CONNECTION, is_connection
-from infra.demo_shop.admin.api.credit import CREDIT_MUTATIONS
-from infra.demo_shop.admin.api.customers import CUSTOMER_QUERIES
-from infra.demo_shop.admin.api.discounts import DISCOUNT_MUTATIONS, DISCOUNT_QUERIES
 from infra.demo_shop.admin.api.documents import Document
-from infra.demo_shop.admin.api.gift_cards import GIFT_CARD_MUTATIONS, GIFT_CARD_QUERIES
-from infra.demo_shop.admin.api.metafields import METAFIELD_MUTATIONS
-from infra.demo_shop.admin.api.nodes import NODE_QUERIES
-from infra.demo_shop.admin.api.orders import ORDER_QUERIES
 from infra.demo_shop.admin.api.refusals import access_denied, unknown
 from infra.demo_shop.admin.api.scalars import teach
-from infra.demo_shop.admin.api.shop_details import SHOP_QUERIES
-from infra.demo_shop.admin.api.subscriptions import (
-    SUBSCRIPTION_MUTATIONS,
-    SUBSCRIPTION_QUERIES,
-)
 from infra.demo_shop.admin.api.views import Ask, View
 from infra.demo_shop.admin.schema import admin_schema, scopes_of
 
 if TYPE_CHECKING:
     from graphql import GraphQLResolveInfo
 
-QUERIES: Final = View(
-    "QueryRoot",
-    {
-        **SHOP_QUERIES,
-        **CUSTOMER_QUERIES,
-        **ORDER_QUERIES,
-        **CATALOGUE_QUERIES,
-        **DISCOUNT_QUERIES,
-        **GIFT_CARD_QUERIES,
-        **SUBSCRIPTION_QUERIES,
-        **NODE_QUERIES,
-    },
-)
-MUTATIONS: Final = View(
-    "Mutation",
-    {
-        **DISCOUNT_MUTATIONS,
-        **GIFT_CARD_MUTATIONS,
-        **CREDIT_MUTATIONS,
-        **METAFIELD_MUTATIONS,
-        **SUBSCRIPTION_MUTATIONS,
-    },
-)
 _FREE: Final = ("Edge", "PageInfo")
 
 

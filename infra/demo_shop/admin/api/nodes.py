@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from infra.demo_shop.admin.api.bulk import BULK_OPERATIONS
 from infra.demo_shop.admin.api.catalogue import COLLECTIONS, PRODUCTS, VARIANTS
 from infra.demo_shop.admin.api.credit import CREDIT_ACCOUNTS
 from infra.demo_shop.admin.api.customers import CUSTOMERS
@@ -19,6 +20,7 @@ from infra.demo_shop.admin.api.views import Arguments, Ask, Resolver, View
 KINDS: Final[Mapping[str, Listing]] = {
     kind.type: kind
     for kind in (
+        BULK_OPERATIONS,
         CODE_DISCOUNTS,
         COLLECTIONS,
         CREDIT_ACCOUNTS,
@@ -33,6 +35,7 @@ KINDS: Final[Mapping[str, Listing]] = {
     )
 }
 _OWN_QUERIES: Final = {
+    "bulkOperation": "BulkOperation",
     "codeDiscountNode": "DiscountCodeNode",
     "collection": "Collection",
     "customer": "Customer",

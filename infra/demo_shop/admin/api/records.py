@@ -124,16 +124,15 @@ class Collection:
 
 @dataclass(slots=True)
 class BulkOperation:
-    """``lines`` is its file, made when it is first seen completed; ``cancelled_at`` when somebody
-    asked for its end."""
+    """``file`` is what it will have found when it is complete, and ``error`` why it will fail;
+    ``cancelled_at`` is when somebody asked for its end."""
 
     number: int
     query: str
-    grouped: bool
-    scopes: frozenset[str]
     secret: str
     created_at: datetime
     cancelled_at: datetime | None = None
-    lines: list[str] | None = None
-    root_objects: int = 0
     error: str | None = None
+    file: bytes = b""
+    objects: int = 0
+    root_objects: int = 0

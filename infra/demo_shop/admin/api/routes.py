@@ -4,18 +4,28 @@ import asyncio
 from typing import Any, Final
 
 import msgspec
-from litestar import Response, post
+from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 
 from adapters.shopify.version import API_VERSION
+from infra.demo_shop.admin.api.bulk import file_of
 from infra.demo_shop.admin.api.costs import requested_cost
 from infra.demo_shop.admin.api.documents import BadDocument, Document, read
-from infra.demo_shop.admin.api.execution import MUTATIONS, QUERIES, answer, taught_schema
+from infra.demo_shop.admin.api.execution import answer, taught_schema
 from infra.demo_shop.admin.api.nodes import KINDS
 from infra.demo_shop.admin.api.refusals import throttled, too_costly
+from infra.demo_shop.admin.api.roots import MUTATIONS, QUERIES
 from infra.demo_shop.admin.api.shop import Shop, Shops
 from infra.demo_shop.admin.api.throttle import MOST_AT_ONCE
-from infra.demo_shop.admin.api.trouble import Instead, Lost, Slow, Throttled, Trouble, Unheard
+from infra.demo_shop.admin.api.trouble import (
+    BULK_FILE,
+    Instead,
+    Lost,
+    Slow,
+    Throttled,
+    Trouble,
+    Unheard,
+)
 from infra.demo_shop.admin.api.views import Ask
 from infra.demo_shop.admin.grants import Grants, Refused
 from infra.demo_shop.admin.oauth import AnyRequest, shop_of
@@ -50,10 +60,32 @@ def api_routes(grants: Grants, shops: Shops, trouble: Trouble) -> list[HTTPRoute
                 {"errors": {"query": "Required parameter missing or invalid"}}, status_code=400
             )
         shop = shops[domain]
-        ask = Ask(shop, scopes, grants.now(), KINDS, _base(request, domain), grants.app.client_id)
+        ask = Ask(
+            shop=shop,
+            scopes=scopes,
+            now=grants.now(),
+            kinds=KINDS,
+            queries=QUERIES,
+            base=_base(request, domain),
+            client_id=grants.app.client_id,
+        )
         return await _answered(ask, sent, trouble)
 
-    return [graphql]
+    @get("/{shop:str}/bulk-files/{number:str}/{secret:str}")
+    async def bulk_file(request: AnyRequest) -> Response[Any]:
+        """The address alone opens it: it lies elsewhere than the shop's admin."""
+        asked = request.path_params
+        fault = trouble.meet([BULK_FILE])
+        if isinstance(fault, Instead):
+            return Response(fault.body, status_code=fault.status, headers=dict(fault.headers))
+        if isinstance(fault, Lost | Unheard):
+            return _Broken()
+        file = file_of(shops[shop_of(request)], asked["number"], asked["secret"])
+        if file is None:
+            return Response("There is no such file.", status_code=404, media_type="text/plain")
+        return Response(file, media_type="application/jsonl")
+
+    return [graphql, bulk_file]
 
 
 def _base(request: AnyRequest, domain: str) -> str:

@@ -9,7 +9,10 @@ import asyncio
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+
+BULK_FILE: Final = "bulk file"
+"""What getting the file of a bulk operation is counted and disturbed as."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,14 @@ Arguments = Mapping[str, Any]
 @dataclass(slots=True)
 class Ask:
     """One document that is being answered. ``kinds`` are all types that can be listed or found by
-    their id; ``base`` is the address at which the shop's admin was asked. ``bulk``: connections
-    come whole. ``cost`` is that of what has been answered so far."""
+    their id, ``queries`` is where queries start; ``base`` is the address at which the shop's admin
+    was asked. ``bulk``: connections come whole. ``cost`` is that of what was answered so far."""
 
     shop: "Shop"
     scopes: frozenset[str]
     now: datetime
     kinds: "Mapping[str, Listing]"
+    queries: "View"
     base: str
     client_id: str
     bulk: bool = False
