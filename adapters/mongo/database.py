@@ -1,12 +1,13 @@
 """One service's MongoDB database: its client, its collections, and its errors in our words."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import (
+    BulkWriteError,
     CollectionInvalid,
     ConnectionFailure,
     ExecutionTimeout,
@@ -31,6 +32,7 @@ _LABELS: Final = (
     "RetryableWriteError",
 )
 _NAMESPACE_EXISTS: Final = 48
+_DUPLICATE: Final = 11000
 
 
 def is_away(error: BaseException) -> bool:
@@ -38,6 +40,22 @@ def is_away(error: BaseException) -> bool:
     if isinstance(error, _AWAY):
         return True
     return isinstance(error, PyMongoError) and any(map(error.has_error_label, _LABELS))
+
+
+def code_of(error: BaseException) -> int:
+    """MongoDB's number for what was wrong, that of the first write of many; 0 for none."""
+    if isinstance(error, BulkWriteError):
+        errors: Sequence[Mapping[str, Any]] = (error.details or {}).get("writeErrors", ())
+        return int(errors[0]["code"]) if errors else 0
+    return (error.code or 0) if isinstance(error, OperationFailure) else 0
+
+
+class Refused(Exception):
+    """MongoDB does not do it, and no other try will help. Named by its number alone."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"MongoDB refuses, error {code}")
+        self.code = code
 
 
 class MongoDatabase:
@@ -86,6 +104,14 @@ class MongoDatabase:
         except (PyMongoError, OSError, TimeoutError) as error:
             if is_away(error):
                 raise Unavailable("The storage is not available.") from error
+            code = code_of(error)
+            # From nobody: what the driver says quotes documents.
+            if code == _DUPLICATE:
+                raise Unavailable(
+                    "Somebody wrote the same at the same moment; try again."
+                ) from None
+            if isinstance(error, OperationFailure):
+                raise Refused(code) from None
             raise
 
     async def ready(self) -> None:

@@ -2,8 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
 
+from nats.js import JetStreamContext
+
+from adapters.memory.ledger import MemoryLedger
+from adapters.memory.units import MemoryUnits
 from adapters.mongo.client import PYMONGO
 from adapters.mongo.collections import OF_POINTS
 from adapters.mongo.database import MongoDatabase
@@ -11,8 +17,14 @@ from adapters.mongo.ledger import MongoLedger
 from adapters.mongo.outbox import MongoOutbox
 from adapters.mongo.units import mongo_units
 from adapters.nats.connection import connect
+from adapters.nats.outbox import Outbox
 from adapters.nats.publisher import Publisher
 from adapters.nats.relay import Relay
+from adapters.nats.streams import ensure_streams
+from adapters.postgres.database import Database
+from adapters.postgres.ledger import PostgresLedger
+from adapters.postgres.outbox import PostgresOutbox
+from adapters.postgres.units import postgres_units
 from adapters.system import SystemClock, UuidV7
 from infra.embedded.mongo import MongoServer
 from infra.embedded.servers import Servers
@@ -20,19 +32,83 @@ from ports.ledger import Ledger
 from ports.unit import Units
 
 IDS: Final = UuidV7()
+KEYS: Final = [b"k"]
+
+
+@dataclass(slots=True)
+class Store:
+    """Transactions, and what publishes what they say; nothing is published before it is told to."""
+
+    units: Units[Ledger]
+    relay: Relay
+    js: JetStreamContext
+    _publisher: Publisher
+    _outbox: Outbox
+
+    def swept_at(self, at: datetime) -> Relay:
+        """What publishes the same outbox, at another time."""
+        return Relay(self._outbox, self._publisher, Standing(at))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A clock that stands."""
+
+    at: datetime
+
+    def now(self) -> datetime:
+        return self.at
+
+
+def in_memory() -> Units[Ledger]:
+    return MemoryUnits(MemoryLedger, SystemClock(), IDS)
+
+
+@asynccontextmanager
+async def on_postgres(servers: Servers, *, across_shops: bool = True) -> AsyncIterator[Store]:
+    database = Database(servers.environment()["LOYALNEST_POSTGRES_URL"], "points", pool=10)
+    await database.make()
+    await database.migrate()
+    outbox = PostgresOutbox(database)
+    async with _publisher(servers) as (publisher, js):
+        relay = Relay(outbox, publisher, SystemClock())
+        units: Units[Ledger] = postgres_units(
+            database, relay, PostgresLedger, SystemClock(), IDS,
+            input_keys=KEYS, across_shops=across_shops,
+        )  # fmt: skip
+        yield Store(units, relay, js, publisher, outbox)
+    await database.close()
 
 
 @asynccontextmanager
 async def on_mongo(
-    server: MongoServer, servers: Servers, *, driver: str = PYMONGO
-) -> AsyncIterator[Units[Ledger]]:
-    client = await connect(servers.environment()["LOYALNEST_NATS_URL"], "test")
-    database = MongoDatabase(server.url, "points", OF_POINTS, driver=driver)
+    server: MongoServer,
+    servers: Servers,
+    *,
+    driver: str = PYMONGO,
+    across_shops: bool = True,
+    listeners: Any = (),
+) -> AsyncIterator[Store]:
+    database = MongoDatabase(server.url, "points", OF_POINTS, driver=driver, listeners=listeners)
     await database.make()
     await database.migrate()
-    relay = Relay(MongoOutbox(database), Publisher(client), SystemClock())
-    yield mongo_units(
-        database, relay, MongoLedger, SystemClock(), IDS, input_keys=[b"k"], across_shops=True
-    )
+    outbox = MongoOutbox(database)
+    async with _publisher(servers) as (publisher, js):
+        relay = Relay(outbox, publisher, SystemClock())
+        units: Units[Ledger] = mongo_units(
+            database, relay, MongoLedger, SystemClock(), IDS,
+            input_keys=KEYS, across_shops=across_shops,
+        )  # fmt: skip
+        yield Store(units, relay, js, publisher, outbox)
     await database.close()
+
+
+@asynccontextmanager
+async def _publisher(servers: Servers) -> AsyncIterator[tuple[Publisher, JetStreamContext]]:
+    client = await connect(servers.environment()["LOYALNEST_NATS_URL"], "test")
+    publisher = Publisher(client)
+    await publisher.start()
+    js = client.jetstream(timeout=10)
+    await ensure_streams(js)
+    yield publisher, js
     await client.close()

@@ -1,7 +1,7 @@
 """One suite over every adapter of the ledger port: races, rollbacks and repeats included."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,16 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from adapters.memory.ledger import MemoryLedger
-from adapters.memory.units import MemoryUnits
-from adapters.nats.connection import connect
-from adapters.nats.publisher import Publisher
-from adapters.nats.relay import Relay
-from adapters.postgres.database import Database
-from adapters.postgres.ledger import PostgresLedger
-from adapters.postgres.outbox import PostgresOutbox
-from adapters.postgres.units import postgres_units
-from adapters.system import SystemClock, UuidV7
+from adapters.system import UuidV7
 from domain.errors import Unavailable
 from domain.merging import ToldMerge
 from domain.points.bonus import Buyer, OrderLine
@@ -28,48 +19,12 @@ from domain.points.merging import transfers
 from domain.points.orders import OrderFacts, RefundFacts
 from domain.points.wallet import EMPTY, InsufficientPoints, Wallet, adjustment
 from domain.program import defaults
-from infra.embedded.mongo import MongoServer
-from infra.embedded.servers import Servers
 from ports.earning import BuyerFacts, BuyerKey, GoodsFacts, GoodsKey
 from ports.ledger import Ledger, NewEntry, OrderKey, WalletKey
 from ports.unit import Units
-from tests.ports.stores import on_mongo
 
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 IDS = UuidV7()
-
-
-@pytest.fixture(params=["memory", "postgres", "mongo"])
-def storage(request: pytest.FixtureRequest) -> MongoServer | str:
-    """Where the ledger is; MongoDB itself, because it is started only for those who want it."""
-    if request.param == "mongo":
-        server: MongoServer = request.getfixturevalue("mongo")
-        return server
-    return str(request.param)
-
-
-@pytest.fixture
-async def units(storage: MongoServer | str, servers: Servers) -> AsyncIterator[Units[Ledger]]:
-    if isinstance(storage, MongoServer):
-        async with on_mongo(storage, servers) as on_it:
-            yield on_it
-        return
-    if storage == "memory":
-        fake: MemoryUnits[Ledger] = MemoryUnits(MemoryLedger, SystemClock(), IDS)
-        yield fake
-        return
-    settings = servers.environment()
-    client = await connect(settings["LOYALNEST_NATS_URL"], "test")
-    publisher = Publisher(client)
-    database = Database(settings["LOYALNEST_POSTGRES_URL"], "points", pool=10)
-    await database.make()
-    await database.migrate()
-    relay = Relay(PostgresOutbox(database), publisher, SystemClock())
-    yield postgres_units(
-        database, relay, PostgresLedger, SystemClock(), IDS, input_keys=[b"k"], across_shops=True
-    )
-    await database.close()
-    await client.close()
 
 
 @pytest.fixture

@@ -1,0 +1,184 @@
+"""One suite over every store's units of work: journal, idempotency keys, outbox, relay, sweeper."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+from nats.js import JetStreamContext
+
+from adapters.nats.relay import LEFT_BEHIND_AFTER
+from contracts.points import ADJUSTED, PointsMoved
+from domain.errors import DuplicateRequest, Unavailable
+from ports.ledger import Ledger
+from ports.unit import Unit, Units
+from tests.conftest import eventually
+from tests.ports.stores import Store
+
+AT = datetime(2026, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
+OPERATION = "points.v1.Test"
+
+
+class OnPurpose(Exception):
+    pass
+
+
+def moved(number: int) -> PointsMoved:
+    return PointsMoved(
+        entry_id=uuid4(), customer_id=uuid4(), points=number, kind="adjust", source="adjust",
+        source_ref="", spendable=0, pending=0, version=1, occurred_at=AT,
+    )  # fmt: skip
+
+
+async def heard(js: JetStreamContext, merchant: UUID) -> list[int]:
+    """The points of all events of a shop, in their order in the stream."""
+    subject = ADJUSTED.subject(merchant)
+    info = await js.stream_info("EVENTS", subjects_filter=subject)
+    found: list[int] = []
+    after = 0
+    for _ in range((info.state.subjects or {}).get(subject, 0)):
+        message = await js.get_msg("EVENTS", seq=after + 1, subject=subject, next=True)
+        after = message.seq or 0
+        found.append(msgspec.json.decode(message.data or b"")["points"])
+    return found
+
+
+async def test_what_a_transaction_says_is_published_after_it(store: Store) -> None:
+    shop, other = uuid4(), uuid4()
+    store.relay.start()
+    try:
+        async with store.units() as unit:
+            for number in range(3):
+                unit.emit(ADJUSTED, moved(number), shop)
+            unit.emit(ADJUSTED, moved(9), other)
+            assert await heard(store.js, shop) == []
+        with suppress(OnPurpose):
+            async with store.units() as unit:
+                unit.emit(ADJUSTED, moved(7), shop)
+                raise OnPurpose
+        await eventually(lambda: heard(store.js, shop), lambda found: found == [0, 1, 2])
+        await eventually(lambda: heard(store.js, other), lambda found: found == [9])
+    finally:
+        await store.relay.stop()
+    assert await heard(store.js, shop) == [0, 1, 2]
+
+
+async def test_what_a_crash_left_is_published_once(store: Store) -> None:
+    """The relay does not run: as after a crash between the commit and publishing."""
+    shop = uuid4()
+    async with store.units() as unit:
+        unit.emit(ADJUSTED, moved(1), shop)
+        unit.emit(ADJUSTED, moved(2), shop)
+    await store.relay.sweep()
+    assert await heard(store.js, shop) == []  # it is too young to have been left behind
+    later = store.swept_at(datetime.now(UTC) + LEFT_BEHIND_AFTER + timedelta(seconds=1))
+    while await later.sweep():
+        pass
+    assert await heard(store.js, shop) == [1, 2]
+    assert await later.sweep() == 0
+
+
+async def test_events_are_claimed_once(units: Units[Ledger]) -> None:
+    ours, theirs = str(uuid4()), f"{uuid4()}:webhook"
+
+    async def claim(*events: str, consumer: str = "one") -> set[str]:
+        async with units() as unit:
+            return await unit.journal.claim(consumer, events)
+
+    with suppress(OnPurpose):
+        async with units() as unit:
+            assert await unit.journal.claim("one", [ours]) == {ours}
+            assert await unit.journal.claim("one", [ours]) == set()
+            raise OnPurpose
+    assert await claim(ours, theirs) == {ours, theirs}
+    assert await claim(ours, theirs) == set()
+    assert await claim(ours, consumer="two") == {ours}
+
+
+async def test_of_many_at_once_one_claims_an_event(units: Units[Ledger]) -> None:
+    events = [str(uuid4()) for _ in range(5)]
+    claimed: list[str] = []
+
+    async def claim() -> None:
+        async def work() -> set[str]:
+            async with units() as unit:
+                return await unit.journal.claim("race", events)
+
+        claimed.extend(await insist(work))
+
+    await asyncio.gather(*(claim() for _ in range(8)))
+    assert sorted(claimed) == sorted(events)
+
+
+async def insist(work: Callable[[], Awaitable[set[str]]]) -> set[str]:
+    """As consumers do: what could not be done for now is done again."""
+    while True:
+        with suppress(Unavailable):
+            return await work()
+
+
+async def once(unit: Unit[Ledger], shop: UUID, key: str, request: bytes, answer: bytes) -> bytes:
+    stored = await unit.journal.claim_key(shop, OPERATION, key, request)
+    if stored is None:
+        await unit.journal.keep_answer(shop, OPERATION, key, answer)
+        return answer
+    return stored
+
+
+async def test_a_repeat_with_the_same_key_gets_the_same_answer(units: Units[Ledger]) -> None:
+    shop = uuid4()
+    with suppress(OnPurpose):
+        async with units() as unit:
+            await once(unit, shop, "k", b"input", b"lost")
+            raise OnPurpose
+    async with units() as unit:
+        assert await once(unit, shop, "k", b"input", b"first") == b"first"
+    async with units() as unit:
+        assert await once(unit, shop, "k", b"input", b"second") == b"first"
+        with pytest.raises(DuplicateRequest):
+            await unit.journal.claim_key(shop, OPERATION, "k", b"other input")
+    async with units() as unit:  # keys are a shop's own
+        assert await once(unit, uuid4(), "k", b"other input", b"theirs") == b"theirs"
+
+
+async def test_a_repeat_at_the_same_time_waits_for_the_answer(units: Units[Ledger]) -> None:
+    shop = uuid4()
+    done = 0
+
+    async def ask() -> bytes:
+        nonlocal done
+        async with units() as unit:
+            stored = await unit.journal.claim_key(shop, OPERATION, "k", b"input")
+            if stored is not None:
+                return stored
+            await asyncio.sleep(0.05)
+            done += 1
+            await unit.journal.keep_answer(shop, OPERATION, "k", str(done).encode())
+            return str(done).encode()
+
+    assert set(await asyncio.gather(*(ask() for _ in range(10)))) == {b"1"}
+
+
+async def test_who_fails_lets_the_next_one_have_the_key(units: Units[Ledger]) -> None:
+    shop = uuid4()
+    tries = 0
+
+    async def ask() -> bytes:
+        nonlocal tries
+        async with units() as unit:
+            stored = await unit.journal.claim_key(shop, OPERATION, "k", b"input")
+            if stored is not None:
+                return stored
+            tries += 1
+            if tries == 1:
+                await asyncio.sleep(0.05)
+                raise OnPurpose
+            await unit.journal.keep_answer(shop, OPERATION, "k", b"done")
+            return b"done"
+
+    answers = await asyncio.gather(*(ask() for _ in range(4)), return_exceptions=True)
+    assert sorted(map(repr, answers)) == ["OnPurpose()", "b'done'", "b'done'", "b'done'"]
+    assert tries == 2
