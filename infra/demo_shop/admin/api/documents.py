@@ -10,6 +10,7 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
+    get_variable_values,
     parse,
     specified_rules,
     validate,
@@ -80,6 +81,18 @@ def read(schema: GraphQLSchema, text: str, operation_name: str | None) -> Docume
     if name not in operations:
         raise BadDocument([{"message": f'No operation named "{name}"'}])
     return Document(node, operations[name], fragments)
+
+
+def variables_of(
+    schema: GraphQLSchema, document: Document, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """As the document declares them, with its defaults. Raises BadDocument."""
+    declared = document.operation.variable_definitions or ()
+    values = get_variable_values(schema, declared, dict(given))
+    if isinstance(values, list):
+        extensions = {"code": "INVALID_VARIABLE"}
+        raise BadDocument([{**each.formatted, "extensions": extensions} for each in values])
+    return values.coerced
 
 
 def _refused(schema: GraphQLSchema, node: DocumentNode) -> list[dict[str, Any]]:

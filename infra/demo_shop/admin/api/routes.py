@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from adapters.shopify.version import API_VERSION
 from infra.demo_shop.admin.api.bulk import file_of
 from infra.demo_shop.admin.api.costs import requested_cost
-from infra.demo_shop.admin.api.documents import BadDocument, Document, read
+from infra.demo_shop.admin.api.documents import BadDocument, Document, read, variables_of
 from infra.demo_shop.admin.api.execution import answer, taught_schema
 from infra.demo_shop.admin.api.nodes import KINDS
 from infra.demo_shop.admin.api.refusals import throttled, too_costly
@@ -95,6 +95,7 @@ def _base(request: AnyRequest, domain: str) -> str:
 async def _answered(ask: Ask, sent: _Sent, trouble: Trouble) -> Response[Any]:
     try:
         document = read(taught_schema(), sent.query, sent.operationName)
+        variables = variables_of(taught_schema(), document, sent.variables or {})
     except BadDocument as bad:
         return _response({"errors": bad.errors})
     fault = trouble.meet(document.root_fields)
@@ -102,7 +103,8 @@ async def _answered(ask: Ask, sent: _Sent, trouble: Trouble) -> Response[Any]:
         return _Broken()
     if isinstance(fault, Instead):
         return Response(fault.body, status_code=fault.status, headers=dict(fault.headers))
-    said = _done(ask, document, sent.variables or {}, refuse=isinstance(fault, Throttled))
+    cost = requested_cost(taught_schema(), document.operation, document.fragments, variables)
+    said = _done(ask, document, sent.variables or {}, cost, refuse=isinstance(fault, Throttled))
     await trouble.released.wait()
     if isinstance(fault, Slow):
         await asyncio.sleep(fault.seconds)
@@ -110,10 +112,9 @@ async def _answered(ask: Ask, sent: _Sent, trouble: Trouble) -> Response[Any]:
 
 
 def _done(
-    ask: Ask, document: Document, variables: dict[str, Any], *, refuse: bool
+    ask: Ask, document: Document, variables: dict[str, Any], cost: int, *, refuse: bool
 ) -> dict[str, Any]:
     shop, now = ask.shop, ask.now
-    cost = requested_cost(taught_schema(), document.operation, document.fragments, variables)
     if cost > MOST_AT_ONCE:
         return {"errors": [too_costly(cost, MOST_AT_ONCE)]}
     if refuse or not shop.bucket.take(cost, now):
