@@ -320,7 +320,7 @@ class ListRedemptions(MemberRef, frozen=True, kw_only=True):
     """Newest first, of one member or (for staff) of all; ``state`` narrows. ``limit`` is 1 to 250;
     ``cursor`` comes from the page before."""
 
-    state: RedemptionState | None = None
+    state: str = ""
     cursor: str | None = None
     limit: int = 50
 

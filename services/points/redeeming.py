@@ -11,7 +11,7 @@ from contracts.core import GET_CUSTOMER_RFM, GetCustomerRFM
 from contracts.kit import Nothing
 from contracts.paging import cursor_of, limit_problems
 from contracts.points import Balance
-from domain.errors import DeadlineExceeded, InvalidRequest, NotFound, Unavailable
+from domain.errors import DeadlineExceeded, InvalidRequest, NotFound, Problem, Unavailable
 from domain.points import redemption as steps
 from domain.points.benefits import CODED, GiftCard, name_of
 from domain.points.bonus import NOBODY_SPECIAL
@@ -107,15 +107,15 @@ class Redeemer:
 
     async def prepare(self, caller: Caller, request: said.RedeemPoints) -> Prepared:
         """Raises NotFound for a member whom the shop does not have."""
-        asked = wallet_of(caller, request)
-        account = await self._members.account(asked.merchant_id, asked.customer_id)
-        return Prepared(account, await self._keys.of(asked.merchant_id))
+        return await self._prepare(wallet_of(caller, request))
 
     async def prepare_own(self, caller: Caller, _request: said.RedeemOwnPoints) -> Prepared:
-        own = _own(caller)
-        return await self.prepare(
-            caller, said.RedeemPoints(reward_id=_request.reward_id, customer_id=own.customer_id)
-        )
+        """Raises NotFound for whoever is no member."""
+        return await self._prepare(_own(caller))
+
+    async def _prepare(self, asked: WalletKey) -> Prepared:
+        account = await self._members.account(asked.merchant_id, asked.customer_id)
+        return Prepared(account, await self._keys.of(asked.merchant_id))
 
     async def reserve(
         self,
@@ -213,15 +213,16 @@ class Redeemer:
     async def page(self, caller: Caller, request: said.ListRedemptions) -> said.Redemptions:
         problems = limit_problems(request.limit)
         before = cursor_of(request.cursor, problems)
+        if request.state and request.state not in set(RedemptionState):
+            problems.append(Problem("/state", f"must be one of {', '.join(RedemptionState)}"))
         if problems:
             raise InvalidRequest(problems=problems)
         customer_id = None
         named = request.customer_id is not None or request.shopify_customer_id is not None
         if named or caller.audience is Audience.CUSTOMER:
             customer_id = wallet_of(caller, request).customer_id
-        asked = RedemptionsAsked(
-            caller.tenant, customer_id, request.state, before, request.limit + 1
-        )
+        state = RedemptionState(request.state) if request.state else None
+        asked = RedemptionsAsked(caller.tenant, customer_id, state, before, request.limit + 1)
         async with self._units() as unit:
             found = await unit.stores.redemptions(asked)
         page = found[: request.limit]

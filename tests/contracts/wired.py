@@ -21,7 +21,10 @@ from adapters.nats.vouching import Vouching
 from adapters.runtime.resealing import resealed
 from adapters.runtime.service import Service
 from adapters.runtime.settings import Settings
+from adapters.runtime.shopify_admin import admin_client
 from adapters.runtime.world import World
+from adapters.shopify.admin.access import ShopAccess
+from adapters.shopify.admin.client import AdminClient
 from adapters.system import SystemClock, UuidV7
 from contracts.kit import Body, Event, Operation
 
@@ -154,8 +157,13 @@ def _storage(service: str) -> Iterator[ast.Module]:
 def _spokesmen(service: str) -> Iterator[tuple[ModuleType, ast.Module]]:
     """The adapters that call other services, or listen to them, for the services that use them."""
     wiring = wiring_of(service)
-    for each in (Keyring, resealed):
-        if each in wiring.values():
+    spokesmen = {
+        Keyring: [Keyring],
+        resealed: [resealed],
+        admin_client: [ShopAccess, AdminClient],
+    }
+    for used, speaking in spokesmen.items():
+        for each in speaking if used in wiring.values() else ():
             module = importlib.import_module(each.__module__)
             assert module.__file__ is not None
             yield module, ast.parse(Path(module.__file__).read_text(encoding="utf-8"))

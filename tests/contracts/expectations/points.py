@@ -3,10 +3,11 @@
 from decimal import Decimal
 from uuid import UUID
 
-from contracts import core, referrals, shop, users
+from contracts import core, installs, referrals, shop, users
 from contracts.kit import Instant
-from tests.contracts.pacts import Pact, Part, Reads
-from tests.contracts.parts import Program
+from domain.errors import NotFound
+from tests.contracts.pacts import Calls, Pact, Part, Reads
+from tests.contracts.parts import KEYS_OF_SHOPS, RESEALING, Program
 
 
 class Back(Part, frozen=True, kw_only=True):
@@ -40,6 +41,7 @@ class Purchase(Part, frozen=True, kw_only=True):
     customer: Buyer | None = None
     refunds: tuple[Back, ...] = ()
     fulfilled: bool = False
+    discount_codes: tuple[str, ...] = ()
     lines: tuple[Bought, ...] = ()
 
 
@@ -81,6 +83,20 @@ class Merged(Part, frozen=True, kw_only=True):
     version: int
 
 
+class Redeeming(Part, frozen=True, kw_only=True):
+    """Who redeems: the member by now, as Shopify knows them."""
+
+    customer_id: UUID
+    shopify_customer_id: str
+
+
+class Access(Part, frozen=True, kw_only=True):
+    shop_domain: str
+    access_token: str
+    expires_at: Instant
+    version: int
+
+
 PACT = Pact(
     "points",
     reads=(
@@ -93,5 +109,21 @@ PACT = Pact(
         Reads((core.SETTINGS_UPDATED,), Program),
         Reads((referrals.REFERRAL_COMPLETED,), Referral),
         Reads((users.CUSTOMER_MERGED,), Merged),
+        *RESEALING,
+    ),
+    calls=(
+        Calls(
+            core.GET_CUSTOMER_RFM,
+            {"customer_id": "01985a3c-7d52-7c4e-9b1f-2f6d8c0e4a11"},
+            Redeeming,
+            (NotFound,),
+        ),
+        Calls(
+            installs.GET_SHOPIFY_ACCESS,
+            {},
+            Access,
+            (installs.AccessLost, installs.ShopifyUnavailable, NotFound),
+        ),
+        *KEYS_OF_SHOPS,
     ),
 )
