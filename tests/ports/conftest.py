@@ -2,32 +2,39 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from importlib.util import find_spec
+from typing import Final
 
 import pytest
 
+from adapters.mongo.client import MOTOR, PYMONGO
 from infra.embedded.mongo import MongoServer
 from infra.embedded.servers import Servers
 from ports.ledger import Ledger
 from ports.unit import Units
 from tests.ports.stores import Store, in_memory, on_mongo, on_postgres
 
-Storage = MongoServer | str
+Storage = tuple[MongoServer, str] | str
+
+_DRIVERS: Final = {"mongo": PYMONGO} | ({MOTOR: MOTOR} if find_spec(MOTOR) else {})
 
 
 def _storage(request: pytest.FixtureRequest) -> Storage:
-    """MongoDB itself, because it is started only for those who want it."""
-    if request.param == "mongo":
-        server: MongoServer = request.getfixturevalue("mongo")
-        return server
+    """MongoDB itself, because it is started only for those who want it, with what speaks to it."""
+    if request.param in _DRIVERS:
+        return request.getfixturevalue("mongo"), _DRIVERS[request.param]
     return str(request.param)
 
 
-storage = pytest.fixture(params=["memory", "postgres", "mongo"])(_storage)
-lasting = pytest.fixture(params=["postgres", "mongo"])(_storage)
+storage = pytest.fixture(params=["memory", "postgres", *_DRIVERS])(_storage)
+lasting = pytest.fixture(params=["postgres", *_DRIVERS])(_storage)
 
 
 def _on(storage: Storage, servers: Servers) -> AbstractAsyncContextManager[Store]:
-    return on_mongo(storage, servers) if isinstance(storage, MongoServer) else on_postgres(servers)
+    if isinstance(storage, str):
+        return on_postgres(servers)
+    server, driver = storage
+    return on_mongo(server, servers, driver=driver)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from nats.js import JetStreamContext
 
@@ -30,6 +30,7 @@ from infra.embedded.mongo import MongoServer
 from infra.embedded.servers import Servers
 from ports.ledger import Ledger
 from ports.unit import Units
+from tests.ports.shops_named import ShopsNamed
 
 IDS: Final = UuidV7()
 KEYS: Final = [b"k"]
@@ -87,9 +88,9 @@ async def on_mongo(
     *,
     driver: str = PYMONGO,
     across_shops: bool = True,
-    listeners: Any = (),
 ) -> AsyncIterator[Store]:
-    database = MongoDatabase(server.url, "points", OF_POINTS, driver=driver, listeners=listeners)
+    watch = ShopsNamed()
+    database = MongoDatabase(server.url, "points", OF_POINTS, driver=driver, listeners=[watch])
     await database.make()
     await database.migrate()
     outbox = MongoOutbox(database)
@@ -101,6 +102,7 @@ async def on_mongo(
         )  # fmt: skip
         yield Store(units, relay, js, publisher, outbox)
     await database.close()
+    assert watch.nameless == []
 
 
 @asynccontextmanager
