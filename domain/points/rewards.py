@@ -151,7 +151,7 @@ def problems_of(terms: RewardTerms, currency: str) -> list[Problem]:
             f"must be more than 0, in whole minor units of {currency}",
         )
     else:
-        need(terms.amount == 0, "/amount", "is not for this kind of reward")
+        need(_is_none(terms.amount), "/amount", "is not for this kind of reward")
     if terms.kind is RewardKind.PERCENTAGE:
         need(
             terms.percent.is_finite() and 0 < terms.percent <= 100,
@@ -159,7 +159,7 @@ def problems_of(terms: RewardTerms, currency: str) -> list[Problem]:
             "must be more than 0, at most 100",
         )
     else:
-        need(terms.percent == 0, "/percent", "is for percentages")
+        need(_is_none(terms.percent), "/percent", "is for percentages")
     if terms.kind is RewardKind.FREE_PRODUCT:
         need(_is_product(terms.product_id), "/product_id", "must be a product's id at Shopify")
     else:
@@ -208,7 +208,7 @@ def _step_problems(terms: RewardTerms) -> list[Problem]:
         step = 1
     if not 0 < low <= MOST_COST or low % step:
         found.append(Problem("/min_points", "must be more than 0, in whole steps"))
-    if not low <= high <= MOST_COST or high % step:
+    if not max(low, 1) <= high <= MOST_COST or high % step:
         found.append(Problem("/max_points", "must not be below min_points, in whole steps"))
     if terms.amount.is_finite() and terms.amount * (high // step) > MOST_AMOUNT:
         found.append(Problem("/max_points", f"would buy more than {MOST_AMOUNT}"))
@@ -314,6 +314,10 @@ def refusal(reason: WhyNot) -> LoyaltyError:
 
 def _in(value: int | None, most: int) -> bool:
     return value is None or 1 <= value <= most
+
+
+def _is_none(amount: Decimal) -> bool:
+    return amount.is_finite() and amount == 0
 
 
 def _is_product(product_id: str) -> bool:
