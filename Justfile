@@ -60,6 +60,7 @@ types:
 [group('check')]
 contracts-check:
     python -m contracts.generate --check
+    python -m infra.mesh --check
 
 # A shorter or longer time of killing processes while orders flow; every wallet must be right
 [group('check')]
@@ -79,10 +80,11 @@ fmt:
     ruff check --quiet --fix-only .
     ruff format --quiet .
 
-# Write docs/contracts/ anew from the code
+# Write docs/contracts/ anew from the code, and what services may do over NATS
 [group('write')]
 contracts:
-    exec python -m contracts.generate
+    python -m contracts.generate
+    python -m infra.mesh
 
 # Compile the locks anew; `just locks --upgrade` takes newer versions
 [group('write')]

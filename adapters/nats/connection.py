@@ -9,6 +9,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError
+from nats.protocol.parser import PERMISSIONS_ERR
 
 log = logging.getLogger(__name__)
 
@@ -128,6 +129,10 @@ async def connect(url: str, name: str) -> QuickClient:
         log.info("connected to NATS again")
 
     async def failed(error: Exception) -> None:
+        if PERMISSIONS_ERR in str(error):
+            # Whoever waits for an answer will only see that none comes.
+            log.error("NATS does not let %s do that: %s", parts.username, error)
+            return
         # The client reports every failed attempt; the two lines above say what matters.
         log.debug("NATS client: %s", type(error).__name__)
 
@@ -137,6 +142,8 @@ async def connect(url: str, name: str) -> QuickClient:
         user=parts.username,
         password=parts.password,
         name=name,
+        # A user listens to its own inboxes only (infra/mesh/permissions.py).
+        inbox_prefix=f"_INBOX.{parts.username}" if parts.username else "_INBOX",
         max_reconnect_attempts=-1,  # the default gives up for good after 60
         reconnect_time_wait=0.25,  # type: ignore[arg-type]  # slept as it is: any number does
         connect_timeout=2,

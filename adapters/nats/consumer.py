@@ -49,7 +49,7 @@ BACKOFF_SECONDS: Final = (1.0, 5.0, 15.0, 60.0, 300.0)
 
 _HOLD_SECONDS: Final = 2.0
 _NEWER_SECONDS: Final = 5.0
-_STREAMS: Final = {"shop": WEBHOOKS, "evt": EVENTS_STREAM, "task": TASKS, "dead": DEAD}
+STREAMS: Final = {"shop": WEBHOOKS, "evt": EVENTS_STREAM, "task": TASKS, "dead": DEAD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Consumer(Generic[StoresT]):
         prefixes = {event.prefix for event in consumes.events}
         if len(prefixes) != 1:
             raise ValueError(f"{self.name}: a consumer reads one stream, not {sorted(prefixes)}")
-        self.stream = _STREAMS[prefixes.pop()]
+        self.stream = STREAMS[prefixes.pop()]
         self._read = consumes.read or self._read_declared
         self._durable = f"{self.name}-{self.stream.lower()}"
         self._puller = Puller(client, self.stream, self._durable, consumes.batch)

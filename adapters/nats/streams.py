@@ -54,5 +54,6 @@ async def ensure_streams(js: JetStreamContext, replicas: int = 1) -> None:
             try:
                 await js.add_stream(config)
             except BadRequestError:
-                # Somebody else made it in between; a different shape is a fault worth stopping for.
-                await js.update_stream(config)
+                # Somebody else made it in between, another version of this perhaps: theirs it is,
+                # as it would have been a moment later.
+                await js.stream_info(str(config.name))

@@ -18,7 +18,7 @@ def run(known: argparse.Namespace) -> int:
     unknown = [name for name in names if name not in SERVICES]
     if unknown:
         raise EmbeddedError(f"No service is called {unknown[0]}; there are {', '.join(SERVICES)}.")
-    use_running_stack(needed=False)
+    use_running_stack(needed=False, service=names[0] if len(names) == 1 else "")
     from adapters.runtime.host import run as host
 
     return host(names)

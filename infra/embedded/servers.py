@@ -114,8 +114,9 @@ class Servers:
         """Ends one server with SIGKILL."""
         await self._servers[name].kill()
 
-    def environment(self) -> dict[str, str]:
-        """The settings by which services find these servers, ports, keys and this home."""
+    def environment(self, nats_user: str = "") -> dict[str, str]:
+        """The settings by which services find these servers, ports, keys and this home; and NATS
+        as one of its users (``infra.mesh.users``), or else as one who may everything."""
         if self._secrets is None:
             raise RuntimeError("the home is not open")
         known = {
@@ -129,6 +130,8 @@ class Servers:
         }
         for server in self:
             known[f"LOYALNEST_{server.name.upper()}_URL"] = server.url
+            if nats_user and isinstance(server, NatsServer):
+                known["LOYALNEST_NATS_URL"] = server.url_of(nats_user)
         return known
 
     async def _shut(self) -> None:

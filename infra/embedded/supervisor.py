@@ -17,10 +17,12 @@ from infra.embedded.home import Home, write_json
 from infra.embedded.server import Server
 from infra.embedded.servers import Servers, first
 from infra.embedded.services import Service, until_ready
+from infra.mesh.users import ALL
 from services import SERVICES
 
 HEALTHY_PATIENCE = 60.0  # seconds
 DEMO = "LOYALNEST_DEMO"
+NATS_URL = "LOYALNEST_NATS_URL"
 BACKOFF_FIRST = 0.2
 BACKOFF_MOST = 10.0
 STEADY = 30.0  # seconds after which a process counts as recovered
@@ -84,14 +86,20 @@ class Supervisor:
         async with servers:
             for leftover in servers.leftovers:
                 self._say(f"Ended {leftover.name} (pid {leftover.pid}) of an earlier run.")
-            known = servers.environment() | {DEMO: demo}
+            known = servers.environment(ALL) | {DEMO: demo}
             if with_admin:
                 port = servers.ports["shopify"]
                 known |= {PORT_SETTING: str(port), BASE_SETTING: api_base(port)}
             write_json(self.home.environment, known)
             environment = {**os.environ, **known, "PYTHONUNBUFFERED": "1"}
             services = [
-                Service(self.home, name, servers.ports[family[name]], environment, SERVE)
+                Service(
+                    self.home,
+                    name,
+                    servers.ports[family[name]],
+                    {**environment, **_as_itself(servers, name)},
+                    SERVE,
+                )
                 for name in self._names
             ]
             if with_admin:
@@ -208,3 +216,10 @@ class Supervisor:
             self._say(f"The demo shop could not be put in; see {child.log}. `loyalnest demo` can.")
         self._state.demo = "seeded" if code == 0 else "failed"
         self._state.write(self.home)
+
+
+def _as_itself(servers: Servers, name: str) -> dict[str, str]:
+    """A process with one service may do over NATS what that service does, and no more."""
+    if name not in SERVICES:
+        return {}
+    return {NATS_URL: servers.environment(name)[NATS_URL]}

@@ -31,9 +31,11 @@ SETTINGS = {PREFIX + each.name.upper(): each for each in fields(Settings)}
 REQUIRED = {name for name, each in SETTINGS.items() if each.metadata["required"]}
 
 
-def make_secrets(folder: Path, secret: str = "shh") -> subprocess.CompletedProcess[str]:
+def make_secrets(
+    folder: Path, *options: str, secret: str = "shh"
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(COMPOSE_DIR / "make-secrets.sh"), str(folder)],
+        [str(COMPOSE_DIR / "make-secrets.sh"), *options, str(folder)],
         input=f"{secret}\n",
         capture_output=True,
         text=True,
@@ -65,16 +67,20 @@ def test_a_service_gets_settings_that_exist_and_all_it_needs(name: str) -> None:
 
 
 def test_settings_are_read_from_the_secret_files(made: Path) -> None:
+    (given,) = CONTAINERS["points"]["volumes"]
+    own, place, mode = given.split(":")
+    assert (place, mode) == (CONTAINERS["points"]["environment"]["LOYALNEST_NATS_URL_FILE"], "ro")
     mounted = {
         each: re.sub(
             r"\${\w+:-(.*?)}", r"\1", value.replace("/run/secrets", str(made / "state" / "secrets"))
         )
         for each, value in CONTAINERS["points"]["environment"].items()
-    }
+    } | {"LOYALNEST_NATS_URL_FILE": str(made / own)}
     settings = Settings.from_environment(mounted)
     assert settings.shopify_client_secret == "shh"
     assert settings.shopify_previous_client_secret == ""
     assert load_signing_keys(settings.jwt_key_file).known().keys
+    assert settings.nats_url.startswith("nats://points:")
     assert settings.nats_url.endswith("@nats:4222")
     assert settings.postgres_url.endswith("@postgres:5432")
     assert settings.valkey_url.endswith("@valkey:6379/0")
@@ -88,7 +94,11 @@ def test_servers_and_services_share_their_passwords(made: Path) -> None:
     def password(url: str) -> str:
         return (secrets / url).read_text().split("@")[0].rpartition(":")[2]
 
-    assert f'"{password("nats_url")}"' in (secrets / "nats_authorization").read_text()
+    known = (secrets / "nats_passwords").read_text()
+    for name in SERVICES:
+        assert f'{name}_password: "{password(f"nats/{name}")}"\n' in known
+        assert f"nats://{name}:" in (secrets / "nats" / name).read_text()
+    assert len({password(f"nats/{name}") for name in SERVICES}) == len(SERVICES)
     assert password("postgres_url") == (secrets / "postgres_password").read_text().strip()
     assert (secrets / "valkey_auth").read_text() == f"requirepass {password('valkey_url')}\n"
 
@@ -102,7 +112,13 @@ def test_every_secret_is_declared_and_made_for_its_owner_only(made: Path) -> Non
         file = made / each["file"]
         assert bool(file.read_text()) == (name != "shopify_previous_client_secret")
         assert file.stat().st_mode & 0o777 == 0o600
-    assert {each.name for each in (made / "state" / "secrets").iterdir()} == declared.keys()
+    found = {each.name for each in (made / "state" / "secrets").iterdir()}
+    assert found == {*declared, "nats"}
+    for each in (made / "state" / "secrets" / "nats").iterdir():
+        assert each.stat().st_mode & 0o777 == 0o600
+        assert CONTAINERS[each.name]["volumes"] == [
+            f"./state/secrets/nats/{each.name}:/run/secrets/nats_url:ro"
+        ]
     assert (made / "state" / "secrets").stat().st_mode & 0o777 == 0o700
 
 
@@ -110,7 +126,8 @@ def test_a_container_reads_only_secrets_that_it_is_given() -> None:
     for name, each in CONTAINERS.items():
         asked = set(re.findall(r"/run/secrets/(\w+)", " ".join(words(each))))
         if name in SERVICES:
-            assert asked == set(each["secrets"])
+            assert asked == {*each["secrets"], "nats_url"}  # which is a file of its own
+            asked.discard("nats_url")
         assert asked <= set(each.get("secrets", ())), name
     for file in COMPOSE_DIR.glob("*/*"):
         if file.parent.name in CONTAINERS and file.is_file():
@@ -137,6 +154,26 @@ def test_secrets_are_never_overwritten(made: Path) -> None:
     assert (made / "state" / "secrets" / "master_key").read_bytes() == before
 
 
+def test_passwords_of_nats_are_made_anew_alone(tmp_path: Path) -> None:
+    assert make_secrets(tmp_path, "--nats").returncode == 1
+    assert make_secrets(tmp_path).returncode == 0
+    secrets = tmp_path / "state" / "secrets"
+
+    def kept() -> dict[str, str]:
+        return {
+            str(each.relative_to(secrets)): each.read_text()
+            for each in secrets.rglob("*")
+            if each.is_file()
+        }
+
+    before = kept()
+    assert make_secrets(tmp_path, "--nats").returncode == 0
+    after = kept()
+    changed = {name for name, text in before.items() if after[name] != text}
+    assert changed == {"nats_passwords", *(f"nats/{name}" for name in SERVICES)}
+    assert before.keys() == after.keys()
+
+
 def test_an_empty_client_secret_makes_nothing(tmp_path: Path) -> None:
     result = make_secrets(tmp_path, secret="")
     assert result.returncode == 1
@@ -147,7 +184,10 @@ def test_every_mounted_file_is_in_the_repository_or_made(made: Path) -> None:
     for name, each in CONTAINERS.items():
         for volume in each.get("volumes", ()):
             source, target, *mode = volume.split(":")
-            if source.startswith("./state/"):
+            if source.startswith("./state/secrets/nats/"):
+                assert (made / source).is_file(), f"{name}: {source}"
+                assert mode == ["ro"]
+            elif source.startswith("./state/"):
                 assert (made / source).is_dir(), f"{name}: {source}"
             else:
                 assert (COMPOSE_DIR / source).is_file(), f"{name}: {source}"
@@ -257,7 +297,8 @@ def test_nats_understands_its_configuration(made: Path, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run/secrets").symlink_to(made / "state" / "secrets")
     conf = tmp_path / "etc/nats/nats.conf"
-    conf.write_text((COMPOSE_DIR / "nats" / "nats.conf").read_text())
+    for each in ("nats.conf", "users.conf"):
+        (conf.parent / each).write_text((COMPOSE_DIR / "nats" / each).read_text())
     result = subprocess.run(
         [str(binaries.nats_server()), "-t", "--config", str(conf)],
         capture_output=True,

@@ -29,6 +29,7 @@ from infra.embedded.child import Child
 from infra.embedded.home import CHECKOUT, Home
 from infra.embedded.servers import Servers
 from infra.embedded.services import until_ready
+from infra.mesh.users import ALL
 from tests.keys import vouching_of
 
 Layout = tuple[tuple[str, ...], ...]
@@ -125,9 +126,12 @@ class Stack:
     async def _start(self) -> None:
         environment = self.environment()
         for number, services in enumerate(self.layout):
-            worker = Worker(
-                self.servers.home, services, self.servers.ports[f"ops.{number}"], environment
-            )
+            # As in production: a process may do over NATS what its service does.
+            user = services[0] if len(services) == 1 else ALL
+            own = environment | {
+                "LOYALNEST_NATS_URL": self.servers.environment(user)["LOYALNEST_NATS_URL"]
+            }
+            worker = Worker(self.servers.home, services, self.servers.ports[f"ops.{number}"], own)
             self.workers[worker.name] = worker
         self._client = await connect(environment["LOYALNEST_NATS_URL"], "rig")
         if self.workers:
