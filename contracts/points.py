@@ -30,6 +30,12 @@ class MemberRef(Request, frozen=True, kw_only=True):
     shopify_customer_id: str | None = None
 
 
+class BalanceOf(MemberRef, frozen=True, kw_only=True):
+    """Now, or as it was at ``at``, when everything of that instant had happened."""
+
+    at: Instant | None = None
+
+
 class Balance(Response, frozen=True, kw_only=True):
     """A wallet. ``lifetime = spendable + pending + spent + expired``. If the member does nothing,
     ``next_expiry_points`` expire at ``next_expiry_at``; None where none ever will."""
@@ -46,12 +52,12 @@ class Balance(Response, frozen=True, kw_only=True):
 
 GET_BALANCE: Final = Operation(
     "points.v1.GetPointsBalance",
-    MemberRef,
+    BalanceOf,
     Balance,
     permission="points:read",
-    summary="A member's points now.",
+    summary="A member's points now, or at any moment of the past.",
     http=get("/v1/api/points/balance"),
-    errors=(NotFound,),
+    errors=(NotFound, InvalidRequest),
 )
 
 

@@ -49,6 +49,7 @@ MODULES: Final = (
     "sessions",
     "shop",
     "simulations",
+    "statements",
     "users",
 )
 

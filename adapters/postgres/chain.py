@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncResult
 from adapters.postgres.tenancy import ACROSS_SHOPS, Scope
 from adapters.telemetry.metrics import LEDGER_BROKEN, LEDGER_SEALED
 from domain.points.chain import BLOCK_SIZE, SEALED, Block, Slot, Stored
-from domain.points.lot_books import KeptLot, Terms
+from domain.points.lot_books import KeptLot, Terms, Value
 from domain.points.wallet import Wallet
 from ports.chain import KeptWallet, Progress, Sealed
 
@@ -20,14 +20,17 @@ AS_OF_NOW: Final = Scope(
 )
 """Sees every shop as it was when the transaction first looked, and changes nothing."""
 _MICROSECONDS: Final = "CAST(extract(epoch FROM {}) * 1000000 AS bigint)"
-_AS_SEALED: Final = {
+_WRITTEN: Final = {
     "snapshot": "CAST(t.snapshot AS text)",
     "uses": "CAST(t.uses AS text)",
     "at": _MICROSECONDS.format("t.at"),
     "expires_at": _MICROSECONDS.format("t.expires_at"),
 }
-_VALUES: Final = f"json_build_array({', '.join(_AS_SEALED.get(c, f't.{c}') for c in SEALED)})"
-_DIGEST: Final = f"sha256(convert_to(CAST({_VALUES} AS text), 'UTF8'))"
+AS_SEALED: Final = tuple(_WRITTEN.get(name, f"t.{name}") for name in SEALED)
+"""What a digest is of, from an entry ``t``."""
+_DIGEST: Final = (
+    f"sha256(convert_to(CAST(json_build_array({', '.join(AS_SEALED)}) AS text), 'UTF8'))"
+)
 _NOW: Final = "CAST(:sealed_at AS timestamptz)"
 
 
@@ -56,7 +59,7 @@ _STORED: Final = text(
         s.entry_id AS sealed_id, s.number, s.position, s.digest
     FROM (
         SELECT t.customer_id, t.entry_id, t.tx,
-            {", ".join(f"{_AS_SEALED.get(c, f't.{c}')} AS v{n}" for n, c in enumerate(SEALED))}
+            {", ".join(f"{value} AS v{number}" for number, value in enumerate(AS_SEALED))}
         FROM points_transactions t WHERE t.merchant_id = :merchant_id
     ) AS t
     FULL JOIN (
@@ -204,6 +207,11 @@ class PostgresChain:
         return _sealed((await self._connection.execute(_SWEEP, asked)).one())
 
 
+def plain_ids(values: Sequence[Any]) -> list[Value]:
+    """What ``AS_SEALED`` gave, ids as texts."""
+    return [str(each) if isinstance(each, UUID) else each for each in values]
+
+
 def _sealed(row: Row[Any]) -> Sealed:
     LEDGER_SEALED.inc(row.entries)
     LEDGER_BROKEN.inc(len(row.broken))
@@ -240,8 +248,7 @@ class PostgresChainReader:
             customer_id, entry_id, tx, *values, sealed_id, number, position, digest = row
             stored = slot = None
             if entry_id is not None:
-                plain = [str(each) if isinstance(each, UUID) else each for each in values]
-                stored = Stored(customer_id, entry_id, tx, plain)
+                stored = Stored(customer_id, entry_id, tx, plain_ids(values))
             if sealed_id is not None:
                 slot = Slot(sealed_id, number, position, digest or b"")
             yield stored, slot

@@ -65,6 +65,8 @@ class Source(StrEnum):
     """Points moved from the wallet of a merged member. Reference: the member's id."""
     EXPIRE = "expire"
     """What was left of a lot when it expired. Reference: the lot's id."""
+    REVERSAL = "reversal"
+    """An entry undone by hand. Reference: its id; the line is its source."""
 
 
 _EARNED = frozenset((Source.ORDER, Source.EDIT))
@@ -152,6 +154,8 @@ def due_entries(
       order is priced again by them.
     - Refunds take back up to ``clawback_target``, each under its own reference; a cancellation
       takes the rest.
+    - What was undone by hand stays so: an order whose earning was undone ends at 0, whatever comes,
+      and what was given back of a claw-back is not taken again.
 
     ``spendable`` is the wallet's balance, read only under ``RefundPolicy.WITHIN_BALANCE``; that
     policy and ONLY_PENDING depend on when a refund comes, so only UNLIMITED promises the same
@@ -180,7 +184,8 @@ def due_entries(
     if terms.cap is not None and room is not None and not due:
         most = room + sum(entry.points for entry in own if entry.source in _EARNED)
         terms = replace(terms, points=min(terms.points, most))
-    if not facts.cancelled:  # a cancelled order gives everything back, whatever it amounts to now
+    # A cancelled order gives everything back, whatever it amounts to now.
+    if not facts.cancelled or _is_undone(own):
         edit = _edit(facts.order_id, own, terms, pending)
         if edit is not None:
             due.append(edit)
@@ -257,6 +262,8 @@ def _edit(
 ) -> EntryDraft | None:
     """The difference an edited order makes to what it earned, None for none."""
     difference = terms.points - sum(entry.points for entry in own if entry.source in _EARNED)
+    if _is_undone(own):
+        difference = -_standing(own, _EARNED)
     if difference == 0:
         return None
     more = difference > 0
@@ -275,6 +282,20 @@ def _edit(
     )
 
 
+def _is_undone(own: Iterable[EntryDraft]) -> bool:
+    """Whether what the order earned was undone by hand."""
+    return any(entry.source == Source.REVERSAL and entry.line == Source.ORDER for entry in own)
+
+
+def _standing(own: Iterable[EntryDraft], sources: frozenset[Source]) -> int:
+    """The points of all entries from these sources, less those of them that were undone by hand."""
+    return sum(
+        entry.points
+        for entry in own
+        if entry.source in sources or (entry.source == Source.REVERSAL and entry.line in sources)
+    )
+
+
 def _claw_backs(
     facts: OrderFacts,
     refunds: Iterable[RefundFacts],
@@ -284,9 +305,9 @@ def _claw_backs(
     allowed: int | None,
 ) -> list[EntryDraft]:
     """The claw-backs still missing. Each step is the distance to its cumulative target."""
-    earned = sum(entry.points for entry in own if entry.source in _EARNED)
-    taken = -sum(entry.points for entry in own if entry.source in _CLAWED)
-    settled = taken + sum(entry.waived for entry in own if entry.source in _CLAWED)
+    earned = _standing(own, _EARNED)
+    taken = -_standing(own, _CLAWED)
+    settled = sum(entry.waived - entry.points for entry in own if entry.source in _CLAWED)
     due: list[EntryDraft] = []
     for step in _steps(facts, refunds, own, terms, earned):
         owed = step.target - settled

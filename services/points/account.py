@@ -7,6 +7,7 @@ from contracts.points import (
     Adjust,
     Adjusted,
     Balance,
+    BalanceOf,
     Balances,
     BalancesOf,
     Entry,
@@ -30,7 +31,10 @@ class Accounts:
     def __init__(self, units: Units[Ledger]) -> None:
         self._units = units
 
-    async def balance(self, caller: Caller, request: MemberRef) -> Balance:
+    async def balance(self, caller: Caller, request: BalanceOf) -> Balance:
+        if request.at is not None:
+            problem = Problem("/at", "What was is not known where this ledger is kept.")
+            raise InvalidRequest(problems=[problem])
         key = wallet_of(caller, request)
         async with self._units() as unit:
             wallet = await unit.stores.wallet(key)

@@ -14,19 +14,32 @@ from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.past_orders import PostgresPastOrders
 from adapters.postgres.resealing import SealedColumn, SealedTable
 from adapters.postgres.rewards import PostgresRedeeming
+from adapters.postgres.statements import PostgresExports, PostgresStatements
 from adapters.runtime.resealing import resealed
 from adapters.runtime.service import Loop, Service, answers, commands, prepared_commands
 from adapters.runtime.settings import MONGO
 from adapters.runtime.shopify_admin import admin_client, issuing
 from adapters.runtime.world import World
 from adapters.telemetry.metrics import REDEMPTIONS_IN_DOUBT
-from contracts import activities, core, expiry, points, referrals, rewards, shop, simulations, users
+from contracts import (
+    activities,
+    core,
+    expiry,
+    points,
+    referrals,
+    rewards,
+    shop,
+    simulations,
+    statements,
+    users,
+)
 from domain.points.codes import ENTROPY_BYTES
 from ports.chain import Chain
 from ports.ledger import Ledger
 from ports.past_orders import PastOrders
 from ports.rewards import Redeeming
 from ports.sealing import REWARD_CODE
+from ports.statements import Exports, Statements
 from ports.unit import Units
 from services.points.account import Accounts, adjust
 from services.points.activities import earn
@@ -38,8 +51,10 @@ from services.points.issuing import Fulfilment, count_doubts
 from services.points.lots import LotLists
 from services.points.merging import apply_merges
 from services.points.redeeming import Members, Redeemer
+from services.points.reversing import reverse
 from services.points.rewards import Offering, archive_reward, create_reward, update_reward
 from services.points.simulating import ProgramSimulator
+from services.points.statement import Exporter, Past
 from services.points.using import Codes
 
 _SEALED: Final = SealedTable(
@@ -57,6 +72,9 @@ def service(world: World) -> Service:
     past: Units[PastOrders] = world.units("points", PostgresPastOrders)
     chain: Units[Chain] = world.units_across_shops("points", PostgresChain)
     accounts = Accounts(units)
+    statement_units: Units[Statements] = world.units("points", PostgresStatements)
+    past_points = Past(statement_units, accounts)
+    exports: Units[Exports] = world.units("points", PostgresExports)
     redeeming: Units[Redeeming] = world.units("points", PostgresRedeeming)
     redeeming_across: Units[Redeeming] = world.units_across_shops("points", PostgresRedeeming)
     keys = Keyring(world.mesh, world.key_management(), "points")
@@ -79,10 +97,13 @@ def service(world: World) -> Service:
     return Service(
         name="points",
         endpoints=(
-            answers(points.GET_BALANCE, accounts.balance),
+            answers(points.GET_BALANCE, past_points.balance),
             answers(points.GET_BALANCES, accounts.balances),
             answers(points.GET_HISTORY, accounts.history),
             commands(points.ADJUST, units, adjust),
+            answers(statements.GET_STATEMENT, past_points.statement),
+            commands(statements.REVERSE, units, reverse),
+            answers(statements.EXPORT, Exporter(exports).page),
             commands(activities.EARN, units, earn),
             answers(points.EXPLAIN_PURCHASE, Explainer(units).explain),
             answers(expiry.LIST_LOTS, LotLists(units).page),
