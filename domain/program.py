@@ -1,6 +1,7 @@
 """The settings of a merchant's program: what earns, what counts, what a refund does, who rises."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -109,6 +110,8 @@ class ProgramSettings:
     ``pending_days`` days before they can be spent. ``bonuses`` multiply what purchases earn, and so
     do the tiers; ``overlap`` says what holds where several meet. ``expiry`` is for points that
     become spendable from now on; those there are keep the terms they came with.
+    Orders placed before ``earns_from`` earn nothing; they count for all else. It is set when a shop
+    installs the app, so that what was bought before is history. None: orders earn however old.
     """
 
     currency: str
@@ -129,6 +132,7 @@ class ProgramSettings:
     expiry: Expiry = NO_EXPIRY
     activities: tuple[ActivityRule, ...] = DEFAULT_ACTIVITIES
     birthday: BirthdayRule = DEFAULT_BIRTHDAY
+    earns_from: datetime | None = None
 
     @property
     def by_goods(self) -> bool:
@@ -164,6 +168,11 @@ def validate(settings: ProgramSettings) -> list[Problem]:
     need(settings.version >= 1, "/version", "must be at least 1")
     need(is_currency(settings.currency), "/currency", "must be three capital letters")
     need(_is_zone(settings.time_zone), "/time_zone", "must be an IANA time zone")
+    need(
+        settings.earns_from is None or settings.earns_from.tzinfo is not None,
+        "/earns_from",
+        "must have an offset",
+    )
     need(
         0 <= settings.pending_days <= MAX_PENDING_DAYS,
         "/pending_days",

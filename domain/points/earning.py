@@ -178,7 +178,7 @@ def price(
     """``purchase_points``, for those who price many orders and so have ``terms_of(settings)``."""
     if facts.currency != settings.currency:
         raise CurrencyMismatch
-    if facts.test or not settings.purchase.enabled:
+    if facts.test or not settings.purchase.enabled or is_history(settings, facts):
         return Earned(0, terms)
     holding: tuple[Bonus, ...] = ()
     if settings.bonuses or buyer.tier:
@@ -186,6 +186,11 @@ def price(
         holding = tuple([each.bonus for each in found if each.why_not is None])
     priced = _priced(terms, holding, facts)
     return Earned(priced.points, priced)
+
+
+def is_history(settings: ProgramSettings, facts: OrderFacts) -> bool:
+    """Whether the order was placed before orders earn."""
+    return settings.earns_from is not None and facts.created_at < settings.earns_from
 
 
 def judged(settings: ProgramSettings, facts: OrderFacts, buyer: Buyer) -> list[Judged]:

@@ -9,6 +9,7 @@ from domain.points.earning import (
     Judged,
     RuleSnapshot,
     counted_lines,
+    is_history,
     judged,
     purchase_points,
     reprice,
@@ -23,6 +24,7 @@ class Refusal(StrEnum):
 
     DISABLED = "disabled"
     TEST_ORDER = "test_order"
+    HISTORY = "placed_before_orders_earn"
     CANCELLED = "cancelled"
     NOT_YET = "not_paid_or_fulfilled_yet"
     BELOW_MINIMUM = "below_minimum_spend"
@@ -86,6 +88,8 @@ def _refusal(
         return Refusal.DISABLED
     if facts.test:
         return Refusal.TEST_ORDER
+    if is_history(settings, facts):
+        return Refusal.HISTORY
     if facts.cancelled:
         return Refusal.CANCELLED
     if earning_moment(settings.earn_on, facts) is None:

@@ -1,6 +1,7 @@
 """What a purchase earns under the rules of the program."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,7 +12,7 @@ from domain.money import CurrencyMismatch, Rounding
 from domain.points.bonus import Bonus
 from domain.points.earning import RuleSnapshot, purchase_points, reprice
 from domain.program import PurchaseRule, SpendRule
-from tests.domain.shop import USD, order
+from tests.domain.shop import NOW, USD, order, refund, replay
 
 
 def points(facts, factor="1", **rule):
@@ -54,6 +55,15 @@ def test_shipping_and_tax_count_only_when_the_merchant_says_so():
 def test_test_orders_and_disabled_rules_earn_nothing():
     assert points(order("10.00", test=True)) == 0
     assert points(order("10.00"), enabled=False) == 0
+
+
+def test_what_was_bought_before_the_shop_came_earns_nothing():
+    came = replace(USD, earns_from=NOW)
+    assert purchase_points(came, order("30", created_at=NOW)).points == 30
+    before = order("30", created_at=NOW - timedelta(microseconds=1), financial_status="paid")
+    assert purchase_points(came, before).points == 0
+    assert replay([before, replace(before, merchandise=Decimal(40)), refund("r", "30")], came) == []
+    assert purchase_points(USD, before).points == 30
 
 
 def test_a_foreign_currency_never_earns():

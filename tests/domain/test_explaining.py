@@ -1,6 +1,7 @@
 """A dry run says what is earned, and of every rule what it did or why it did nothing."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -46,6 +47,7 @@ def test_each_rule_says_what_it_did():
     [
         ({"purchase": PurchaseRule(enabled=False)}, {}, Refusal.DISABLED),
         ({}, {"test": True}, Refusal.TEST_ORDER),
+        ({"earns_from": NOW + timedelta(seconds=1)}, {}, Refusal.HISTORY),
         ({}, {"cancelled_at": NOW}, Refusal.CANCELLED),
         ({"earn_on": EarnOn.FULFILLED}, {}, Refusal.NOT_YET),
         ({"earn_on": EarnOn.PAID}, {"financial_status": "pending"}, Refusal.NOT_YET),
