@@ -108,9 +108,11 @@ class Locks:
 
     async def take_free(self, names: Sequence[LockName]) -> Sequence[LockName]:
         """Hold those of these that nobody else holds now."""
-        wanted = [each for each in sorted(set(names)) if not self._turns.of(each).locked()]
+        ours = self._held.intersection(names)
+        others = sorted(set(names) - ours)
+        wanted = [each for each in others if not self._turns.of(each).locked()]
         if not wanted:
-            return ()
+            return sorted(ours)
         for name in wanted:
             turn = self._turns.of(name)
             await turn.acquire()
@@ -134,7 +136,7 @@ class Locks:
         self._held |= taken
         if taken:
             self._last = max(taken) if self._last is None else max(self._last, *taken)
-        return sorted(taken)
+        return sorted(taken | ours)
 
     async def _insert(self, names: Sequence[LockName]) -> Sequence[LockName]:
         """Take them in order up to the first that is somebody else's; answers those not taken."""

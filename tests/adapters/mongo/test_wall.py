@@ -1,0 +1,239 @@
+"""What keeps a shop's documents its own, and a ledger a ledger, where there is no wall but ours."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from inspect import iscoroutinefunction
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from bson import Decimal128
+from pymongo.errors import WriteError
+
+from adapters.mongo.collections import ENTRIES, INBOX, OF_POINTS, WALLETS
+from adapters.mongo.database import MongoDatabase
+from adapters.mongo.ledger import MongoLedger
+from adapters.mongo.scope import ACROSS_SHOPS, OtherShop, Scope
+from adapters.system import SystemClock, UuidV7
+from domain.errors import NotFound
+from domain.merging import ToldMerge
+from domain.points.bonus import Buyer
+from domain.points.earning_limits import Counted
+from domain.points.ledger import EntryDraft, EntryKind
+from domain.points.lot import Life
+from domain.points.orders import OrderFacts, RefundFacts
+from domain.program import defaults
+from infra.embedded.mongo import MongoServer
+from ports.activities import CountKey, Days
+from ports.earning import BuyerFacts, BuyerKey, GoodsFacts, GoodsKey
+from ports.ledger import NewEntry, OrderKey, WalletKey
+
+AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
+LONG_AGO = datetime(1980, 1, 1, tzinfo=UTC)
+IDS = UuidV7()
+Work = Callable[[MongoLedger, UUID], Awaitable[object]]
+
+
+@pytest.fixture
+async def database(mongo: MongoServer) -> AsyncIterator[MongoDatabase]:
+    database = MongoDatabase(mongo.url, "wall", OF_POINTS)
+    await database.migrate()
+    yield database
+    await database.close()
+
+
+MEMBER = uuid4()
+
+
+def entry(shop: UUID, points: int = 10, **changes: Any) -> NewEntry:
+    draft = EntryDraft(
+        kind=EntryKind.EARN, points=points, reason="test", source="activity", source_ref="r",
+        rule="a", order_id="o1",
+    )  # fmt: skip
+    life = Life(AT + timedelta(days=9))
+    new = NewEntry(IDS.new(), WalletKey(shop, MEMBER), draft, AT, LONG_AGO, life, LONG_AGO)
+    return replace(new, draft=replace(draft, **changes))
+
+
+def facts() -> OrderFacts:
+    return OrderFacts(
+        order_id="o1", customer_id=MEMBER, currency="USD", financial_status="paid",
+        created_at=AT, updated_at=AT, merchandise=Decimal("100.10"),
+    )  # fmt: skip
+
+
+WRITES: Mapping[str, Work] = {
+    "learn_programs": lambda ledger, shop: ledger.learn_programs({shop: defaults("USD")}),
+    "learn_buyers": lambda ledger, shop: ledger.learn_buyers(
+        {BuyerKey(shop, MEMBER): BuyerFacts(Buyer("Gold", ""), 1)}
+    ),
+    "learn_goods": lambda ledger, shop: ledger.learn_goods(
+        {GoodsKey(shop, "p1"): GoodsFacts(("a",), AT)}
+    ),
+    "lock_orders": lambda ledger, shop: ledger.lock_orders([OrderKey(shop, "o1")]),
+    "learn_orders": lambda ledger, shop: ledger.learn_orders({OrderKey(shop, "o1"): facts()}),
+    "learn_refunds": lambda ledger, shop: ledger.learn_refunds(
+        {OrderKey(shop, "o1"): [RefundFacts("r1", "o1", Decimal(1), AT)]}
+    ),
+    "lock_wallets": lambda ledger, shop: ledger.lock_wallets([WalletKey(shop, MEMBER)]),
+    "post": lambda ledger, shop: ledger.post([entry(shop)]),
+    "count": lambda ledger, shop: ledger.count(
+        {(CountKey(shop, MEMBER, "activity:a"), AT.date()): Counted(1, 5)}
+    ),
+    "merge": lambda ledger, shop: ledger.merge(shop, [ToldMerge(uuid4(), MEMBER, 1)]),
+    "look_again": lambda ledger, shop: ledger.look_again(
+        LONG_AGO, {WalletKey(shop, MEMBER): LONG_AGO}
+    ),
+}
+"""In this order they fill a shop."""
+READS: Mapping[str, Work] = {
+    "programs": lambda ledger, shop: ledger.programs([shop]),
+    "buyers": lambda ledger, shop: ledger.buyers([BuyerKey(shop, MEMBER)]),
+    "goods": lambda ledger, shop: ledger.goods([GoodsKey(shop, "p1")]),
+    "members": lambda ledger, shop: ledger.members([BuyerKey(shop, MEMBER)]),
+    "activity": lambda ledger, shop: ledger.activity(BuyerKey(shop, MEMBER), "a", "r"),
+    "earned": lambda ledger, shop: ledger.earned(
+        {CountKey(shop, MEMBER, "activity:a"): Days(date.min, date.max)}
+    ),
+    "wallet": lambda ledger, shop: ledger.wallet(WalletKey(shop, MEMBER)),
+    "wallets": lambda ledger, shop: ledger.wallets(shop, [MEMBER]),
+    "history": lambda ledger, shop: ledger.history(WalletKey(shop, MEMBER), None, 9),
+    "lots": lambda ledger, shop: ledger.lots(WalletKey(shop, MEMBER), None, 9),
+    "ageing": lambda ledger, shop: ledger.ageing(shop, [MEMBER]),
+    "take_ageing": lambda ledger, _: ledger.take_ageing(LONG_AGO, 999),
+    "take_matured": lambda ledger, _: ledger.take_matured(LONG_AGO, 999),
+}
+
+
+async def fill(database: MongoDatabase, shop: UUID) -> None:
+    async with database.transaction(Scope(frozenset([shop])), SystemClock()) as transaction:
+        ledger = MongoLedger(transaction)
+        for write in WRITES.values():
+            await write(ledger, shop)
+
+
+def test_every_method_is_tried() -> None:
+    methods = {
+        name
+        for name in dir(MongoLedger)
+        if not name.startswith("_") and iscoroutinefunction(getattr(MongoLedger, name))
+    }
+    assert methods == WRITES.keys() | READS.keys()
+
+
+async def test_a_transaction_reads_nothing_of_another_shop(database: MongoDatabase) -> None:
+    shop, other = uuid4(), uuid4()
+    await fill(database, shop)
+    for name, read in READS.items():
+        async with database.transaction(Scope(frozenset([shop])), SystemClock()) as transaction:
+            assert await read(MongoLedger(transaction), shop), f"{name} shows nothing at all"
+        async with database.transaction(Scope(frozenset([other])), SystemClock()) as transaction:
+            assert not await read(MongoLedger(transaction), shop), f"{name} shows another shop's"
+
+
+async def test_a_transaction_writes_nothing_of_another_shop(database: MongoDatabase) -> None:
+    shop, other = uuid4(), uuid4()
+    for write in WRITES.values():
+        async with database.transaction(Scope(frozenset([other])), SystemClock()) as transaction:
+            ledger = MongoLedger(transaction)
+            # KeyError: an order that is not locked, and cannot be.
+            with pytest.raises((OtherShop, KeyError)):
+                await write(ledger, shop)
+    for collection in OF_POINTS:
+        if not collection.no_shop:
+            found = database.collection(collection.name)
+            assert await found.find_one({"merchant_id": {"$in": [shop, other]}}) is None
+
+
+async def test_every_index_begins_with_the_shop(database: MongoDatabase) -> None:
+    for collection in OF_POINTS:
+        found = await database.collection(collection.name).index_information()
+        excused = {*collection.swept, *collection.kept_seconds, "_id"}
+        for name, index in found.items():
+            first, _ = index["key"][0]
+            if first in excused and len(index["key"]) == 1:
+                assert not index.get("unique"), name
+            elif not collection.no_shop:
+                assert first == "merchant_id", f"{collection.name}.{name}"
+    assert [each.name for each in OF_POINTS if each.no_shop] == [INBOX.name]
+    key = [(name, 1) for name in ENTRIES.key]
+    entries = await database.collection(ENTRIES.name).index_information()
+    assert [each.get("unique") for each in entries.values() if each["key"] == key] == [True]
+
+
+async def test_entries_are_only_inserted(database: MongoDatabase) -> None:
+    async with database.transaction(ACROSS_SHOPS, SystemClock()) as transaction:
+        document: dict[str, Any] = dict.fromkeys(ENTRIES.key, "") | {"merchant_id": uuid4()}
+        with pytest.raises(TypeError, match="only grows"):
+            transaction.put(ENTRIES, document)
+        with pytest.raises(TypeError, match="only grows"):
+            transaction.update(ENTRIES, document, [{"$set": {"points": 1}}])
+        with pytest.raises(TypeError, match="only grows"):
+            transaction.remove(ENTRIES, document)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"spendable": 1.5},
+        {"spendable": "1"},
+        {"spendable": Decimal128("1")},
+        {"merchant_id": "a text"},
+        {"version": None},
+        {"more": 1},
+    ],
+    ids=str,
+)
+async def test_what_is_no_wallet_is_not_kept(
+    database: MongoDatabase, wrong: dict[str, object]
+) -> None:
+    right: dict[str, object] = {
+        "merchant_id": uuid4(), "customer_id": uuid4(), "spendable": 1, "pending": 0, "spent": 0,
+        "expired": 0, "version": 1, "merged_into": None, "merge_version": 0, "active_at": None,
+    }  # fmt: skip
+    wallets = database.collection(WALLETS.name)
+    await wallets.insert_one(dict(right))
+    with pytest.raises(WriteError) as refused:
+        await wallets.insert_one(right | {"customer_id": uuid4()} | wrong)
+    assert refused.value.code == 121
+
+
+async def test_amounts_and_times_come_back_to_the_last_digit(database: MongoDatabase) -> None:
+    shop = uuid4()
+    at = datetime(2026, 5, 1, 12, 0, 0, 123457, tzinfo=UTC)
+    told = replace(facts(), merchandise=Decimal("0.10"), tax=Decimal("12345678901234.5678"))
+    told = replace(told, updated_at=at, paid_at=at)
+    key = OrderKey(shop, "o1")
+    scope = Scope(frozenset([shop]))
+    async with database.transaction(scope, SystemClock()) as transaction:
+        ledger = MongoLedger(transaction)
+        await ledger.lock_orders([key])
+        await ledger.learn_orders({key: told})
+        await ledger.post([replace(entry(shop), at=at)])
+    async with database.transaction(scope, SystemClock()) as transaction:
+        found = (await MongoLedger(transaction).lock_orders([key]))[key].facts
+        assert found == told
+        assert found is not None
+        assert str(found.merchandise) == "0.10"
+        (posted,) = await MongoLedger(transaction).history(WalletKey(shop, MEMBER), None, 9)
+        assert posted.at == at
+    stored = await database.collection("orders").find_one({"merchant_id": shop})
+    assert stored is not None
+    assert isinstance(stored["facts"]["tax"], Decimal128)
+    raw = await database.collection(ENTRIES.name).find_one({"merchant_id": shop})
+    assert raw is not None
+    assert isinstance(raw["_id"], UUID)
+
+
+async def test_who_undoes_another_members_entry_finds_none(database: MongoDatabase) -> None:
+    shop = uuid4()
+    first = entry(shop)
+    async with database.transaction(Scope(frozenset([shop])), SystemClock()) as transaction:
+        await MongoLedger(transaction).post([first])
+    undo = entry(shop, -10, source_ref="x", undoes=first.entry_id)
+    undo = replace(undo, wallet=WalletKey(shop, uuid4()))
+    async with database.transaction(Scope(frozenset([shop])), SystemClock()) as transaction:
+        with pytest.raises(NotFound):
+            await MongoLedger(transaction).post([undo])
