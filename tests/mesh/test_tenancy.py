@@ -32,6 +32,7 @@ from adapters.postgres.tenancy import (
     of_shops,
 )
 from adapters.runtime.world import World
+from domain.points.rewards import Reward
 from domain.referrals.states import Blocked, Claimed
 from ports.names import Named
 from ports.people import PersonKey, Sighting
@@ -102,6 +103,7 @@ TOLD: Final[dict[str, object]] = {
     "sealed_payload": SEALED,
     "since": None,
     "until": None,
+    "EntryDraft.undoes": None,
     "Errand.after": UUID(int=0),
     "Move.after": Assigned("gold", 2),
     "NewTask.due_at": None,
@@ -116,6 +118,7 @@ TOLD: Final[dict[str, object]] = {
     "PostgresNames.name.people": lambda examples: [examples.next().of(Named)],
     "PostgresNames.kind": "customer",
     "PostgresNames.namesakes.after": "",
+    "PostgresRewards.save_reward.reward": lambda examples: replace(examples.of(Reward), version=2),
     "PostgresPeople.kind": "customer",
     "PostgresPeople.learn.sightings": sightings,
     "PostgresReferrals.move.moved": blocked,
@@ -129,6 +132,7 @@ TOLD: Final[dict[str, object]] = {
     "RfmPart.segment": "x",
     "Period.end": LATER,
     "PostgresPastOrders.past_orders.after": "",
+    "RewardTerms.stock": 3,
     "ScopeChange.changed_at": LATER,
     "Sighting.email_index": "x",
     "TierPart.tier": "x",
@@ -154,6 +158,8 @@ ACROSS: Final = {
     ("event_tracking", "PostgresTasks"): _LOOP,
     ("points", "PostgresChain"): _LOOP,
     ("points", "PostgresLedger"): _LOOP,
+    ("points", "PostgresRedeeming"): _LOOP,
+    ("points", "sealed_rows"): _LOOP,
     ("referrals", "PostgresReferrals"): _LOOP,
     ("rfm", "PostgresProfiles"): _LOOP,
     ("users", "PostgresNames"): _LOOP,
@@ -161,10 +167,13 @@ ACROSS: Final = {
 }
 """By service, the stores that are used across shops (``World.units_across_shops``), and why."""
 WITHIN: Final = {
+    "points/issuing.py": "a loop that has found redemptions works on each within its shop",
     "roles/book.py": "gateways ask for versions of the roles of many shops at once",
 }
 """Use cases that say themselves whose data they are about, and why."""
-NEVER_IN_SHOPS: Final = frozenset({"PostgresImpersonations.left_open"})
+NEVER_IN_SHOPS: Final = frozenset(
+    {"PostgresImpersonations.left_open", "PostgresRedeeming.count_in_doubt"}
+)
 """Methods of stores that shops use, which themselves are used across shops only."""
 FIRST: Final = ("PostgresTasks.heed",)
 """What has to be done before the rest, or it hides some of that."""
