@@ -12,6 +12,7 @@ from infra.demo_shop.request import Target, prepare
 from infra.demo_shop.sender import Report, Sender
 from infra.demo_shop.settings import NotConfigured, target_of
 from infra.demo_shop.stream import Plan, deliveries
+from infra.demo_shop.telling import tell
 
 _SPAN: Final = timedelta(days=7)
 _ORDERS_PER_CUSTOMER: Final = 4
@@ -21,7 +22,8 @@ def main(argv: Sequence[str], environment: Mapping[str, str] | None = None) -> i
     """Exit code 0 when every delivery was accepted, 1 when some were not, 2 for wrong settings."""
     known = _parser().parse_args(argv)
     try:
-        target = target_of(os.environ if environment is None else environment)
+        environment = os.environ if environment is None else environment
+        target = target_of(environment)
     except NotConfigured as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -35,12 +37,13 @@ def main(argv: Sequence[str], environment: Mapping[str, str] | None = None) -> i
         span=_SPAN,
         announce_products=False,
     )
-    report = asyncio.run(_send(plan, target, known.rate))
+    report = asyncio.run(_send(plan, target, known.rate, environment))
     sys.stdout.write(f"\r{_summary(report)}\n")
     return 1 if report.refused or report.given_up else 0
 
 
-async def _send(plan: Plan, target: Target, rate: float) -> Report:
+async def _send(plan: Plan, target: Target, rate: float, environment: Mapping[str, str]) -> Report:
+    await tell(plan, environment)
     ready = prepare(deliveries(plan), target)
     sender = Sender(target, rate=rate or None)
     async with asyncio.TaskGroup() as group:

@@ -8,6 +8,7 @@ from infra.demo_shop.request import prepare
 from infra.demo_shop.sender import Sender
 from infra.demo_shop.settings import target_of
 from infra.demo_shop.stream import Plan, deliveries
+from infra.demo_shop.telling import tell
 
 _SEED: Final = 20_261
 _YEARS: Final = timedelta(days=730)
@@ -28,6 +29,7 @@ async def seed(environment: Mapping[str, str]) -> None:
     plan = Plan(
         seed=_SEED, run="seed", orders=1_500, customers=400, now=datetime.now(UTC), span=_YEARS
     )
+    await tell(plan, environment)
     report = await Sender(target).send(prepare(deliveries(plan), target))
     if report.refused or report.given_up:
         refused = ", ".join(f"{n} × {status}" for status, n in sorted(report.refused.items()))

@@ -6,11 +6,11 @@ from typing import Any
 
 import httpx
 
+from infra.demo_shop.admin.api.routes import api_routes
 from infra.demo_shop.admin.api.shop import Shop, Shops
 from infra.demo_shop.admin.api.trouble import Trouble
 from infra.demo_shop.admin.credentials import App
 from infra.demo_shop.admin.grants import Grants
-from infra.demo_shop.admin.oauth import Wire
 from infra.demo_shop.admin.scopes import KNOWN_SCOPES
 from infra.demo_shop.admin.server import web
 
@@ -78,7 +78,7 @@ def new_api() -> Api:
     clock = [datetime(2026, 11, 21, 12, tzinfo=UTC)]
     grants = Grants(APP, now=lambda: clock[0])
     shops, trouble = Shops(lambda: clock[0]), Trouble()
-    application = web(grants, [], Wire(), shops, trouble)
+    application = web(api_routes(grants, shops, trouble))
     transport = httpx.ASGITransport(application)  # type: ignore[arg-type]  # two spellings of ASGI's types
     http = httpx.AsyncClient(transport=transport, base_url="http://admin.test")
     api = Api(http, grants, shops, trouble, clock)

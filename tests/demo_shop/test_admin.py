@@ -10,8 +10,7 @@ import jwt
 import msgspec
 import pytest
 
-from infra.demo_shop.admin.api.shop import Shops
-from infra.demo_shop.admin.api.trouble import Trouble
+from infra.demo_shop.admin.browser import browser_routes
 from infra.demo_shop.admin.credentials import (
     App,
     extension_token,
@@ -20,7 +19,7 @@ from infra.demo_shop.admin.credentials import (
     signed_query,
 )
 from infra.demo_shop.admin.grants import RETRY_WINDOW, Grants, Memory, Pair, Refused
-from infra.demo_shop.admin.oauth import TOKEN_EXCHANGE, Wire
+from infra.demo_shop.admin.oauth import TOKEN_EXCHANGE, Wire, oauth_routes
 from infra.demo_shop.admin.scopes import normal, scopes_in
 from infra.demo_shop.admin.server import web
 
@@ -53,7 +52,7 @@ def grants(clock: Moving) -> Grants:
 @pytest.fixture
 async def http(grants: Grants) -> AsyncIterator[httpx.AsyncClient]:
     # Without sockets: those are for the tests of the whole way in, tests/mesh/test_installing.py.
-    application = web(grants, [CALLBACK], Wire(), Shops(), Trouble())
+    application = web([*oauth_routes(grants, [CALLBACK], Wire()), *browser_routes(grants)])
     transport = httpx.ASGITransport(application)  # type: ignore[arg-type]  # two spellings of ASGI's types
     async with httpx.AsyncClient(
         transport=transport, base_url=f"http://admin.test/{SHOP}"

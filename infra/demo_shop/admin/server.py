@@ -8,20 +8,23 @@ async with Admin(app, port, callbacks=[…]) as admin:
     admin.trouble     # what went over the Admin API, and how to disturb it
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from types import TracebackType
 from typing import Any, Final, Self
 
 from litestar import Litestar, Request, Response, get
+from litestar.handlers import HTTPRouteHandler
 
 from adapters.http.server import WebServer
 from infra.demo_shop.admin.api.routes import api_routes
-from infra.demo_shop.admin.api.shop import Shops
+from infra.demo_shop.admin.api.shop import Payload, Shops
 from infra.demo_shop.admin.api.trouble import Trouble
 from infra.demo_shop.admin.browser import browser_routes
 from infra.demo_shop.admin.credentials import App
 from infra.demo_shop.admin.grants import Grants, Refused
 from infra.demo_shop.admin.oauth import Wire, oauth_routes
+from infra.demo_shop.admin.playing import Deliver, playing_routes
+from infra.demo_shop.admin.stock import Stock
 from infra.demo_shop.delivery import SHOP_DOMAIN
 from infra.embedded.demo_admin import HOST, PORT_SETTING, api_base
 
@@ -33,7 +36,12 @@ This stands in for Shopify on this machine; nothing here leads anywhere else.
   /{SHOP_DOMAIN}/proxied-query?customer=1     what the app proxy sends for a visitor
   /{SHOP_DOMAIN}/admin/oauth/…                consent, and tokens for the app
   /{SHOP_DOMAIN}/admin/api/…                  the Admin GraphQL API
+  /{SHOP_DOMAIN}/checkout                     somebody buys, with a code or without
 """
+
+
+async def _to_nobody(_: str, __: str, ___: Payload) -> None:
+    """There is no app that listens."""
 
 
 class Admin:
@@ -46,14 +54,26 @@ class Admin:
         *,
         callbacks: Collection[str],
         grants: Grants | None = None,
-        shops: Shops | None = None,
+        stock: Stock | None = None,
+        anybody: bool = False,
+        deliver: Deliver = _to_nobody,
     ) -> None:
+        """``anybody``: customers that are named and not known are made up. What is bought at the
+        checkout is told to ``deliver``."""
+        stock = stock or Stock({}, lambda _: None)
         self.grants = grants or Grants(app)
         self.wire = Wire()
-        self.shops = shops or Shops(self.grants.now)
+        self.shops = Shops(self.grants.now, anybody=anybody, stock=stock.fill)
         self.trouble = Trouble()
         self.base = api_base(port)
-        application = web(self.grants, callbacks, self.wire, self.shops, self.trouble)
+        application = web(
+            [
+                *oauth_routes(self.grants, callbacks, self.wire),
+                *browser_routes(self.grants),
+                *api_routes(self.grants, self.shops, self.trouble),
+                *playing_routes(self.shops, stock, deliver),
+            ]
+        )
         self._server = WebServer(application, HOST, port, PORT_SETTING)
 
     async def start(self) -> None:
@@ -77,9 +97,7 @@ class Admin:
         await self.stop()
 
 
-def web(
-    grants: Grants, callbacks: Collection[str], wire: Wire, shops: Shops, trouble: Trouble
-) -> Litestar:
+def web(routes: Iterable[HTTPRouteHandler]) -> Litestar:
     """The application that is served."""
 
     @get("/ready", sync_to_thread=False)
@@ -91,13 +109,7 @@ def web(
         return Response(_ABOUT, media_type="text/plain")
 
     return Litestar(
-        [
-            about,
-            ready,
-            *oauth_routes(grants, callbacks, wire),
-            *browser_routes(grants),
-            *api_routes(grants, shops, trouble),
-        ],
+        [about, ready, *routes],
         exception_handlers={Refused: _refusal},
         openapi_config=None,
         logging_config=None,

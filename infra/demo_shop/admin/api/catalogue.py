@@ -46,7 +46,7 @@ def product_view(product: Payload) -> View:
             "status": (product.get("status") or "active").upper(),
             "tags": _tags(product),
             "descriptionHtml": product.get("body_html") or "",
-            "isGiftCard": product.get("product_type") == _GIFT_CARDS,
+            "isGiftCard": is_gift_card(product),
             "createdAt": instant(product.get("created_at") or updated),
             "updatedAt": instant(updated),
             "publishedAt": instant(product.get("published_at")),
@@ -65,6 +65,10 @@ def product_view(product: Payload) -> View:
             **metafield_fields(gid(_PRODUCT, number)),
         },
     )
+
+
+def is_gift_card(product: Payload) -> bool:
+    return product.get("product_type") == _GIFT_CARDS
 
 
 def _tags(product: Payload) -> list[str]:

@@ -33,6 +33,10 @@ from infra.demo_shop.admin.oauth import AnyRequest, shop_of
 _NO_TOKEN: Final = "[API] Invalid API key or access token (unrecognized login or wrong password)"  # noqa: S105
 
 
+_ABOUT_THE_SHOP: Final = frozenset(("shop", "currentAppInstallation"))
+"""What is known without what is in the shop."""
+
+
 class ConnectionBroke(Exception):
     """The client gets no answer."""
 
@@ -104,6 +108,8 @@ async def _answered(ask: Ask, sent: _Sent, trouble: Trouble) -> Response[Any]:
     if isinstance(fault, Instead):
         return Response(fault.body, status_code=fault.status, headers=dict(fault.headers))
     cost = requested_cost(taught_schema(), document.operation, document.fragments, variables)
+    if not _ABOUT_THE_SHOP.issuperset(document.root_fields):
+        ask.shop.take_in()
     said = _done(ask, document, sent.variables or {}, cost, refuse=isinstance(fault, Throttled))
     await trouble.released.wait()
     if isinstance(fault, Slow):

@@ -63,6 +63,7 @@ class Shop:
         self.subscriptions: Shelf[Subscription] = Shelf()
         self.bulk: Shelf[BulkOperation] = Shelf()
         self._anybody = anybody
+        self._expected: list[Callable[[], None]] = []
         self._refunds: dict[str, dict[str, Payload]] = defaultdict(dict)
         self._orders_of: dict[str, set[str]] = defaultdict(set)
 
@@ -80,6 +81,14 @@ class Shop:
             self._hear_order(payload)
         else:
             _keep_newest(self._shelf(subject), payload)
+
+    def expect(self, taking_in: Callable[[], None]) -> None:
+        """There is more, to be taken in when somebody asks."""
+        self._expected.append(taking_in)
+
+    def take_in(self) -> None:
+        while self._expected:
+            self._expected.pop(0)()
 
     def hear_all(self, deliveries: Iterable[Delivery], decode: Callable[[bytes], Payload]) -> None:
         for each in deliveries:

@@ -1,0 +1,70 @@
+"""What people do in the demo shops, who are not there: buying, and telling of what was bought."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from litestar import Response, post
+from litestar.handlers import HTTPRouteHandler
+
+from infra.demo_shop.admin.api.checkout import CodeRefused, NoSuchProduct, place_order
+from infra.demo_shop.admin.api.shop import Payload, Shops
+from infra.demo_shop.admin.oauth import AnyRequest, shop_of
+from infra.demo_shop.admin.stock import Stock, Told
+
+Deliver = Callable[[str, str, Payload], Awaitable[None]]
+"""Sends the app a webhook: of which shop, on what, with what in it."""
+
+
+class _Item(msgspec.Struct):
+    product_id: int
+    quantity: int = 1
+
+
+class _Basket(msgspec.Struct):
+    """What somebody takes to the checkout; without a customer a guest."""
+
+    items: list[_Item]
+    customer: int | None = None
+    code: str = ""
+    source: str = "web"
+
+
+def playing_routes(shops: Shops, stock: Stock, deliver: Deliver) -> list[HTTPRouteHandler]:
+    @post("/{shop:str}/checkout", status_code=200)
+    async def checkout(request: AnyRequest) -> Response[Any]:
+        """Buys, and has Shopify tell the app of it. 422 where the checkout does not take the
+        code."""
+        try:
+            basket = msgspec.json.decode(await request.body(), type=_Basket)
+        except msgspec.MsgspecError as error:
+            return _no(400, "invalid", str(error))
+        domain = shop_of(request)
+        shop = shops[domain]
+        shop.take_in()
+        try:
+            order = place_order(
+                shop,
+                [(each.product_id, each.quantity) for each in basket.items],
+                customer=basket.customer,
+                code=basket.code,
+                source=basket.source,
+            )
+        except CodeRefused as error:
+            return _no(422, "code_refused", str(error))
+        except NoSuchProduct as error:
+            return _no(404, "no_such_product", str(error))
+        await deliver(domain, "orders/create", order)
+        return Response(order)
+
+    @post("/{shop:str}/plans", status_code=204)
+    async def told(request: AnyRequest) -> None:
+        """Somebody has sent the webhooks of a plan: the API knows of the same from now on."""
+        plan = msgspec.json.decode(await request.body(), type=Told)
+        stock.add(shops[shop_of(request)], plan)
+
+    return [checkout, told]
+
+
+def _no(status: int, error: str, words: str) -> Response[Any]:
+    return Response({"error": error, "error_description": words}, status_code=status)
