@@ -74,6 +74,7 @@ MEMBERS_REACH: Final = frozenset(
         "points.v1.GetPointsBalance",
         "points.v1.GetPointsBalances",
         "points.v1.GetPointsHistory",
+        "points.v1.GetStatement",
         "referrals.v1.Claim",
         "referrals.v1.CreateLink",
         "referrals.v1.GetProgress",

@@ -262,7 +262,9 @@ SEEDS: Final[Mapping[str, Seed]] = {
     "auth.v1.ListVisits": Seed(visit, caller=of_clerk),
     "core.v1.ListMembers": Seed(member),
     "event_tracking.v1.ListTasks": Seed(task),
+    "points.v1.ExportLedger": Seed(entry, key=lambda row: row.entry_id),
     "points.v1.GetPointsHistory": Seed(entry, lambda _: {"shopify_customer_id": "h1"}),
+    "points.v1.GetStatement": Seed(entry, lambda _: {"shopify_customer_id": "h1"}),
     "products.v1.ListProducts": Seed(product),
     "products.v1.SearchProducts": Seed(product, lambda _: {"query": "tea"}),
     "referrals.v1.GetProgress": Seed(

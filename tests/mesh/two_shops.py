@@ -118,6 +118,7 @@ def nobodys(tag: str) -> Ids:
         "letter_id": uuid4(),
         "referral_id": uuid4(),
         "session_id": uuid4(),
+        "entry_id": uuid4(),
         "referrals.code": "ZZZZ-ZZZZ-ZZZZ",
         "roles.name": f"{tag}_role",
         "roles.role": f"{tag}_role",
@@ -194,10 +195,12 @@ class _Opening:
             ids=shared
             | self._of_member(member, f"{tag}c5")
             | own
+            | await self._entry(member)
             | await self._session(staff("owner")),
             neighbours=shared
             | self._of_member(neighbour, f"{tag}c6")
             | other
+            | await self._entry(neighbour)
             | await self._session(f"customer:{member_id(self._id, neighbour)}"),
             settings=program.settings,
             texts=frozenset((str(self._id), tag)),
@@ -304,6 +307,13 @@ class _Opening:
             "user_ids": [member],
             "shopify_customer_id": customer,
         }
+
+    async def _entry(self, customer: str) -> Ids:
+        """Of the ledger; one that can be undone."""
+        gift = points.Adjust(
+            customer_id=member_id(self._id, customer), points=1, reason=f"{self._tag} gift"
+        )
+        return {"entry_id": (await self._call(points.ADJUST, gift)).entry_id}
 
     async def _session(self, subject: str) -> Ids:
         world = world_of(self._process)
