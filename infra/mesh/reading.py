@@ -83,22 +83,21 @@ def _part(service: Service) -> Part:
     }
     if name == GATEWAY:
         calls |= {each.name for each in REGISTRY.operations.values() if each.http is not None}
-    says = {each.topic for each in _events() if each.publisher == name}
+    says = {each.topic for each in _events() if name in (each.publisher, *each.also)}
     queues = {
         each.topic for one in service.consumes for each in one.events if each.prefix == "task"
     }
-    hears: set[str] = set()
+    wired = list(_among(importlib.import_module(f"services.{name}.wiring")))
+    hears = {f"{topic}.*" for topic in TOPICS} if LiveEvents in wired else set[str]()
     for module in modules:
         found = list(_among(module))
         if watch in found or hear in found:
             hears |= {f"{each.topic}.*" for each in found if isinstance(each, Event)}
-        if LiveEvents in found:
-            hears |= {f"{topic}.*" for topic in TOPICS}
     return Part(
         service=name,
         calls=tuple(sorted(calls)),
         says=tuple(sorted(says | queues | ({f"dead.{name}"} if service.consumes else set()))),
-        replays=any(NatsReplay in _among(module) for module in modules),
+        replays=NatsReplay in wired,
         consumes=dict(
             sorted(
                 (f"{one.name or name}-{stream.lower()}", stream)
@@ -107,7 +106,7 @@ def _part(service: Service) -> Part:
             )
         ),
         hears=tuple(sorted(hears)),
-        looks_back=any(LiveEvents in _among(module) for module in modules),
+        looks_back=LiveEvents in wired,
     )
 
 
@@ -118,15 +117,20 @@ def _events() -> Iterator[Event[Any]]:
 
 
 def _modules(service: str) -> Iterator[ModuleType]:
-    """The use cases of a service, its wiring, and the adapters that the wiring uses."""
+    """The use cases of a service, its wiring, and the adapters that it uses, or that those use."""
     package = importlib.import_module(f"services.{service}")
     for each in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         yield importlib.import_module(each.name)
-    wiring = importlib.import_module(f"{package.__name__}.wiring")
-    used = {str(getattr(each, "__module__", "")) for each in vars(wiring).values()}
-    for name in sorted(used):
-        if name.startswith("adapters."):
-            yield importlib.import_module(name)
+    looked_at: set[str] = set()
+    ahead = [f"{package.__name__}.wiring"]
+    while ahead:
+        module = importlib.import_module(ahead.pop())
+        if module.__name__.startswith("adapters."):
+            yield module
+        used = {str(getattr(each, "__module__", "")) for each in vars(module).values()}
+        fresh = {each for each in used if each.startswith("adapters.")} - looked_at
+        looked_at |= fresh
+        ahead += fresh
 
 
 def _among(module: ModuleType) -> Iterator[Any]:
