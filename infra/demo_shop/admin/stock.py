@@ -70,7 +70,8 @@ def _sort_into_collections(shop: Shop) -> None:
     """Each kind of product is a collection."""
     kinds: dict[str, list[int]] = {}
     for product in shop.products.values():
-        kinds.setdefault(product["product_type"], []).append(product["id"])
+        if kind := product.get("product_type"):
+            kinds.setdefault(kind, []).append(product["id"])
     there = {each.title: each for each in shop.collections.values()}
     for kind, products in sorted(kinds.items()):
         if kind in there:
