@@ -2,7 +2,7 @@
 
 The two share nearly everything. What differs stands here, and nothing else in this package may use
 what only one of them has: ``aggregate``, ``list_indexes`` and ``start_transaction`` are awaited in
-the one and not in the other (docs/decisions/0026-mongodb.md).
+the one and not in the other (docs/decisions/0027-mongodb.md).
 """
 
 from collections.abc import AsyncIterator

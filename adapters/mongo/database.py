@@ -120,8 +120,14 @@ class MongoDatabase:
             await self._client.admin.command("ping")
 
     async def make(self) -> None:
-        """MongoDB makes a database with its first collection; only whether it is there matters."""
-        await self.ready()
+        """MongoDB makes a database with its first collection. Raises Unavailable where it has no
+        transactions."""
+        async with self.words():
+            hello = await self._client.admin.command("hello")
+        if "setName" not in hello and hello.get("msg") != "isdbgrid":
+            raise Unavailable(
+                "MongoDB has to be a replica set: a single server has no transactions."
+            )
 
     async def migrate(self) -> None:
         """Bring collections, validators and indexes up to date. Safe when several processes do it

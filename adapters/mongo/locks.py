@@ -5,7 +5,7 @@ beginning, so it cannot wait in the middle either. Therefore what is changed is 
 inserting one document for each name, before anything about it is read, and the transaction itself
 only begins when all is known that it will write. It takes its locks out again as its first
 statement: where one of them is gone, somebody has taken it over, and nothing is written
-(docs/decisions/0026-mongodb.md).
+(docs/decisions/0027-mongodb.md).
 """
 
 import asyncio

@@ -1,10 +1,12 @@
 """What keeps a shop's documents its own, and a ledger a ledger, where there is no wall but ours."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from inspect import iscoroutinefunction
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -30,6 +32,7 @@ from ports.activities import CountKey, Days
 from ports.earning import BuyerFacts, BuyerKey, GoodsFacts, GoodsKey
 from ports.ledger import NewEntry, OrderKey, WalletKey
 
+DOCUMENT = Path(__file__).parents[3] / "docs" / "mongo.md"
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 LONG_AGO = datetime(1980, 1, 1, tzinfo=UTC)
 IDS = UuidV7()
@@ -237,3 +240,10 @@ async def test_who_undoes_another_members_entry_finds_none(database: MongoDataba
     async with database.transaction(Scope(frozenset([shop])), SystemClock()) as transaction:
         with pytest.raises(NotFound):
             await MongoLedger(transaction).post([undo])
+
+
+def test_the_role_that_is_recommended_is_for_all_collections_and_adds_entries_only() -> None:
+    (listed,) = re.findall(r"const changed = \[(.*?)\]", DOCUMENT.read_text(), re.DOTALL)
+    changed = set(re.findall(r'"(\w+)"', listed))
+    assert changed == {each.name for each in OF_POINTS if not each.append_only}
+    assert 'may("points_transactions", "find", "insert")' in DOCUMENT.read_text()
