@@ -11,7 +11,6 @@ from contracts.kit import (
     Http,
     Idempotency,
     Instant,
-    Nothing,
     Operation,
     Page,
     Request,
@@ -222,20 +221,13 @@ LIST_OFFERS: Final = Operation(
 
 GET_OWN_POINTS: Final = Operation(
     "points.v1.GetOwnPoints",
-    Nothing,
+    MemberRef,
     Balance,
     permission="points:read",
-    summary="The points of the member whose token it is.",
+    summary="The points of the member whose token it is; staff says of whom.",
     http=get("/api/customer/points"),
     errors=(NotFound,),
 )
-
-
-class RedeemOwnPoints(Request, frozen=True, kw_only=True):
-    """``points`` is for incremental rewards, of which members choose how much they want."""
-
-    reward_id: UUID
-    points: int | None = None
 
 
 class RedeemPoints(MemberRef, frozen=True, kw_only=True):
@@ -290,10 +282,10 @@ REDEEM_POINTS: Final = Operation(
 )
 REDEEM_OWN_POINTS: Final = Operation(
     "points.v1.RedeemOwnPoints",
-    RedeemOwnPoints,
+    RedeemPoints,
     Redemption,
     permission="rewards:redeem",
-    summary="Spend one's own points on a reward, as the member whose token it is.",
+    summary="The same at the address that storefronts know, for the member whose token it is.",
     http=post("/api/redeem"),
     errors=_REDEEMING,
     idempotency=Idempotency.KEY,

@@ -8,9 +8,8 @@ from uuid import UUID
 from contracts import rewards as said
 from contracts.caller import Audience, Caller, service_caller
 from contracts.core import GET_CUSTOMER_RFM, GetCustomerRFM
-from contracts.kit import Nothing
 from contracts.paging import cursor_of, limit_problems
-from contracts.points import Balance
+from contracts.points import Balance, MemberRef
 from domain.errors import DeadlineExceeded, InvalidRequest, NotFound, Problem, Unavailable
 from domain.points import redemption as steps
 from domain.points.benefits import CODED, GiftCard, name_of
@@ -97,23 +96,19 @@ class Redeemer:
         self._entropy = entropy
         self._fulfilment = fulfilment
 
-    async def points(self, caller: Caller, _request: Nothing) -> Balance:
-        """A member's own; nothing yet is 0."""
-        own = _own(caller)
+    async def points(self, caller: Caller, request: MemberRef) -> Balance:
+        """A member's own; nothing yet is 0. Raises NotFound where staff asks for such a one."""
+        key = wallet_of(caller, request)
         async with self._units() as unit:
-            wallet = await unit.stores.wallet(own)
-            soon = await next_expiries(unit, own.merchant_id, [own.customer_id])
-        return balance_of(own.customer_id, wallet or EMPTY, soon.get(own.customer_id))
+            wallet = await unit.stores.wallet(key)
+            soon = await next_expiries(unit, key.merchant_id, [key.customer_id])
+        if wallet is None and caller.audience is not Audience.CUSTOMER:
+            raise NotFound("This shop has no such member with points.")
+        return balance_of(key.customer_id, wallet or EMPTY, soon.get(key.customer_id))
 
     async def prepare(self, caller: Caller, request: said.RedeemPoints) -> Prepared:
         """Raises NotFound for a member whom the shop does not have."""
-        return await self._prepare(wallet_of(caller, request))
-
-    async def prepare_own(self, caller: Caller, _request: said.RedeemOwnPoints) -> Prepared:
-        """Raises NotFound for whoever is no member."""
-        return await self._prepare(_own(caller))
-
-    async def _prepare(self, asked: WalletKey) -> Prepared:
+        asked = wallet_of(caller, request)
         account = await self._members.account(asked.merchant_id, asked.customer_id)
         return Prepared(account, await self._keys.of(asked.merchant_id))
 
@@ -121,7 +116,7 @@ class Redeemer:
         self,
         unit: Unit[Redeeming],
         caller: Caller,
-        request: said.RedeemPoints | said.RedeemOwnPoints,
+        request: said.RedeemPoints,
         prepared: Prepared,
     ) -> said.Redemption:
         """The points leave the wallet, for what Shopify is asked to issue after the commit.
@@ -269,22 +264,17 @@ async def _seen(unit: Unit[Redeeming], caller: Caller, key: RedemptionKey) -> Re
     Raises NotFound.
     """
     found = await unit.stores.redemption(key)
+    if caller.audience is Audience.CUSTOMER and caller.customer_id is None:
+        raise NotFound(_NO_CODE)
     if found is not None and caller.audience is Audience.CUSTOMER:
         # Asked as a page that begins with it, because the store knows who is one member.
         place = UUID(int=key.redemption_id.int + 1)
-        asked = RedemptionsAsked(key.merchant_id, _own(caller).customer_id, None, place, 1)
+        asked = RedemptionsAsked(key.merchant_id, caller.customer_id, None, place, 1)
         own = await unit.stores.redemptions(asked)
         found = found if own and own[0].redemption_id == key.redemption_id else None
     if found is None:
         raise NotFound(_NO_CODE)
     return found
-
-
-def _own(caller: Caller) -> WalletKey:
-    """Raises NotFound for whoever is no member."""
-    if caller.audience is not Audience.CUSTOMER or caller.customer_id is None:
-        raise NotFound("This token is no member's.")
-    return WalletKey(caller.tenant, caller.customer_id)
 
 
 def _shown(found: Redemption, code: str = "") -> said.Redemption:

@@ -43,6 +43,7 @@ from ports.statements import Exports, Statements
 from ports.unit import Units
 from services.points.account import Accounts, adjust
 from services.points.activities import earn
+from services.points.birthdays import apply_birthdays
 from services.points.chaining import seal_entries
 from services.points.earning import apply_mesh_events, apply_shop_events, release_matured
 from services.points.expiring import expire_points
@@ -126,7 +127,7 @@ def service(world: World) -> Service:
             prepared_commands(
                 rewards.REDEEM_OWN_POINTS,
                 redeeming,
-                redeemer.prepare_own,
+                redeemer.prepare,
                 redeemer.reserve,
                 redeemer.finish,
             ),
@@ -169,6 +170,13 @@ def service(world: World) -> Service:
                 apply_merges,
                 name="points-merges",
                 inbox=False,  # what was moved is there no more
+            ),
+            Consumes(
+                (users.CUSTOMER_BIRTHDAY,),
+                units,
+                apply_birthdays,
+                name="points-birthdays",
+                inbox=False,  # what was given is counted
             ),
         ),
         loops=(

@@ -47,6 +47,7 @@ from tests.conftest import Run
 from tests.mesh.said import world_of
 from tests.mesh.two_shops import (
     NOTHING,
+    REWARD,
     STAFF,
     Ids,
     Shop,
@@ -70,15 +71,25 @@ MEMBERS_REACH: Final = frozenset(
     (
         "gamification.v1.GetLeaderboard",
         "gamification.v1.ListBadges",
+        "points.v1.CancelRedemption",
         "points.v1.EarnPoints",
+        "points.v1.GetOwnPoints",
         "points.v1.GetPointsBalance",
         "points.v1.GetPointsBalances",
         "points.v1.GetPointsHistory",
+        "points.v1.GetRedemption",
+        "points.v1.GetReward",
         "points.v1.GetStatement",
+        "points.v1.ListOffers",
+        "points.v1.ListRedemptions",
+        "points.v1.ListRewards",
+        "points.v1.RedeemOwnPoints",
+        "points.v1.RedeemPoints",
         "referrals.v1.Claim",
         "referrals.v1.CreateLink",
         "referrals.v1.GetProgress",
         "referrals.v1.GetReferralStatus",
+        "users.v1.SetBirthday",
     )
 )
 """What a member's token is good for, besides what anybody's is."""
@@ -90,6 +101,7 @@ NOT_404: Final[Mapping[str, frozenset[int]]] = {
     "gamification.v1.AwardBadge": frozenset((200,)),
     "points.v1.AdjustPoints": frozenset((200,)),
     "points.v1.ExplainPurchase": frozenset((200,)),
+    "points.v1.ListOffers": frozenset((200,)),
     "referrals.v1.CreateLink": frozenset((200,)),
     # Anybody may be given a role before they log in.
     "roles.v1.AssignRole": frozenset((200, 400)),
@@ -189,6 +201,8 @@ CONTENTS: Final[Mapping[str, Callable[[Shop], dict[str, Any]]]] = {
     "event_tracking.v1.CreateTasks": lambda _: {"tasks": [{"kind": "noop"}]},
     "frontend.v1.GetAsset": lambda _: {"path": "app.js"},
     "gamification.v1.AwardBadge": lambda _: {"badge": BADGES[0].id},
+    "points.v1.CreateReward": lambda _: REWARD,
+    "points.v1.UpdateReward": lambda _: REWARD | {"version": 1},
     "referrals.v1.Claim": lambda _: {"shopify_customer_id": f"f{uuid4().hex[:12]}"},
     "roles.v1.CreateRole": lambda _: {"name": f"r{uuid4().hex}"},
     "users.v1.CreateUser": lambda _: {
@@ -427,7 +441,7 @@ async def test_the_members_reach_is_what_it_is_meant_to_be() -> None:
     anybodys = {each.name for each in OPERATIONS if each.permission in (PUBLIC, AUTHENTICATED)}
     assert reach - anybodys == MEMBERS_REACH
     assert all(
-        named(each, nobodys("")) or each.name.endswith("Leaderboard")
+        named(each, nobodys("")) or each.name.endswith(("Leaderboard", "ListRewards"))
         for each in OPERATIONS
         if each.name in MEMBERS_REACH
     )

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -25,6 +26,7 @@ from contracts import (
     impersonations,
     points,
     referrals,
+    rewards,
     roles,
     shop,
     users,
@@ -35,6 +37,7 @@ from contracts.paging import MOST
 from contracts.registry import REGISTRY
 from contracts.shop import CustomerRecord, PrivacyRequest, Product, member_id
 from domain.errors import InvalidRequest, NotFound
+from domain.points.rewards import RewardKind
 from ports.sessions import Holder
 from services import SERVICES
 from tests.conftest import Run, eventually
@@ -88,6 +91,7 @@ class Told:
     number: int = 0
     advocate: str = ""
     advocates_code: str = ""
+    reward: UUID | None = None
 
     def next(self) -> int:
         """For what has to have another name each time. In no order that a list could be in."""
@@ -191,6 +195,29 @@ async def entry(told: Told) -> None:
     await told.asks(points.ADJUST, request)
 
 
+async def reward(told: Told) -> UUID:
+    request = rewards.CreateReward(
+        name=f"{told.next()} off", kind=RewardKind.DISCOUNT, cost=1, amount=Decimal(1)
+    )
+    made: rewards.Reward = await told.asks(rewards.CREATE_REWARD, request)
+    return made.reward_id
+
+
+async def made_reward(told: Told) -> None:
+    await reward(told)
+
+
+async def redemption(told: Told) -> None:
+    if not told.reward:
+        told.reward = await reward(told)
+        account = customer_record(told, customer_id=member_id(told.merchant, "h1"))
+        account = msgspec.structs.replace(account, shopify_customer_id="h1")
+        await told.says(shop.CUSTOMER_CREATED, account)
+    await entry(told)
+    request = rewards.RedeemPoints(shopify_customer_id="h1", reward_id=told.reward)
+    await eventually(lambda: told.asks(rewards.REDEEM_POINTS, request), ignore=[NotFound])
+
+
 async def product(told: Told) -> None:
     number = told.next()
     # Some have one title: then the id decides.
@@ -265,6 +292,9 @@ SEEDS: Final[Mapping[str, Seed]] = {
     "points.v1.ExportLedger": Seed(entry, key=lambda row: row.entry_id),
     "points.v1.GetPointsHistory": Seed(entry, lambda _: {"shopify_customer_id": "h1"}),
     "points.v1.GetStatement": Seed(entry, lambda _: {"shopify_customer_id": "h1"}),
+    "points.v1.ListOffers": Seed(made_reward, lambda _: {"shopify_customer_id": "h1"}),
+    "points.v1.ListRedemptions": Seed(redemption),
+    "points.v1.ListRewards": Seed(made_reward),
     "products.v1.ListProducts": Seed(product),
     "products.v1.SearchProducts": Seed(product, lambda _: {"query": "tea"}),
     "referrals.v1.GetProgress": Seed(

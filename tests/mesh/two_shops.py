@@ -24,6 +24,7 @@ from contracts import (
     points,
     products,
     referrals,
+    rewards,
     rfm,
     roles,
     shop,
@@ -43,6 +44,7 @@ from tests.mesh.opened import sessions_of
 from tests.mesh.said import mesh_of, order, register, say, world_of
 
 STAFF = tuple(role.name for role in DEFAULT_ROLES if role.name != "customer")
+REWARD: Mapping[str, Any] = {"name": "1 off", "kind": "discount", "cost": 1, "amount": "1"}
 NOTHING = "nothing"
 """A role of the shop's own that may do nothing."""
 
@@ -119,6 +121,8 @@ def nobodys(tag: str) -> Ids:
         "referral_id": uuid4(),
         "session_id": uuid4(),
         "entry_id": uuid4(),
+        "reward_id": uuid4(),
+        "redemption_id": uuid4(),
         "referrals.code": "ZZZZ-ZZZZ-ZZZZ",
         "roles.name": f"{tag}_role",
         "roles.role": f"{tag}_role",
@@ -174,7 +178,11 @@ class _Opening:
         visit = await self._visited()
         letters = await eventually(self._letters)
         program = await self._there(core.GET_SETTINGS, core.GetSettings())
+        offered, changing, going = [await self._reward() for _ in range(3)]
         shared: Ids = {
+            "reward_id": offered,
+            "points.v1.UpdateReward.reward_id": changing,
+            "points.v1.ArchiveReward.reward_id": going,
             "product_id": f"{tag}p1",
             "points.v1.EarnPoints.activity": f"{tag}_review",
             "task_id": task.task_id,
@@ -196,11 +204,13 @@ class _Opening:
             | self._of_member(member, f"{tag}c5")
             | own
             | await self._entry(member)
+            | await self._redeemed(member, offered)
             | await self._session(staff("owner")),
             neighbours=shared
             | self._of_member(neighbour, f"{tag}c6")
             | other
             | await self._entry(neighbour)
+            | await self._redeemed(neighbour, offered)
             | await self._session(f"customer:{member_id(self._id, neighbour)}"),
             settings=program.settings,
             texts=frozenset((str(self._id), tag)),
@@ -314,6 +324,22 @@ class _Opening:
             customer_id=member_id(self._id, customer), points=1, reason=f"{self._tag} gift"
         )
         return {"entry_id": (await self._call(points.ADJUST, gift)).entry_id}
+
+    async def _reward(self) -> UUID:
+        request = msgspec.convert(
+            REWARD | {"name": f"{self._tag} 1 off"}, rewards.CreateReward, strict=False
+        )
+        return (await self._call(rewards.CREATE_REWARD, request)).reward_id
+
+    async def _redeemed(self, customer: str, reward_id: UUID) -> Ids:
+        """Something bought and taken back, with which nothing happens any more by itself."""
+        request = rewards.RedeemPoints(
+            customer_id=member_id(self._id, customer), reward_id=reward_id
+        )
+        bought = await self._call(rewards.REDEEM_POINTS, request)
+        found = rewards.RedemptionRef(redemption_id=bought.redemption_id)
+        await self._call(rewards.CANCEL_REDEMPTION, found)
+        return {"redemption_id": bought.redemption_id}
 
     async def _session(self, subject: str) -> Ids:
         world = world_of(self._process)

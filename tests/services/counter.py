@@ -102,8 +102,8 @@ class Counter:
     ) -> said.Redemption:
         """As far as the transaction goes; whoever redeems dies then."""
         caller = self.customer(name)
-        request = said.RedeemOwnPoints(reward_id=reward_id, points=points)
-        prepared = await self.redeemer.prepare_own(caller, request)
+        request = said.RedeemPoints(reward_id=reward_id, points=points)
+        prepared = await self.redeemer.prepare(caller, request)
         async with self.units() as unit:
             return await self.redeemer.reserve(unit, caller, request, prepared)
 

@@ -485,7 +485,7 @@ async def test_members_see_their_own_and_what_is_offered(counter: Memory) -> Non
         (9000, False, "points"),
         (500, False, "points"),
     ]
-    balance = await counter.redeemer.points(mine, said.Nothing())
+    balance = await counter.redeemer.points(mine, points.MemberRef())
     assert balance == points.Balance(
         customer_id=counter.member, spendable=100, pending=0, lifetime=600, spent=500, expired=0
     )
