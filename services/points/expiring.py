@@ -23,6 +23,8 @@ async def expire_points(units: Units[Ledger]) -> None:
         async with units() as unit:
             now = unit.now()
             wallets = await unit.stores.take_ageing(now, _AT_ONCE)
+            if not wallets:
+                return
             programs = await unit.stores.programs({each.key.merchant_id for each in wallets})
             entries: list[NewEntry] = []
             looks = {}
