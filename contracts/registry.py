@@ -40,6 +40,7 @@ MODULES: Final = (
     "impersonations",
     "installs",
     "keys",
+    "liability",
     "points",
     "products",
     "referrals",

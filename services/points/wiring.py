@@ -11,6 +11,7 @@ from adapters.mongo.ledger import MongoLedger
 from adapters.nats.consumer import Consumes
 from adapters.postgres.chain import PostgresChain
 from adapters.postgres.ledger import PostgresLedger
+from adapters.postgres.liability import PostgresHoldings
 from adapters.postgres.past_orders import PostgresPastOrders
 from adapters.postgres.resealing import SealedColumn, SealedTable
 from adapters.postgres.rewards import PostgresRedeeming
@@ -25,6 +26,7 @@ from contracts import (
     activities,
     core,
     expiry,
+    liability,
     points,
     referrals,
     rewards,
@@ -36,6 +38,7 @@ from contracts import (
 from domain.points.codes import ENTROPY_BYTES
 from ports.chain import Chain
 from ports.ledger import Ledger
+from ports.liability import Holdings
 from ports.past_orders import PastOrders
 from ports.rewards import Redeeming
 from ports.sealing import REWARD_CODE
@@ -49,6 +52,7 @@ from services.points.earning import apply_mesh_events, apply_shop_events, releas
 from services.points.expiring import expire_points
 from services.points.explaining import Explainer
 from services.points.issuing import Fulfilment, count_doubts
+from services.points.liability import LiabilityReports
 from services.points.lots import LotLists
 from services.points.merging import apply_merges
 from services.points.redeeming import Members, Redeemer
@@ -75,6 +79,7 @@ def service(world: World) -> Service:
     accounts = Accounts(units)
     statement_units: Units[Statements] = world.units("points", PostgresStatements)
     past_points = Past(statement_units, accounts)
+    holdings: Units[Holdings] = world.units("points", PostgresHoldings)
     exports: Units[Exports] = world.units("points", PostgresExports)
     redeeming: Units[Redeeming] = world.units("points", PostgresRedeeming)
     redeeming_across: Units[Redeeming] = world.units_across_shops("points", PostgresRedeeming)
@@ -105,6 +110,7 @@ def service(world: World) -> Service:
             answers(statements.GET_STATEMENT, past_points.statement),
             commands(statements.REVERSE, units, reverse),
             answers(statements.EXPORT, Exporter(exports).page),
+            answers(liability.GET_LIABILITY, LiabilityReports(holdings).report),
             commands(activities.EARN, units, earn),
             answers(points.EXPLAIN_PURCHASE, Explainer(units).explain),
             answers(expiry.LIST_LOTS, LotLists(units).page),

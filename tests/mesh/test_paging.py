@@ -52,6 +52,7 @@ BOUNDED: Final[Mapping[str, str]] = {
     "campaign.v1.ListTiers": "the ladder of a program, which has twenty steps at most",
     "gamification.v1.GetLeaderboard": "the best of a period: 100 at most, and nobody is the 101st",
     "gamification.v1.ListBadges": "one of each badge at most, and there are a handful",
+    "points.v1.GetLiability": "one line for each tier, and for each month that points expire in",
     "rfm.v1.GetSegmentCounts": "one line for each segment, of which there are as many as are named",
     "roles.v1.ListRoles": "a shop has fifty roles at most, which creating one refuses beyond",
 }
@@ -292,6 +293,7 @@ SEEDS: Final[Mapping[str, Seed]] = {
     "points.v1.ExportLedger": Seed(entry, key=lambda row: row.entry_id),
     "points.v1.GetPointsHistory": Seed(entry, lambda _: {"shopify_customer_id": "h1"}),
     "points.v1.GetStatement": Seed(entry, lambda _: {"shopify_customer_id": "h1"}),
+    "points.v1.ListLots": Seed(entry, lambda _: {"shopify_customer_id": "h1"}),
     "points.v1.ListOffers": Seed(made_reward, lambda _: {"shopify_customer_id": "h1"}),
     "points.v1.ListRedemptions": Seed(redemption),
     "points.v1.ListRewards": Seed(made_reward),
