@@ -145,7 +145,7 @@ class ShopifyOAuth:
             if isinstance(said, Refused):
                 break
             await asyncio.sleep(pause)
-        raise _trouble(f"does not say what a shop reckons in ({type(said).__name__.lower()})")
+        raise _trouble("does not say what a shop reckons in")
 
     def _http(self) -> httpx.AsyncClient:
         return self._exchange.http

@@ -123,6 +123,7 @@ GIFT_CARDS: Final = Listing(
     {
         "id": lambda card: card.number,
         "code": lambda card: card.code,
+        "default": lambda card: card.code,
         "last_characters": lambda card: card.code[-4:],
         "status": lambda card: "disabled" if card.deactivated_at else "enabled",
         "created_at": lambda card: card.created_at,

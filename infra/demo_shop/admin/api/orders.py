@@ -332,7 +332,17 @@ def _count(ask: Ask, args: Arguments) -> View:
     return count(len(matching(ask.shop.orders.values(), args.get("query"), ORDERS.search)))
 
 
+def _refund_by_id(ask: Ask, args: Arguments) -> View | None:
+    number = number_in(args["id"], "Refund")
+    for order in ask.shop.orders.values():
+        for refund in ask.shop.refunds_of(order):
+            if str(refund["id"]) == number:
+                return _refund_view(order, refund)
+    return None
+
+
 ORDER_QUERIES: Final[dict[str, Resolver]] = {
+    "refund": _refund_by_id,
     "orderByIdentifier": _by_identifier,
     "orders": lambda ask, args: connection(ask, args, ask.shop.orders.values(), ORDERS),
     "ordersCount": _count,

@@ -16,6 +16,9 @@ _TERM: Final = re.compile(
     r"""\s*(?P<no>-|NOT\s+)?(?P<name>\w+):(?P<how>>=|<=|>|<|=)?"""
     r"""(?:'(?P<one>[^']*)'|"(?P<two>[^"]*)"|(?P<bare>[^\s()]+))\s*(?:AND\s+)?"""
 )
+_WORD: Final = re.compile(r"\s*(?P<word>\w+)(?![\w:])")
+DEFAULT: Final = "default"
+"""What a word without a name is searched in."""
 
 
 def matching(
@@ -30,6 +33,10 @@ def matching(
 def _tests(query: str, known: Mapping[str, Searchable]) -> Iterable[Callable[[Any], bool]]:
     place = 0
     while query[place:].strip():
+        if DEFAULT in known and (word := _WORD.match(query, place)):
+            place = word.end()
+            yield _test(known[DEFAULT], "=", word["word"], wanted=True)
+            continue
         found = _TERM.match(query, place)
         if found is None or found["name"] not in known:
             raise unknown(f"how to search for {query[place:]!r}")
