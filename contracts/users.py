@@ -16,6 +16,7 @@ from contracts.kit import (
     Response,
     get,
     post,
+    put,
 )
 from contracts.limits import SEARCHES
 from domain.errors import (
@@ -51,7 +52,8 @@ class User(Response, frozen=True, kw_only=True):
     """A person, opened for somebody who may read them. ``kind`` is "customer" or "staff".
 
     Of staff, ``subject`` is whose log-ins and roles they are, and ``role`` what they have now.
-    Without a subject they are invited, to the role."""
+    Without a subject they are invited, to the role. ``birthday`` is known with the year; where only
+    the day is, ``birth_month`` and ``birth_day`` tell it."""
 
     user_id: UUID
     kind: str
@@ -62,6 +64,8 @@ class User(Response, frozen=True, kw_only=True):
     last_name: str = ""
     language: str = ""
     birthday: date | None = None
+    birth_month: int | None = None
+    birth_day: int | None = None
     role: str = ""
     subject: str = ""
     created_at: Instant
@@ -211,6 +215,35 @@ UPDATE_USER: Final = Operation(
 )
 
 
+class SetBirthday(Request, frozen=True, kw_only=True):
+    """A customer's birthday; ``year`` may be left out. A customer's token names itself."""
+
+    user_id: UUID | None = None
+    month: int
+    day: int
+    year: int | None = None
+
+
+class BirthdaySet(Response, frozen=True, kw_only=True):
+    user_id: UUID
+    month: int
+    day: int
+    year: int | None = None
+
+
+SET_BIRTHDAY: Final = Operation(
+    "users.v1.SetBirthday",
+    SetBirthday,
+    BirthdaySet,
+    permission="customers:birthday",
+    summary="Say when a customer has their birthday. It is told to nobody but those who may read "
+    "people.",
+    http=put("/v1/api/users/birthday"),
+    errors=(NotFound, InvalidRequest),
+    idempotency=Idempotency.NATURAL,
+)
+
+
 class LinkStaff(Request, frozen=True, kw_only=True):
     """Somebody who was invited, and the digits of their id as a member of staff at Shopify."""
 
@@ -299,6 +332,14 @@ class UserDeleted(Body, frozen=True, kw_only=True):
     occurred_at: Instant
 
 
+class CustomerBirthday(Body, frozen=True, kw_only=True):
+    """It is the birthday of a customer in a shop that celebrates it, since ``occurred_at``, when
+    the day began there. It may be told late, and again in a year after the birthday was changed."""
+
+    customer_id: UUID
+    occurred_at: Instant
+
+
 class CustomerMerged(Body, frozen=True, kw_only=True):
     """``kept_id`` stands for ``merged_id`` from now on. Where several were merged into one who is
     merged in turn, there is an event for each of them.
@@ -318,6 +359,9 @@ USER_UPDATED: Final = Event("user.updated", UserChanged, _USERS, "A person chang
 USER_DELETED: Final = Event(
     "user.deleted", UserDeleted, _USERS, "A customer was deleted, or staff was removed."
 )
+CUSTOMER_BIRTHDAY: Final = Event(
+    "customer.birthday", CustomerBirthday, _USERS, "It is a customer's birthday."
+)
 CUSTOMER_MERGED: Final = Event(
     "customer.merged", CustomerMerged, _USERS, "A customer was merged into another."
 )
@@ -330,9 +374,10 @@ CONTRACTS: Final = Contracts(
         GET_USERS,
         CREATE_USER,
         UPDATE_USER,
+        SET_BIRTHDAY,
         LINK_STAFF,
         REMOVE_STAFF,
         MERGE_USERS,
     ),
-    events=(USER_CREATED, USER_UPDATED, USER_DELETED, CUSTOMER_MERGED),
+    events=(USER_CREATED, USER_UPDATED, USER_DELETED, CUSTOMER_BIRTHDAY, CUSTOMER_MERGED),
 )

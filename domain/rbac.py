@@ -104,6 +104,7 @@ DEFAULT_ROLES = (
         "support",
         _LOOK
         | {
+            "customers:birthday",
             "customers:read",
             "customers:write",
             "notifications:read",
@@ -118,6 +119,7 @@ DEFAULT_ROLES = (
         CUSTOMER,
         frozenset(
             (
+                "customers:birthday",
                 "gamification:read",
                 "points:earn",
                 "points:read",

@@ -15,6 +15,11 @@ class BlindSearch(Protocol):
         no parts."""
         ...
 
+    def days(self, key: MerchantKey, month: int, day: int) -> int:
+        """The number of six days of the year, this one among them; which they are only the shop's
+        key tells. For 29 February, too."""
+        ...
+
     def asked(self, key: MerchantKey, parts: Sequence[str]) -> Sequence[int]:
         """What to look for, in the order of the parts; none twice."""
         ...

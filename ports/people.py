@@ -50,8 +50,9 @@ class Person:
     """A row of the book. ``sealed_contact`` and ``sealed_birthday`` are empty where nothing is
     known; ``subject`` is of staff who can log in, ``role`` what staff without one is invited to;
     ``name_index`` is ``BlindSearch.stored`` of the name, None
-    while it was not worked out. What was sealed is about the person, or about one who was merged
-    into them: ``contact_of``, ``birthday_of``."""
+    while it was not worked out; ``birthday_days`` is ``BlindSearch.days`` of a customer's birthday.
+    What was sealed is about the person, or about one who was merged into them: ``contact_of``,
+    ``birthday_of``."""
 
     key: PersonKey
     kind: str
@@ -67,6 +68,7 @@ class Person:
     contact_of: UUID | None = None
     birthday_of: UUID | None = None
     subject: str = ""
+    birthday_days: int | None = None
 
     @property
     def contact_about(self) -> str:
@@ -93,6 +95,7 @@ class Person:
                 completed,
                 sealed_birthday=other.sealed_birthday,
                 birthday_of=other.birthday_of or other.key.user_id,
+                birthday_days=other.birthday_days,
             )
         return completed
 

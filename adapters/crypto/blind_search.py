@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Callable, Sequence
+from datetime import date, timedelta
 from random import SystemRandom
 from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
@@ -27,11 +28,27 @@ class _Key(NamedTuple):
     shop: int
     """What every number of the shop begins with."""
     numbers: dict[str, int]
+    days: dict[tuple[int, int], int]
+    """The number of each day of a year."""
+
+
+_YEAR: Final = [date(2000, 1, 1) + timedelta(days=each) for each in range(366)]
+_TOGETHER: Final = 6
+"""Days of one number: enough that a number is not a day, few enough that little is opened in vain.
+366 is a multiple of it, so that no day is alone."""
+
+
+def _shuffled_days(key: MerchantKey) -> dict[tuple[int, int], int]:
+    """Days that follow each other have nothing to do with each other here."""
+    secret = derived(key.index_secret, "birthday index")
+    days = [(day.month, day.day) for day in _YEAR]
+    days.sort(key=lambda day: hmac.digest(secret, bytes(day), "sha256"))
+    return {day: place // _TOGETHER for place, day in enumerate(days)}
 
 
 def _key(key: MerchantKey) -> _Key:
     shop = int.from_bytes(derived(key.index_secret, "name index of the shop", 4), "big")
-    return _Key(derived(key.index_secret, "name index"), shop >> (32 - _SHOP_BITS) << _BITS, {})
+    return _Key(derived(key.index_secret, "name index"), shop >> (32 - _SHOP_BITS) << _BITS, {}, {})
 
 
 def _number(key: _Key, part: str) -> int:
@@ -56,6 +73,12 @@ class HmacSearch:
         while len(numbers) < min(padded, 1 << _BITS):
             numbers.add(shop | self._draw(_BITS))
         return sorted(numbers)
+
+    def days(self, key: MerchantKey, month: int, day: int) -> int:
+        days = self._made(key).days
+        if not days:
+            days.update(_shuffled_days(key))
+        return days[month, day]
 
     def asked(self, key: MerchantKey, parts: Sequence[str]) -> Sequence[int]:
         made = self._made(key)

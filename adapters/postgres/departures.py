@@ -15,7 +15,7 @@ from ports.people import Person, PersonKey
 
 _ERASED: Final = """
     email_index = '', sealed_contact = '', sealed_birthday = '', language = '', name_index = '{}',
-    contact_of = NULL, birthday_of = NULL
+    contact_of = NULL, birthday_of = NULL, birthday_days = NULL
 """
 _FORGET: Final = text(
     f"""
@@ -81,7 +81,7 @@ _COMPLETE: Final = text(
     UPDATE users SET email_index = :email_index, sealed_contact = :sealed_contact,
         sealed_birthday = :sealed_birthday, language = :language,
         name_index = CAST(:name_index AS integer[]), contact_of = :contact_of,
-        birthday_of = :birthday_of
+        birthday_of = :birthday_of, birthday_days = CAST(:birthday_days AS smallint)
     WHERE merchant_id = :merchant_id AND user_id = :user_id
     """
 )

@@ -86,12 +86,13 @@ _ADD: Final = text(
     """
     INSERT INTO users (
         merchant_id, user_id, kind, shopify_customer_id, email_index, sealed_contact,
-        sealed_birthday, language, role, from_order, created_at, updated_at, name_index
+        sealed_birthday, language, role, from_order, created_at, updated_at, name_index,
+        birthday_days
     )
     VALUES (
         :merchant_id, :user_id, :kind, :shopify_customer_id, :email_index, :sealed_contact,
         :sealed_birthday, :language, :role, false, :created_at, :updated_at,
-        CAST(:name_index AS integer[])
+        CAST(:name_index AS integer[]), CAST(:birthday_days AS smallint)
     )
     ON CONFLICT (merchant_id, user_id) DO NOTHING
     """
@@ -101,7 +102,8 @@ _CHANGE: Final = text(
     UPDATE users SET email_index = :email_index, sealed_contact = :sealed_contact,
         sealed_birthday = :sealed_birthday, language = :language, role = :role,
         from_order = false, updated_at = :updated_at, name_index = CAST(:name_index AS integer[]),
-        contact_of = :contact_of, birthday_of = :birthday_of
+        contact_of = :contact_of, birthday_of = :birthday_of,
+        birthday_days = CAST(:birthday_days AS smallint)
     WHERE merchant_id = :merchant_id AND user_id = :user_id
     """
 )
@@ -188,6 +190,7 @@ def values_of(person: Person) -> dict[str, object]:
         "name_index": None if person.name_index is None else list(person.name_index),
         "contact_of": person.contact_of,
         "birthday_of": person.birthday_of,
+        "birthday_days": person.birthday_days,
     }
 
 
@@ -207,4 +210,5 @@ def person_in(row: Row[Any]) -> Person:
         contact_of=row.contact_of,
         birthday_of=row.birthday_of,
         subject=row.subject,
+        birthday_days=row.birthday_days,
     )

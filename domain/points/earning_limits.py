@@ -6,12 +6,12 @@ clocks are changed. What counts is kept per day, and for all time; a stretch is 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from itertools import accumulate
 from typing import Final
-from zoneinfo import ZoneInfo
 
+from domain.days import start_of
 from domain.errors import Kind, LoyaltyError, Problem
 
 MAX_LIMITS: Final = 8
@@ -87,17 +87,6 @@ class LimitReached(LoyaltyError):
     def of(cls, limit: EarningLimit, ends_at: datetime | None) -> "LimitReached":
         until = "for good" if ends_at is None else f"until {ends_at.isoformat()}"
         return cls(f"The limit is reached {until}: {limit}.")
-
-
-def day_of(at: datetime, time_zone: str) -> date:
-    """The day of the shop's calendar that an instant falls on."""
-    return at.astimezone(ZoneInfo(time_zone)).date()
-
-
-def start_of(day: date, time_zone: str) -> datetime:
-    """The first instant of a day of the shop's calendar, in UTC; also where clocks are put forward
-    at midnight, and the day begins at one o'clock."""
-    return datetime.combine(day, time.min, ZoneInfo(time_zone)).astimezone(UTC)
 
 
 def days_asked(limits: Sequence[EarningLimit], day: date) -> tuple[date, date]:

@@ -9,6 +9,7 @@ from typing import Final
 
 from contracts.activities import ActivityEarned, EarnPoints
 from contracts.caller import Audience, Caller
+from domain.days import day_of
 from domain.errors import InvalidRequest, NotFound, Problem
 from domain.points.activities import (
     ActivityDisabled,
@@ -23,7 +24,6 @@ from domain.points.bonus import NOBODY_SPECIAL
 from domain.points.earning_limits import (
     Counted,
     LimitReached,
-    day_of,
     days_asked,
     ends_at,
     room_for,

@@ -16,9 +16,10 @@ from contracts.points import (
     PurchaseExplained,
 )
 from contracts.shop import member_id
+from domain.days import day_of
 from domain.errors import InvalidRequest, Problem
 from domain.points.bonus import NOBODY_SPECIAL, OrderLine
-from domain.points.earning_limits import Counted, Room, day_of, days_asked, ends_at, room_for
+from domain.points.earning_limits import Counted, Room, days_asked, ends_at, room_for
 from domain.points.explaining import explain
 from domain.points.orders import OrderFacts
 from domain.program import defaults

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from uuid import UUID
 
-from domain.points.earning_limits import EVER, NOTHING, Counted, day_of, days_asked, room_for
+from domain.days import day_of
+from domain.points.earning_limits import EVER, NOTHING, Counted, days_asked, room_for
 from domain.points.ledger import EntryDraft, Source
 from domain.points.orders import OrderFacts
 from domain.program import ProgramSettings

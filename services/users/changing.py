@@ -1,7 +1,11 @@
 """People added and changed by hand."""
 
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import partial
 from typing import Final
+from uuid import UUID
 
 import msgspec
 
@@ -13,13 +17,17 @@ from contracts.users import (
     STAFF,
     USER_CREATED,
     USER_UPDATED,
+    BirthdaySet,
     CreatedUser,
     CreateUser,
+    SetBirthday,
     UpdateUser,
     User,
     UserChanged,
     UserExists,
 )
+from domain.birthdays import Birthday
+from domain.birthdays import problems_of as birthday_problems
 from domain.errors import Forbidden, InvalidRequest, NotFound, Problem
 from domain.rbac import allows, check_grant
 from ports.mesh import Mesh
@@ -38,6 +46,18 @@ class _OtherKey(CannotOpen):
     def __init__(self, person: Person) -> None:
         super().__init__()
         self.person = person
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What somebody wants of a person: what is wrong with that today, and what it makes of what is
+    known. ``of_customer``: only customers have that."""
+
+    user_id: UUID
+    problems: Callable[[date], Sequence[Problem]]
+    made_of: Callable[[Private], Private]
+    language: str | None = None
+    of_customer: bool = False
 
 
 class Changing:
@@ -60,7 +80,7 @@ class Changing:
         tenant = caller.tenant
         if request.kind == STAFF:
             await self._check_may_employ(caller, request.role)
-        private = Private(_contact(request), request.birthday)
+        private = Private(_contact(request), _birthday(request))
         customer = request.shopify_customer_id
         user_id = member_id(tenant, customer) if customer else unit.new_id()
         sealed = envelope.close(private, user_id)
@@ -79,6 +99,7 @@ class Changing:
             created_at=now,
             updated_at=now,
             name_index=sealed.name_index,
+            birthday_days=None if request.kind == STAFF else sealed.birthday_days,
         )
         if not await unit.stores.add(person):
             raise UserExists
@@ -86,31 +107,56 @@ class Changing:
         return CreatedUser(user_id=person.key.user_id, kind=person.kind, created_at=now)
 
     async def update(self, caller: Caller, request: UpdateUser) -> User:
+        change = _Change(
+            request.user_id,
+            partial(update_problems, request),
+            lambda before: _updated(before, request),
+            request.language,
+        )
+        return await self._change(caller, change)
+
+    async def set_birthday(self, caller: Caller, request: SetBirthday) -> BirthdaySet:
+        user_id = request.user_id
+        if caller.audience is Audience.CUSTOMER:
+            user_id = caller.customer_id
+        if user_id is None:
+            raise InvalidRequest(problems=[Problem("/user_id", "Name the customer.")])
+        month, day, year = request.month, request.day, request.year
+        change = _Change(
+            user_id,
+            partial(birthday_problems, month, day, year),
+            lambda before: replace(before, birthday=Birthday(month, day, year)),
+            of_customer=True,
+        )
+        await self._change(caller, change)
+        return BirthdaySet(user_id=user_id, month=month, day=day, year=year)
+
+    async def _change(self, caller: Caller, change: _Change) -> User:
         # Before the transaction: auth may have to be asked, and nobody should wait for that.
         envelope = await self._envelopes.of(caller.tenant)
         try:
-            return await self._update(caller, request, envelope)
+            return await self._changed(caller, change, envelope)
         except _OtherKey as unknown:
             envelope = await self._envelopes.of(caller.tenant, [unknown.person])
-            return await self._update(caller, request, envelope)
+            return await self._changed(caller, change, envelope)
 
-    async def _update(self, caller: Caller, request: UpdateUser, envelope: Envelope) -> User:
+    async def _changed(self, caller: Caller, change: _Change, envelope: Envelope) -> User:
         async with self._units() as unit:
             unit.actor = caller.name
-            problems = update_problems(request, unit.now().date())
+            problems = change.problems(unit.now().date())
             if problems:
                 raise InvalidRequest(problems=problems)
-            key = PersonKey(caller.tenant, request.user_id)
+            key = PersonKey(caller.tenant, change.user_id)
             known = await unit.stores.lock(key)
-            if known is None:
+            if known is None or (change.of_customer and known.kind == STAFF):
                 raise NotFound("This shop has no such person.")
             if not envelope.knows(known):
                 raise _OtherKey(known)
             if known.kind == STAFF:
                 _check_manages_staff(caller)
             before = envelope.open(known)
-            after = _updated(before, request)
-            language = known.language if request.language is None else request.language.strip()
+            after = change.made_of(before)
+            language = known.language if change.language is None else change.language.strip()
             if after == before and language == known.language:
                 return shown(known, before)
             sealed = envelope.close(after, key.user_id)
@@ -128,6 +174,7 @@ class Changing:
                 name_index=sealed.name_index,
                 contact_of=None,
                 birthday_of=None,
+                birthday_days=None if known.kind == STAFF else sealed.birthday_days,
             )
             await unit.stores.change(person)
             unit.emit(USER_UPDATED, _said(person), key.merchant_id)
@@ -173,8 +220,12 @@ def _updated(before: Private, request: UpdateUser) -> Private:
         for name in Contact.__struct_fields__
         if (value := getattr(request, name)) is not None
     }
-    birthday = before.birthday if request.birthday is None else request.birthday
+    birthday = before.birthday if request.birthday is None else _birthday(request)
     return Private(msgspec.structs.replace(before.contact, **given), birthday)
+
+
+def _birthday(request: CreateUser | UpdateUser) -> Birthday | None:
+    return None if request.birthday is None else Birthday.of(request.birthday)
 
 
 def _said(person: Person) -> UserChanged:

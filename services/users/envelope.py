@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Final
 from uuid import UUID
 
@@ -11,6 +10,7 @@ import msgspec
 
 from contracts.contact import Contact
 from contracts.users import User
+from domain.birthdays import Birthday
 from domain.names import name_parts
 from ports.blind_search import BlindSearch
 from ports.people import Person
@@ -28,7 +28,7 @@ class Private:
     """What is personal, in the open."""
 
     contact: Contact = _NOBODY
-    birthday: date | None = field(default=None, repr=False)
+    birthday: Birthday | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class SealedPrivate:
     contact: str
     birthday: str
     name_index: Sequence[int]
+    birthday_days: int | None
 
 
 class Envelope:
@@ -61,6 +62,10 @@ class Envelope:
         """What to look for to find a name like this one; nothing for nothing to go by."""
         return self._search.asked(self._key, name_parts(name))
 
+    def days(self, month: int, day: int) -> int:
+        """What those are found by whose birthday this may be."""
+        return self._search.days(self._key, month, day)
+
     def close(self, private: Private, user_id: UUID) -> SealedPrivate:
         """Sealed about the person of this id."""
         contact, birthday = private.contact, private.birthday
@@ -72,6 +77,7 @@ class Envelope:
             else seal(key, _encode_contact(contact), CONTACT, about),
             birthday="" if birthday is None else seal(key, str(birthday).encode(), BIRTHDAY, about),
             name_index=self.name_index(contact),
+            birthday_days=None if birthday is None else self.days(birthday.month, birthday.day),
         )
 
     def open(self, person: Person) -> Private:
@@ -83,7 +89,7 @@ class Envelope:
             contact = _decode_contact(plain)
         if person.sealed_birthday:
             plain = self._opened(person.sealed_birthday, BIRTHDAY, person.birthday_about)
-            birthday = date.fromisoformat(plain.decode())
+            birthday = Birthday.parse(plain.decode())
         return Private(contact, birthday)
 
     def _opened(self, sealed: str, purpose: str, about: str) -> bytes:
@@ -120,7 +126,7 @@ class Envelopes:
 
 
 def shown(person: Person, private: Private) -> User:
-    contact = private.contact
+    contact, birthday = private.contact, private.birthday
     return User(
         user_id=person.key.user_id,
         kind=person.kind,
@@ -130,7 +136,9 @@ def shown(person: Person, private: Private) -> User:
         first_name=contact.first_name,
         last_name=contact.last_name,
         language=person.language,
-        birthday=private.birthday,
+        birthday=None if birthday is None else birthday.born,
+        birth_month=None if birthday is None else birthday.month,
+        birth_day=None if birthday is None else birthday.day,
         role=person.role,
         subject=person.subject,
         created_at=person.created_at,

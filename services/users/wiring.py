@@ -7,6 +7,7 @@ from adapters.crypto.blind_search import HmacSearch
 from adapters.crypto.keyring import CHECK_SECONDS, Keyring
 from adapters.crypto.sealer import AesGcmSealer
 from adapters.nats.consumer import Consumes
+from adapters.postgres.birthdays import PostgresBirthdays
 from adapters.postgres.departures import PostgresDepartures
 from adapters.postgres.names import PostgresNames
 from adapters.postgres.people import PostgresPeople
@@ -15,7 +16,8 @@ from adapters.postgres.staff import PostgresStaff
 from adapters.runtime.resealing import resealed
 from adapters.runtime.service import Loop, Service, answers, commands, prepared_commands
 from adapters.runtime.world import World
-from contracts import roles, shop, users
+from contracts import core, roles, shop, users
+from ports.birthdays import BirthdayBook
 from ports.departures import Departures
 from ports.names import Names
 from ports.people import People
@@ -23,6 +25,7 @@ from ports.sealing import BIRTHDAY, CONTACT
 from ports.staff import StaffBook
 from ports.unit import Units
 from services.users.asking import Asking
+from services.users.birthdays import learn_calendars, tell_birthdays
 from services.users.changing import Changing
 from services.users.departing import apply_departures, merge_users
 from services.users.envelope import Envelopes
@@ -45,6 +48,8 @@ def service(world: World) -> Service:
     units: Units[People] = world.units("users", PostgresPeople)
     names: Units[Names] = world.units("users", PostgresNames)
     across: Units[Names] = world.units_across_shops("users", PostgresNames)
+    birthdays: Units[BirthdayBook] = world.units("users", PostgresBirthdays)
+    birthdays_across: Units[BirthdayBook] = world.units_across_shops("users", PostgresBirthdays)
     departures: Units[Departures] = world.units("users", PostgresDepartures)
     keys = Keyring(world.mesh, world.key_management(), "users")
     envelopes = Envelopes(keys, AesGcmSealer(), HmacSearch())
@@ -65,6 +70,7 @@ def service(world: World) -> Service:
             answers(users.GET_USERS, asking.users),
             prepared_commands(users.CREATE_USER, units, changing.prepare_creation, changing.create),
             answers(users.UPDATE_USER, changing.update),
+            answers(users.SET_BIRTHDAY, changing.set_birthday),
             answers(users.LINK_STAFF, staffing.link),
             answers(users.REMOVE_STAFF, staffing.remove),
             commands(users.MERGE_USERS, departures, merge_users),
@@ -85,9 +91,19 @@ def service(world: World) -> Service:
                 inbox=False,  # nobody goes twice
             ),
             Consumes((roles.ROLE_ASSIGNED,), staff, meet, name="users-staff"),
+            Consumes(
+                (core.SETTINGS_UPDATED,),
+                birthdays,
+                learn_calendars,
+                name="users-calendars",
+                inbox=False,  # programs have versions
+            ),
         ),
         loops=(
             Loop("names to be found by", 1.0, partial(name_people, across, envelopes)),
+            Loop(
+                "birthdays", 30.0, partial(tell_birthdays, birthdays_across, envelopes, world.clock)
+            ),
             Loop("changes of keys", CHECK_SECONDS, keys.learn),
             reseal,
         ),

@@ -8,18 +8,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from domain.days import day_of, start_of
 from domain.points.earning_limits import (
     EVER,
     NOTHING,
     Counted,
     EarningLimit,
     Every,
-    day_of,
     days_asked,
     ends_at,
     problems_of,
     room_for,
-    start_of,
 )
 
 DAY = timedelta(days=1)

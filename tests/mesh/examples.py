@@ -29,7 +29,7 @@ _CURSORS: Final = frozenset({"after", "before"})
 _SHOP: Final = frozenset(
     {
         *("merchant_id", "merchant_ids", "merchants"),
-        *("programs", "settings", "zones", "changes", "news", "closed_at", "at"),
+        *("programs", "settings", "calendars", "zones", "changes", "news", "closed_at", "at"),
     }
 )
 """Names by which an id is a shop's. Some are of mappings from shops."""

@@ -80,6 +80,7 @@ MEMBERS_REACH: Final = frozenset(
         "points.v1.GetRedemption",
         "points.v1.GetReward",
         "points.v1.GetStatement",
+        "points.v1.ListLots",
         "points.v1.ListOffers",
         "points.v1.ListRedemptions",
         "points.v1.ListRewards",

@@ -104,6 +104,7 @@ TOLD: Final[dict[str, object]] = {
     "since": None,
     "until": None,
     "EntryDraft.undoes": None,
+    "Calendar.celebrates": True,
     "Calendar.time_zone": "UTC",
     "Errand.after": UUID(int=0),
     "Move.after": Assigned("gold", 2),
@@ -137,12 +138,15 @@ TOLD: Final[dict[str, object]] = {
     "PostgresPastOrders.past_orders.after": "",
     "RewardTerms.stock": 3,
     "ScopeChange.changed_at": LATER,
+    "ShopDay.after": UUID(int=0),
     "ShopDay.time_zone": "UTC",
     "Sighting.email_index": "x",
     "TierPart.tier": "x",
     "Tracked.referral": Claimed,
 }
 QUIET: Final = {
+    "PostgresBirthdays.place": "for rows from before there were numbers, as no method makes them",
+    "PostgresBirthdays.unplaced": "finds rows from before there were numbers, likewise",
     "PostgresDepartures.begin_merge": "only takes a lock",
     "PostgresReferrals.enter_claim": "only takes a lock",
     "PostgresReferrals.enter_orders": "only takes a lock",

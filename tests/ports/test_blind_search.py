@@ -1,6 +1,7 @@
 """Parts of names as numbers: found again with the shop's key, and telling little without it."""
 
 from collections import Counter
+from datetime import date, timedelta
 from itertools import cycle
 from uuid import UUID
 
@@ -53,3 +54,16 @@ def test_a_draw_that_is_there_already_is_drawn_again() -> None:
     search = HmacSearch(lambda _bits: next(draws))
     everything = search.stored(KEY, MANY)
     assert len(everything) == len(set(everything)) <= 512
+
+
+def test_a_day_of_the_year_shares_its_number_with_five_others_and_nobody_else_knows_which() -> None:
+    year = [(day.month, day.day) for day in (date(2000, 1, 1) + timedelta(n) for n in range(366))]
+    days = {day: SEARCH.days(KEY, *day) for day in year}
+    assert set(Counter(days.values()).values()) == {6}
+    assert days == {day: HmacSearch().days(KEY, *day) for day in year}
+    together = {tuple(sorted(day for day in year if days[day] == number)) for number in range(61)}
+    others = {
+        tuple(sorted(day for day in year if SEARCH.days(OTHER, *day) == number))
+        for number in range(61)
+    }
+    assert not together & others

@@ -97,6 +97,11 @@ class Access(Part, frozen=True, kw_only=True):
     version: int
 
 
+class Celebrating(Part, frozen=True, kw_only=True):
+    customer_id: UUID
+    occurred_at: Instant
+
+
 PACT = Pact(
     "points",
     reads=(
@@ -109,6 +114,7 @@ PACT = Pact(
         Reads((core.SETTINGS_UPDATED,), Program),
         Reads((referrals.REFERRAL_COMPLETED,), Referral),
         Reads((users.CUSTOMER_MERGED,), Merged),
+        Reads((users.CUSTOMER_BIRTHDAY,), Celebrating),
         *RESEALING,
     ),
     calls=(

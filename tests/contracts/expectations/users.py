@@ -2,11 +2,11 @@
 
 from uuid import UUID
 
-from contracts import roles, shop
+from contracts import core, roles, shop
 from contracts.kit import Instant
 from domain.errors import NotFound
 from tests.contracts.pacts import Calls, Pact, Part, Reads
-from tests.contracts.parts import KEYS_OF_SHOPS, RESEALING, Granted
+from tests.contracts.parts import KEYS_OF_SHOPS, RESEALING, Granted, Program
 
 
 class Account(Part, frozen=True, kw_only=True):
@@ -66,6 +66,7 @@ PACT = Pact(
         Reads((shop.CUSTOMER_DELETED,), Deleted),
         Reads((shop.CUSTOMERS_MERGED,), MadeOne),
         Reads((roles.ROLE_ASSIGNED,), Given),
+        Reads((core.SETTINGS_UPDATED,), Program),
         *RESEALING,
     ),
     calls=(
