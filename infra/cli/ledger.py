@@ -2,19 +2,17 @@
 
 import argparse
 import asyncio
-import os
 import sys
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from infra.cli import ledger_export
 from infra.cli.join import use_running_stack
+from infra.cli.ledger_shop import points_database, shop_named
 from infra.embedded.errors import EmbeddedError
 
 if TYPE_CHECKING:
     from domain.points.chain import Head, Proof
-
-PATIENCE = 3600.0
-"""Seconds that PostgreSQL may take to sort the entries of a large shop."""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +29,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="HEAD",
         help="prove, too, that nothing was rewritten since this head was printed; needs --shop",
     )
+    ledger_export.add(what)
 
 
 def run(known: argparse.Namespace) -> int:
@@ -41,8 +40,8 @@ def run(known: argparse.Namespace) -> int:
     from domain.errors import LoyaltyError
 
     try:
-        return _verify(known)
-    except (LoyaltyError, BadSettings) as error:
+        return _verify(known) if known.what == "verify" else ledger_export.run(known)
+    except (LoyaltyError, BadSettings, OSError) as error:
         print(f"loyalnest: {error}", file=sys.stderr)
         return 1
 
@@ -51,7 +50,7 @@ def _verify(known: argparse.Namespace) -> int:
     since = _head(known.since_head)
     if since is not None and known.shop is None:
         raise EmbeddedError("--since-head is about one shop; name it with --shop.")
-    shop = None if known.shop is None else _shop(known.shop)
+    shop = None if known.shop is None else shop_named(known.shop)
     return asyncio.run(_proven(shop, since, head=known.head))
 
 
@@ -64,27 +63,11 @@ def _head(written: str | None) -> "Head | None":
         raise EmbeddedError(f"--since-head: {error}.") from error
 
 
-def _shop(named: str) -> UUID:
-    """An id as it is; a domain is known to auth."""
-    try:
-        return UUID(named)
-    except ValueError:
-        from adapters.runtime.client import ask
-        from contracts.auth import VALIDATE_MERCHANT, ValidateMerchant
-
-        return ask(VALIDATE_MERCHANT, ValidateMerchant(shop_domain=named)).merchant_id
-
-
 async def _proven(shop: UUID | None, since: "Head | None", *, head: bool) -> int:
     from adapters.postgres.chain import AS_OF_NOW, PostgresChainReader
-    from adapters.postgres.database import Database
-    from adapters.runtime.settings import PREFIX, BadSettings, read_setting
     from services.points.chaining import verify
 
-    url = read_setting(f"{PREFIX}POSTGRES_URL", os.environ)
-    if not url:
-        raise BadSettings("LOYALNEST_POSTGRES_URL is not set.")
-    database = Database(url, "points", pool=1, patience=PATIENCE)
+    database = points_database()
     wrong = 0
     try:
         async with database.transaction(AS_OF_NOW) as connection:

@@ -1,15 +1,23 @@
 """`loyalnest ledger` against a running mesh: what an owner of a shop would be shown."""
 
 import asyncio
+import csv
+import json
 import os
 import sys
 from functools import partial
+from hashlib import sha256
+from pathlib import Path
 from uuid import UUID, uuid4
+
+import pytest
 
 from adapters.postgres.tenancy import MIGRATION
 from adapters.runtime.host import Process
 from contracts import points
 from contracts.caller import service_caller
+from domain.points.chain import SEALED
+from infra.cli.ledger_export import guarded
 from tests.conftest import Run, eventually
 from tests.mesh.said import mesh_of, register, world_of
 
@@ -26,8 +34,8 @@ async def ledger(environment: dict[str, str], *words: str) -> tuple[int, list[st
     return process.returncode, out.decode().splitlines(), err.decode()
 
 
-async def give(process: Process, merchant: UUID, amount: int) -> UUID:
-    request = points.Adjust(customer_id=uuid4(), points=amount, reason="a gift")
+async def give(process: Process, merchant: UUID, amount: int, reason: str = "a gift") -> UUID:
+    request = points.Adjust(customer_id=uuid4(), points=amount, reason=reason)
     caller = service_caller("test", merchant)
     mesh = mesh_of(process)
     done = await mesh.call(points.ADJUST, request, caller, idempotency_key=str(uuid4()))
@@ -86,4 +94,41 @@ async def test_whoever_looks_is_told_what_agrees_and_what_does_not(
         code, _, err = await verify("--since-head", other)
         assert (code, "needs --shop" in err or "name it" in err) == (1, True)
         code, _, err = await verify("--shop", "nobody.myshopify.com")
+        assert (code, err.startswith("loyalnest: ")) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [("=1+1", "'=1+1"), ("@x", "'@x"), ("-5", "'-5"), ("a=b", "a=b"), (-5, -5), (None, None)],
+)
+def test_a_spreadsheet_computes_nothing(value: str | int | None, cell: str | int | None) -> None:
+    assert guarded(value) == cell
+
+
+async def test_the_ledger_can_be_taken_along(
+    run: Run, environment: dict[str, str], tmp_path: Path
+) -> None:
+    async with run("auth", "points") as process:
+        shop = await register(process)
+        for reason in ("=HYPERLINK(1)", "a gift"):
+            await give(process, shop.merchant_id, 10, reason)
+        named = ("--shop", shop.shop_domain)
+        lines, table = tmp_path / "ledger.jsonl", tmp_path / "ledger.csv"
+        for words in (("--to", str(lines)), ("--to", str(table), "--format", "csv")):
+            code, told, err = await ledger(environment, "export", *named, *words)
+            assert (code, err) == (0, "")
+            assert told[0].startswith("2 entries in ")
+        rows = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
+        for row in rows:  # as docs/ledger.md says
+            values = json.dumps([row[name] for name in SEALED], ensure_ascii=False)
+            assert sha256(values.encode()).hexdigest() == row["digest"]
+        with table.open(encoding="utf-8", newline="") as file:
+            cells = list(csv.DictReader(file))
+        assert [cell["digest"] for cell in cells] == [row["digest"] for row in rows]
+        assert sorted(cell["reason"] for cell in cells) == ["'=HYPERLINK(1)", "a gift"]
+        assert sum(int(cell["points"]) for cell in cells) == 20
+        assert list(tmp_path.glob("*.part")) == []
+        assert lines.stat().st_mode & 0o777 == 0o600
+        nowhere = str(tmp_path / "nowhere" / "x")
+        code, _, err = await ledger(environment, "export", *named, "--to", nowhere)
         assert (code, err.startswith("loyalnest: ")) == (1, True)

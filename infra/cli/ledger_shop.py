@@ -1,0 +1,33 @@
+"""Which shop's ledger is meant, and the database it is in."""
+
+import os
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from adapters.postgres.database import Database
+
+PATIENCE: Final = 3600.0
+"""Seconds that PostgreSQL may take to sort the entries of a large shop."""
+
+
+def shop_named(named: str) -> UUID:
+    """An id as it is; a domain is known to auth."""
+    try:
+        return UUID(named)
+    except ValueError:
+        from adapters.runtime.client import ask
+        from contracts.auth import VALIDATE_MERCHANT, ValidateMerchant
+
+        return ask(VALIDATE_MERCHANT, ValidateMerchant(shop_domain=named)).merchant_id
+
+
+def points_database() -> "Database":
+    """Raises BadSettings when the environment does not say where it is."""
+    from adapters.postgres.database import Database
+    from adapters.runtime.settings import PREFIX, BadSettings, read_setting
+
+    url = read_setting(f"{PREFIX}POSTGRES_URL", os.environ)
+    if not url:
+        raise BadSettings("LOYALNEST_POSTGRES_URL is not set.")
+    return Database(url, "points", pool=1, patience=PATIENCE)
