@@ -255,6 +255,10 @@ async def test_the_checkout_over_http_tells_the_app(api: Api) -> None:
         ):
             assert (await http.post(address, json=wrong)).status_code == status
         assert len(told) == 1
+        tokens = admin.base.replace("{shop}", SHOP) + "/access-token"
+        assert (await http.get(tokens)).status_code == 404
+        admin.grants.by_code(SHOP, admin.grants.approve(SHOP, ["read_orders"]))
+        assert admin.grants.check(SHOP, (await http.get(tokens)).text) == {"read_orders"}
 
 
 async def test_the_stock_is_what_was_sent_as_webhooks() -> None:

@@ -158,6 +158,10 @@ async def test_only_who_has_access_is_answered_and_in_one_version(api: Api) -> N
     assert (await api.post(NAME)).headers["x-shopify-api-version"] == "2026-10"
     assert (await api.post(NAME, version="2026-07")).status_code == 404
     assert (await api.http.post(f"/{SHOP}/admin/api/2026-10/graphql.json")).status_code == 401
+    api.grants.expire(SHOP)
+    assert (await api.post(NAME)).status_code == 401
+    api.log_in()
+    assert (await api.post(NAME)).status_code == 200
     api.grants.uninstall(SHOP)
     answer = await api.post(NAME)
     assert answer.status_code == 401

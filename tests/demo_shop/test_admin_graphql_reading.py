@@ -180,12 +180,13 @@ async def test_a_customer_is_found_and_what_they_bought(api: Api) -> None:
     nodes = await api.data(
         """{ node(id: "gid://shopify/Customer/7") { ... on Customer { email } }
           nodes(ids: ["gid://shopify/Order/3", "gid://shopify/Order/9"]) { id }
-          customersCount { count } }"""
+          customersCount { count } refund(id: "gid://shopify/Refund/5") { order { name } } }"""
     )
     assert nodes == {
         "node": {"email": "Seven@example.com"},
         "nodes": [{"id": "gid://shopify/Order/3"}, None],
         "customersCount": {"count": 1},
+        "refund": {"order": {"name": "#1"}},
     }
 
 

@@ -118,6 +118,19 @@ class Grants:
         }
         self._changed(self._memory)
 
+    def expire(self, shop: str) -> None:
+        """The access token of the shop is over before its time; the refresh token is not."""
+        self._memory.pairs[shop].access_expires_at = self.now()
+        self._changed(self._memory)
+
+    def access_token(self, shop: str) -> str:
+        """The one that the app holds now, for whoever wants to ask what it asks. Raises Refused
+        where the app is not installed."""
+        pair = self._memory.pairs.get(shop)
+        if pair is None or pair.access_expires_at <= self.now():
+            raise Refused("not_installed", "The app has no access to this shop at the moment.", 404)
+        return pair.access_token
+
     # What the app asks for.
 
     def authenticate(self, client_id: object, secret: object) -> None:

@@ -4,11 +4,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
-from litestar import Response, post
+from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 
 from infra.demo_shop.admin.api.checkout import CodeRefused, NoSuchProduct, place_order
 from infra.demo_shop.admin.api.shop import Payload, Shops
+from infra.demo_shop.admin.grants import Grants
 from infra.demo_shop.admin.oauth import AnyRequest, shop_of
 from infra.demo_shop.admin.stock import Stock, Told
 
@@ -30,7 +31,15 @@ class _Basket(msgspec.Struct):
     source: str = "web"
 
 
-def playing_routes(shops: Shops, stock: Stock, deliver: Deliver) -> list[HTTPRouteHandler]:
+def playing_routes(
+    grants: Grants, shops: Shops, stock: Stock, deliver: Deliver
+) -> list[HTTPRouteHandler]:
+    @get("/{shop:str}/access-token", sync_to_thread=False)
+    def access_token(request: AnyRequest) -> Response[str]:
+        """For asking the Admin API by hand: another token would end the app's."""
+        token = grants.access_token(shop_of(request))
+        return Response(token, media_type="text/plain", headers={"Cache-Control": "no-store"})
+
     @post("/{shop:str}/checkout", status_code=200)
     async def checkout(request: AnyRequest) -> Response[Any]:
         """Buys, and has Shopify tell the app of it. 422 where the checkout does not take the
@@ -63,7 +72,7 @@ def playing_routes(shops: Shops, stock: Stock, deliver: Deliver) -> list[HTTPRou
         plan = msgspec.json.decode(await request.body(), type=Told)
         stock.add(shops[shop_of(request)], plan)
 
-    return [checkout, told]
+    return [access_token, checkout, told]
 
 
 def _no(status: int, error: str, words: str) -> Response[Any]:

@@ -36,6 +36,7 @@ This stands in for Shopify on this machine; nothing here leads anywhere else.
   /{SHOP_DOMAIN}/proxied-query?customer=1     what the app proxy sends for a visitor
   /{SHOP_DOMAIN}/admin/oauth/…                consent, and tokens for the app
   /{SHOP_DOMAIN}/admin/api/…                  the Admin GraphQL API
+  /{SHOP_DOMAIN}/access-token                 with what the app asks that API
   /{SHOP_DOMAIN}/checkout                     somebody buys, with a code or without
 """
 
@@ -71,7 +72,7 @@ class Admin:
                 *oauth_routes(self.grants, callbacks, self.wire),
                 *browser_routes(self.grants),
                 *api_routes(self.grants, self.shops, self.trouble),
-                *playing_routes(self.shops, stock, deliver),
+                *playing_routes(self.grants, self.shops, stock, deliver),
             ]
         )
         self._server = WebServer(application, HOST, port, PORT_SETTING)
