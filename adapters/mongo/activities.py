@@ -109,14 +109,6 @@ class MongoEarningCounts(MongoWallets):
         found = await self._transaction.find(WALLETS, {merchant_id: wanted}, fields=["customer_id"])
         return held | {each["customer_id"] for each in found}
 
-    async def _people(self, merchant_id: UUID, lasts: Set[UUID]) -> dict[UUID, list[UUID]]:
-        """By who stands for them, all who are one person."""
-        people = {each: [each] for each in lasts}
-        wanted = {"merged_into": {"$in": list(lasts)}}
-        for each in await self._transaction.find(WALLETS, {merchant_id: wanted}):
-            people[each["merged_into"]].append(each["customer_id"])
-        return people
-
     async def count(self, counted: Mapping[tuple[CountKey, date], Counted]) -> None:
         totals: dict[tuple[CountKey, date], Counted] = defaultdict(Counted)
         for (key, day), each in counted.items():

@@ -17,6 +17,7 @@ from adapters.mongo.schema import (
 )
 from adapters.nats.relay import ANSWERS_KEPT, INBOX_KEPT
 from domain.points.ledger import EntryKind
+from domain.points.redemption import RedemptionState
 
 _SHOP: Final = "merchant_id"
 
@@ -71,6 +72,7 @@ ORDERS: Final = Collection(
     "orders",
     (_SHOP, "order_id"),
     {_SHOP: UUID_, "order_id": TEXT, "facts": or_null(OBJECT), "refunds": LIST},
+    indexes=((_SHOP, "facts.created_at"),),
 )
 ENTRIES: Final = Collection(
     "points_transactions",
@@ -160,6 +162,62 @@ COUNTS: Final = Collection(
         "points": WHOLE,
     },
 )
+REWARDS: Final = Collection(
+    "rewards",
+    (_SHOP, "_id"),
+    {
+        _SHOP: UUID_,
+        "version": WHOLE,
+        "terms": TEXT,
+        "enabled": FLAG,
+        "archived": FLAG,
+        "taken": WHOLE,
+        "created_at": TICKS,
+        "updated_at": TICKS,
+    },
+)
+REDEMPTIONS: Final = Collection(
+    "reward_redemptions",
+    (_SHOP, "_id"),
+    {
+        _SHOP: UUID_,
+        "customer_id": UUID_,
+        "shopify_customer_id": TEXT,
+        "reward_id": UUID_,
+        "reward_version": WHOLE,
+        "title": TEXT,
+        "benefit": OBJECT,
+        "points": WHOLE,
+        "paid_by": UUID_,
+        "state": {"enum": [each.value for each in RedemptionState]},
+        "created_at": TICKS,
+        "ends_at": or_null(TICKS),
+        "due_at": or_null(TICKS),
+        "sealed_code": TEXT,
+        "sealed_code_key": TEXT,
+        "code_digest": TEXT,
+        "returns_on_expiry": FLAG,
+        "member_may_cancel": FLAG,
+        "taken": FLAG,
+        "took_stock": FLAG,
+        "tries": WHOLE,
+        "external_id": TEXT,
+        "order_id": TEXT,
+        "reason": TEXT,
+        "for_expiry": FLAG,
+    },
+    indexes=(
+        (_SHOP, "customer_id", "reward_id"),
+        (_SHOP, "state", "_id"),
+        (_SHOP, "code_digest"),
+        (_SHOP, "order_id"),
+        (_SHOP, "sealed_code_key", "_id"),
+    ),
+    swept=("due_at", "state"),
+)
+RESEALING: Final = Collection(
+    "resealing", (_SHOP,), {_SHOP: UUID_, "after": UUID_, "due_at": TICKS}, swept=("due_at",)
+)
 OF_POINTS: Final = (
     *OF_THE_MESH,
     PROGRAMS,
@@ -172,4 +230,7 @@ OF_POINTS: Final = (
     AGEING,
     MATURING,
     COUNTS,
+    REWARDS,
+    REDEMPTIONS,
+    RESEALING,
 )

@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from adapters.mongo.activities import MongoEarningCounts
-from adapters.mongo.collections import ENTRIES, MATURING, WALLETS
+from adapters.mongo.collections import ENTRIES, MATURING
 from adapters.mongo.earning import MongoEarningFacts
 from adapters.mongo.ledger_documents import entry_document, read_entry
 from adapters.mongo.locks import MATURING as MATURING_LOCK
@@ -172,17 +172,23 @@ class MongoLedger(MongoPrograms, MongoEarningFacts, MongoOrders, MongoEarningCou
         self, key: WalletKey, before: UUID | None, limit: int
     ) -> Sequence[HistoryEntry]:
         ((last, _),) = (await self._look(key.merchant_id, [key.customer_id])).values()
-        merged = await self._transaction.find(
-            WALLETS, {key.merchant_id: {"merged_into": last.customer_id}}, fields=["customer_id"]
-        )
-        members = [last.customer_id, *(each["customer_id"] for each in merged)]
+        people = await self._people(key.merchant_id, {last.customer_id})
+        members = people[last.customer_id]
         condition: dict[str, object] = {"customer_id": {"$in": members}}
         if before is not None:
             condition["_id"] = {"$lt": before}
         found = await self._transaction.find(
             ENTRIES, {key.merchant_id: condition}, sort=_NEWEST_FIRST, limit=limit
         )
-        return [read_entry(each) for each in found]
+        own = [
+            HistoryEntry(each.entry_id, each.draft, each.at, each.life)
+            for each in self._posted.values()
+            if each.wallet.merchant_id == key.merchant_id
+            and each.wallet.customer_id in members
+            and (before is None or each.entry_id < before)
+        ]
+        both = [*map(read_entry, found), *own]
+        return sorted(both, key=lambda each: each.entry_id, reverse=True)[:limit]
 
     async def take_matured(self, at: datetime, limit: int) -> Sequence[OrderKey]:
         due = {"matures_at": {"$lte": ticks(at)}}

@@ -49,7 +49,10 @@ PROGRAM: Final = "2 program"
 MERGES: Final = "3 merges"
 MATURING: Final = "4 maturing"
 ORDER: Final = "5 order"
-WALLET: Final = "6 wallet"
+REDEMPTION: Final = "6 redemption"
+WALLET: Final = "7 wallet"
+REWARD: Final = "8 reward"
+RESEALING: Final = "9 resealing"
 
 
 class Turns:
@@ -80,7 +83,6 @@ class Locks:
         self._mine: dict[LockName, asyncio.Lock] = {}  # turns that are ours
         self._held: set[LockName] = set()
         self._last: LockName | None = None
-        self._asked = False
 
     async def take(self, names: Sequence[LockName]) -> None:
         """Hold these until the transaction ends. Raises Unavailable when that takes too long."""
@@ -117,7 +119,6 @@ class Locks:
             turn = self._turns.of(name)
             await turn.acquire()
             self._mine[name] = turn
-        self._asked = True
         now = self._clock.now()
         left_behind = _each(wanted, at={"$lt": now - LEASE})
         await self._locks.delete_many(left_behind, session=self._session)
@@ -140,7 +141,6 @@ class Locks:
 
     async def _insert(self, names: Sequence[LockName]) -> Sequence[LockName]:
         """Take them in order up to the first that is somebody else's; answers those not taken."""
-        self._asked = True
         try:
             await self._locks.insert_many(
                 self._documents(names, self._clock.now()), session=self._session
@@ -179,7 +179,7 @@ class Locks:
 
     async def drop(self) -> None:
         """Take out whatever was taken, after a failure."""
-        if self._asked:
+        if self._mine:
             await self._locks.delete_many(self._ours(), session=self._session)
 
     def end(self) -> None:

@@ -77,15 +77,27 @@ class Transaction:
     ) -> list[Document]:
         """The documents of these shops for which the shop's condition holds; a shop that this
         transaction is not about has none."""
+        query = self._seen(conditions)
+        return [] if query is None else await self._find(collection, query, fields, sort, limit)
+
+    async def count(self, collection: Collection, conditions: Conditions) -> int:
+        """How many ``find`` would find."""
+        query = self._seen(conditions)
+        if query is None:
+            return 0
+        documents = self._database[collection.name]
+        return await documents.count_documents(query, session=self._session)
+
+    def _seen(self, conditions: Conditions) -> Mapping[str, Any] | None:
+        """What to ask for, of the shops that this transaction is about; None for nothing."""
         each = [
             {"merchant_id": merchant_id, **condition}
             for merchant_id, condition in conditions.items()
             if self.scope.sees(merchant_id)
         ]
-        if not each:
-            return []
-        query: Mapping[str, Any] = each[0] if len(each) == 1 else {"$or": each}
-        return await self._find(collection, query, fields, sort, limit)
+        if len(each) > 1:
+            return {"$or": each}
+        return each[0] if each else None
 
     async def sweep(
         self,

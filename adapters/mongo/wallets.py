@@ -1,7 +1,7 @@
 """Wallets of the ledger on MongoDB: holding them, who stands for whom, their lots and their age."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -40,6 +40,8 @@ class MongoWallets:
         """Open lots, as this transaction leaves them: all of those in ``_known_lots``, of other
         wallets those that it has opened."""
         self._known_lots: set[WalletKey] = set()
+        self._put: dict[WalletKey, dict[UUID, Share]] = defaultdict(dict)
+        """Lots that this transaction has changed; closed ones with no points."""
         self._ageing: dict[WalletKey, Looked | None] = {}
 
     async def lock_wallets(self, keys: Iterable[WalletKey]) -> Mapping[WalletKey, Wallet]:
@@ -142,32 +144,59 @@ class MongoWallets:
             found[key.customer_id] = (last, known[last])
         return found
 
+    async def _people(self, merchant_id: UUID, lasts: Set[UUID]) -> dict[UUID, list[UUID]]:
+        """By who stands for them, all who are one person."""
+        wanted = {"merged_into": {"$in": list(lasts)}}
+        found = await self._transaction.find(WALLETS, {merchant_id: wanted})
+        merged = {each["customer_id"]: each["merged_into"] for each in found}
+        for key, held in self._wallets.items():
+            if key.merchant_id == merchant_id:
+                merged[key.customer_id] = held.stand_in.kept_id
+        people = {each: [each] for each in lasts}
+        for customer_id, kept in merged.items():
+            if kept in people:
+                people[kept].append(customer_id)
+        return people
+
     async def lots(self, key: WalletKey, after: Share | None, limit: int) -> Sequence[Share]:
         ((last, _),) = (await self._look(key.merchant_id, [key.customer_id])).values()
         condition: dict[str, Any] = {"customer_id": last.customer_id}
         if after is not None:
             condition["$or"] = _following(_sorted_lot(after))
+        most = limit + len(self._put[last])
         found = await self._transaction.find(
-            LOTS, {key.merchant_id: condition}, sort=_SPENDING_ORDER, limit=limit
+            LOTS, {key.merchant_id: condition}, sort=_SPENDING_ORDER, limit=most
         )
-        return [read_lot(each) for each in found]
+        lots = self._as_put(last, map(read_lot, found))
+        if after is not None:
+            lots = [each for each in lots if spending_order(each) > spending_order(after)]
+        return sorted(lots, key=spending_order)[:limit]
+
+    def _as_put(self, key: WalletKey, stored: Iterable[Share]) -> list[Share]:
+        """Lots as this transaction leaves them."""
+        lots = {share.lot.lot_id: share for share in stored} | self._put[key]
+        return [share for share in lots.values() if share.points]
 
     async def ageing(
         self, merchant_id: UUID, customers: Sequence[UUID]
     ) -> Mapping[UUID, Sequence[Ageing]]:
         members = await self._look(merchant_id, customers)
-        lots: dict[UUID, list[Share]] = defaultdict(list)
+        stored: dict[UUID, list[Share]] = defaultdict(list)
         asked = list({last.customer_id for last, _ in members.values()})
         condition = {"customer_id": {"$in": asked}, **_WHO_AGES}
         for each in await self._transaction.find(LOTS, {merchant_id: condition}):
-            lots[each["customer_id"]].append(read_lot(each))
+            stored[each["customer_id"]].append(read_lot(each))
+        lots = {
+            last: [share for share in self._as_put(last, stored[last.customer_id]) if ages(share)]
+            for last, _ in members.values()
+        }
         return {
             customer_id: [
                 Ageing(points, lot.life, max(lot.opened_at, held.active_at or lot.opened_at))
-                for lot, points in lots[last.customer_id]
+                for lot, points in lots[last]
             ]
             for customer_id, (last, held) in members.items()
-            if lots[last.customer_id]
+            if lots[last]
         }
 
     async def take_ageing(self, at: datetime, limit: int) -> Sequence[AgeingWallet]:
@@ -222,11 +251,13 @@ class MongoWallets:
         for each in await self._transaction.find(LOTS, in_shops(new, "customer_id")):
             share = read_lot(each)
             key = WalletKey(each["merchant_id"], each["customer_id"])
-            self._lots[key].setdefault(share.lot.lot_id, share)
+            if share.lot.lot_id not in self._put[key]:
+                self._lots[key][share.lot.lot_id] = share
 
     def _put_lots(self, key: WalletKey, changed: Iterable[Share]) -> None:
         for share in changed:
             lot_id = share.lot.lot_id
+            self._put[key][lot_id] = share
             if share.points:
                 self._lots[key][lot_id] = share
                 self._transaction.put(LOTS, key._asdict() | _sorted_lot(share))

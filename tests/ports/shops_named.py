@@ -12,7 +12,7 @@ from pymongo.monitoring import (
 
 from adapters.mongo.collections import INBOX, OF_POINTS
 
-_WORK: Final = frozenset({"find", "insert", "update", "delete", "findAndModify", "count"})
+_WORK: Final = frozenset({"find", "insert", "update", "delete", "aggregate"})
 _OTHERS: Final = frozenset(
     {
         "hello", "ping", "endSessions", "commitTransaction", "abortTransaction", "getMore",
@@ -49,6 +49,10 @@ class ShopsNamed(CommandListener):
                 continue
             self.nameless.append(f"{name} of {collection} by {sorted(asked)}")
 
+    def check(self) -> None:
+        """Raises AssertionError if there was such a command."""
+        assert not self.nameless, self.nameless[:5]
+
     def succeeded(self, event: CommandSucceededEvent) -> None:
         """Only what is asked matters here."""
 
@@ -67,7 +71,7 @@ def _asked(name: str, command: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]
         case "delete":
             return [each["q"] for each in command["deletes"]]
         case _:
-            return [command["query"]]
+            return [command["pipeline"][0]["$match"]]
 
 
 def _names_shop(asked: Mapping[str, Any]) -> bool:

@@ -102,7 +102,7 @@ async def on_mongo(
         )  # fmt: skip
         yield Store(units, relay, js, publisher, outbox)
     await database.close()
-    assert watch.nameless == []
+    watch.check()
 
 
 @asynccontextmanager

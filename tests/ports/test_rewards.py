@@ -13,6 +13,11 @@ import pytest
 
 from adapters.memory.rewards import MemoryRedeeming
 from adapters.memory.units import MemoryUnits
+from adapters.mongo.collections import OF_POINTS
+from adapters.mongo.database import MongoDatabase
+from adapters.mongo.outbox import MongoOutbox
+from adapters.mongo.rewards import MongoRedeeming
+from adapters.mongo.units import mongo_units
 from adapters.nats.connection import connect
 from adapters.nats.publisher import Publisher
 from adapters.nats.relay import Relay
@@ -27,6 +32,7 @@ from domain.merging import ToldMerge
 from domain.points.redemption import Redemption, RedemptionState
 from domain.points.rewards import RewardUnavailable, Tally
 from domain.points.wallet import InsufficientPoints, Wallet
+from infra.embedded.mongo import MongoServer
 from infra.embedded.servers import Servers
 from ports.ledger import OrderKey, WalletKey
 from ports.rewards import (
@@ -38,6 +44,8 @@ from ports.rewards import (
     RewardsAsked,
 )
 from ports.unit import Units
+from tests.ports.conftest import Storage
+from tests.ports.shops_named import ShopsNamed
 from tests.services.counter import Counter
 from tests.services.given import StandingClock
 
@@ -45,16 +53,21 @@ IDS = UuidV7()
 S = RedemptionState
 
 
-@pytest.fixture(params=["memory", "postgres"])
-async def counter(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterator[Counter]:
+@pytest.fixture
+async def counter(storage: Storage, servers: Servers) -> AsyncIterator[Counter]:
     """With two sets of connections where there are any, as two processes have them."""
     clock = StandingClock()
-    if request.param == "memory":
+    if storage == "memory":
         fake: MemoryUnits[Redeeming] = MemoryUnits(MemoryRedeeming, clock, IDS)
         yield Counter(fake, clock)
         return
     async with AsyncExitStack() as stack:
-        processes = [await postgres(servers, clock, stack) for _ in range(2)]
+        processes = [
+            await postgres(servers, clock, stack)
+            if isinstance(storage, str)
+            else await mongo_on(storage, servers, clock, stack)
+            for _ in range(2)
+        ]
         turn = 0
 
         def in_turn() -> Any:
@@ -84,6 +97,23 @@ async def postgres(
     relay = Relay(PostgresOutbox(database), Publisher(client), clock)
     return postgres_units(
         database, relay, PostgresRedeeming, clock, IDS, input_keys=[b"k"], across_shops=True
+    )
+
+
+async def mongo_on(
+    storage: tuple[MongoServer, str], servers: Servers, clock: StandingClock, stack: AsyncExitStack
+) -> Units[Redeeming]:
+    server, driver = storage
+    client = await connect(servers.environment()["LOYALNEST_NATS_URL"], "test")
+    stack.push_async_callback(client.close)
+    watch = ShopsNamed()
+    stack.callback(watch.check)
+    database = MongoDatabase(server.url, "points", OF_POINTS, driver=driver, listeners=[watch])
+    stack.push_async_callback(database.close)
+    await database.migrate()
+    relay = Relay(MongoOutbox(database), Publisher(client), clock)
+    return mongo_units(
+        database, relay, MongoRedeeming, clock, IDS, input_keys=[b"k"], across_shops=True
     )
 
 
