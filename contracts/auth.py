@@ -76,7 +76,7 @@ REGISTER_MERCHANT: Final = Operation(
     Merchant,
     permission=INTERNAL,
     summary="Take in a shop that has installed the app; a known one is answered as it is, and "
-    "active again if it had removed the app.",
+    "active again if it had removed the app and is not suspended.",
     errors=(InvalidRequest,),
     idempotency=Idempotency.NATURAL,
 )

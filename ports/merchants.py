@@ -17,9 +17,19 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Suspension:
+    """That LoyalNest has closed a shop: since when, by whom (``Caller.name``), and why."""
+
+    at: datetime
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class MerchantRow:
     """A shop. ``installed_at`` is when its present installation began, ``seen_at`` when the app was
-    last known to be installed. ``keys`` are empty for one that was erased."""
+    last known to be installed. ``keys`` are empty for one that was erased. A ``suspension`` goes on
+    while the app is not installed; so ``status`` is never active with one."""
 
     merchant_id: UUID
     shop_domain: str
@@ -30,6 +40,7 @@ class MerchantRow:
     installed_at: datetime
     seen_at: datetime
     changed_at: datetime
+    suspension: Suspension | None = None
 
 
 class Merchants(Protocol):
@@ -53,6 +64,10 @@ class Merchants(Protocol):
 
     async def keep(self, merchant: MerchantRow) -> None:
         """Store what has become of a shop that was locked before."""
+        ...
+
+    async def suspended(self, after: UUID | None, limit: int) -> Sequence[MerchantRow]:
+        """Shops with a suspension, by their ids."""
         ...
 
     async def seen(self, merchant_id: UUID, at: datetime) -> None:

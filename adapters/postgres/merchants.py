@@ -9,12 +9,13 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ports.merchants import MerchantRow, Status
+from ports.merchants import MerchantRow, Status, Suspension
 from ports.sealing import NewKeys, WrappedKeys
 
 _SELECT: Final = """
     SELECT m.merchant_id, m.shop_domain, m.status, m.currency, m.time_zone, m.installed_at,
-        m.seen_at, m.changed_at, coalesce(k.data, m.wrapped_key) AS data_key,
+        m.seen_at, m.changed_at, m.suspended_at, m.suspended_by, m.suspension_reason,
+        coalesce(k.data, m.wrapped_key) AS data_key,
         coalesce(k.for_indexes, '') AS index_key, coalesce(k.older, '{}') AS older_keys,
         coalesce(c.version, 0) AS keys_version
     FROM merchants m
@@ -62,8 +63,17 @@ _CHANGED: Final = text(
 _KEEP: Final = text(
     """
     UPDATE merchants SET status = :status, currency = :currency, time_zone = :time_zone,
-        installed_at = :installed_at, seen_at = :seen_at, changed_at = :changed_at
+        installed_at = :installed_at, seen_at = :seen_at, changed_at = :changed_at,
+        suspended_at = :suspended_at, suspended_by = :suspended_by,
+        suspension_reason = :suspension_reason
     WHERE merchant_id = :merchant_id
+    """
+)
+_FIRST: Final = UUID(int=0)
+_SUSPENDED: Final = text(
+    f"""
+    {_SELECT} WHERE m.suspended_at IS NOT NULL AND m.merchant_id > :after
+    ORDER BY m.merchant_id LIMIT :most
     """
 )
 _SEEN: Final = text(
@@ -127,7 +137,17 @@ class PostgresMerchants:
         return _merchant((await self._connection.execute(_BY_DOMAIN, values)).one())
 
     async def keep(self, merchant: MerchantRow) -> None:
-        await self._connection.execute(_KEEP, asdict(merchant))
+        why = merchant.suspension
+        values = {
+            "suspended_at": None if why is None else why.at,
+            "suspended_by": "" if why is None else why.by,
+            "suspension_reason": "" if why is None else why.reason,
+        }
+        await self._connection.execute(_KEEP, asdict(merchant) | values)
+
+    async def suspended(self, after: UUID | None, limit: int) -> Sequence[MerchantRow]:
+        rows = await self._connection.execute(_SUSPENDED, {"after": after or _FIRST, "most": limit})
+        return [_merchant(row) for row in rows]
 
     async def seen(self, merchant_id: UUID, at: datetime) -> None:
         await self._connection.execute(_SEEN, {"merchant_id": merchant_id, "at": at})
@@ -155,4 +175,7 @@ def _merchant(row: Row[Any]) -> MerchantRow:
         installed_at=row.installed_at,
         seen_at=row.seen_at,
         changed_at=row.changed_at,
+        suspension=None
+        if row.suspended_at is None
+        else Suspension(row.suspended_at, row.suspended_by, row.suspension_reason),
     )

@@ -19,6 +19,7 @@ from contracts import (
     referrals,
     roles,
     sessions,
+    suspensions,
     users,
 )
 from contracts.caller import Audience
@@ -40,6 +41,11 @@ def _merchant(event: Received[auth.MerchantCreated]) -> _Said:
 
 def _merchant_status(event: Received[auth.MerchantChanged]) -> _Said:
     return f"merchant:{event.merchant_id}", event.body.status
+
+
+def _suspension(event: Received[suspensions.SuspensionChanged]) -> _Said:
+    what = "suspended" if event.body.suspended else "resumed"
+    return f"merchant:{event.merchant_id}", f"{what}: {event.body.reason}"
 
 
 def _user(event: Received[users.UserChanged] | Received[users.UserDeleted]) -> _Said:
@@ -152,6 +158,7 @@ _Say = Callable[[Received[Any]], _Said]
 _RECORDED: Final[Mapping[Event[Body], _Say]] = {
     auth.MERCHANT_CREATED: _merchant,
     auth.MERCHANT_CHANGED: _merchant_status,
+    suspensions.SUSPENSION_CHANGED: _suspension,
     impersonations.IMPERSONATION_STARTED: _impersonation,
     impersonations.IMPERSONATION_ENDED: _impersonation,
     admins.ADMIN_CHANGED: _admin,

@@ -83,7 +83,7 @@ async def take_in(
     unit: Unit[MerchantsT], place: Place, request: RegisterMerchant, *, seen_at: datetime
 ) -> MerchantRow | None:
     """Take in a shop that was seen to have the app at ``seen_at``. One that is known is the same
-    shop as before, and active again if it had removed the app.
+    shop as before, and active again if it had removed the app, unless it is suspended.
 
     None when the place does not fit any more, because somebody has taken it in or erased it.
     """
@@ -119,7 +119,8 @@ async def take_in(
         await unit.stores.give_keys(known.merchant_id, place.keys, now)
     kept = replace(known, seen_at=max(seen_at, known.seen_at))
     if known.status is Status.UNINSTALLED:
-        kept = replace(kept, status=Status.ACTIVE, installed_at=now, changed_at=now)
+        status = Status.ACTIVE if known.suspension is None else Status.SUSPENDED
+        kept = replace(kept, status=status, installed_at=now, changed_at=now)
         _emit_changed(unit, kept)
     await unit.stores.keep(kept)
     return await unit.stores.by_id(known.merchant_id)

@@ -41,6 +41,7 @@ from contracts.sessions import (
     REVOKE,
     REVOKE_SESSION,
 )
+from contracts.suspensions import LIST_SUSPENDED, RESUME_MERCHANT, SUSPEND_MERCHANT
 from domain.admins.guessing import FORGOTTEN_AFTER
 from domain.admins.staff import DEVICE_LASTS
 from ports.admin_log_ins import AdminStores
@@ -68,6 +69,7 @@ from services.auth.second_factor import SecondFactor
 from services.auth.sessions import Sessions, end_in_closed_shops
 from services.auth.shops import Shops, apply_scopes, apply_uninstalls
 from services.auth.signing_out import SigningOut
+from services.auth.suspending import Suspending
 from services.auth.tokens import DEMO_SHOP, Tokens
 from services.auth.vault import Vaults
 
@@ -106,6 +108,7 @@ def service(world: World) -> Service:
 
     sessions = Sessions(session_units, JwtIssuer(signing_keys, world.clock), refresh_tokens)
     revoking = Revoking(session_units, units, sessions)
+    suspending = Suspending(units, sessions)
     tokens = Tokens(
         units,
         session_units,
@@ -148,6 +151,9 @@ def service(world: World) -> Service:
             answers(REVOKE_SESSION, revoking.revoke_own),
             answers(REVOKE, revoking.revoke),
             answers(LIST_REVOKED, revoking.list_revoked),
+            answers(SUSPEND_MERCHANT, suspending.suspend),
+            answers(RESUME_MERCHANT, suspending.resume),
+            answers(LIST_SUSPENDED, suspending.page),
             *from_shopify,
             *key_endpoints,
             count,

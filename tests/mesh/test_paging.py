@@ -29,6 +29,7 @@ from contracts import (
     rewards,
     roles,
     shop,
+    suspensions,
     users,
 )
 from contracts.caller import Audience, Caller, service_caller
@@ -168,6 +169,15 @@ async def visit(told: Told) -> None:
     await mesh.call(impersonations.START_IMPERSONATION, request, told.staff_of_ours)
 
 
+async def suspended(told: Told) -> None:
+    closed = await register(told.process)
+    request = suspensions.ChangeSuspension(
+        shop_domain=closed.shop_domain, reason="has not paid for long"
+    )
+    mesh = mesh_of(told.process)
+    await mesh.call(suspensions.SUSPEND_MERCHANT, request, told.staff_of_ours)
+
+
 async def session(told: Told) -> None:
     holder = Holder(Audience.MERCHANT, told.clerk.actor, merchant_id=told.merchant)
     await sessions_of(world_of(told.process)).open(holder, device="a test")
@@ -287,6 +297,7 @@ SEEDS: Final[Mapping[str, Seed]] = {
     ),
     "auth.v1.ListInvitations": Seed(invitation, caller=of_ours),
     "auth.v1.ListSessions": Seed(session, caller=of_clerk),
+    "auth.v1.ListSuspended": Seed(suspended, caller=of_ours),
     "auth.v1.ListVisits": Seed(visit, caller=of_clerk),
     "core.v1.ListMembers": Seed(member),
     "event_tracking.v1.ListTasks": Seed(task),

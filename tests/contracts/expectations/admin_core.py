@@ -18,6 +18,7 @@ from contracts import (
     roles,
     sessions,
     shop,
+    suspensions,
     users,
 )
 from tests.contracts.pacts import Pact, Part, Reads
@@ -30,6 +31,11 @@ class NewShop(Part, frozen=True, kw_only=True):
 
 class ShopStatus(Part, frozen=True, kw_only=True):
     status: str
+
+
+class Suspended(Part, frozen=True, kw_only=True):
+    suspended: bool
+    reason: str
 
 
 class Visit(Part, frozen=True, kw_only=True):
@@ -159,6 +165,7 @@ PACT = Pact(
     reads=(
         Reads((auth.MERCHANT_CREATED,), NewShop),
         Reads((auth.MERCHANT_CHANGED,), ShopStatus),
+        Reads((suspensions.SUSPENSION_CHANGED,), Suspended),
         Reads((impersonations.IMPERSONATION_STARTED, impersonations.IMPERSONATION_ENDED), Visit),
         Reads((admins.ADMIN_CHANGED,), Colleague),
         Reads((admins.ADMIN_INVITED,), Invited),
