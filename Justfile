@@ -68,7 +68,13 @@ contracts-check:
 chaos *args:
     exec python -m tests.mesh.chaos "$@"
 
-# One benchmark: orders, webhook, balance, gateway, rpc, startup
+# Random stories told to the ledger and to a model of it, on every store: 20,000 steps on each
+[group('check')]
+[no-exit-message]
+soak steps="20000":
+    exec pytest -q -s tests/stateful --story-steps "$1"
+
+# One benchmark: orders, webhook, balance, gateway, rpc, startup, simulate
 [group('check')]
 [no-exit-message]
 bench *args:

@@ -22,6 +22,15 @@ AnswerT = TypeVar("AnswerT")
 Run = Callable[..., AbstractAsyncContextManager[Process]]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--story-steps",
+        type=int,
+        default=300,
+        help="how long the random stories of tests/stateful are, on each store",
+    )
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Servers]:
     async with Servers(tmp_path_factory.mktemp("servers")) as running:

@@ -28,12 +28,14 @@ from adapters.postgres.units import postgres_units
 from adapters.system import SystemClock, UuidV7
 from infra.embedded.mongo import MongoServer
 from infra.embedded.servers import Servers
+from ports.clock import Clock
 from ports.ledger import Ledger
 from ports.unit import Units
 from tests.ports.shops_named import ShopsNamed
 
 IDS: Final = UuidV7()
 KEYS: Final = [b"k"]
+SYSTEM_CLOCK: Final = SystemClock()
 
 
 @dataclass(slots=True)
@@ -61,20 +63,22 @@ class Standing:
         return self.at
 
 
-def in_memory() -> Units[Ledger]:
-    return MemoryUnits(MemoryLedger, SystemClock(), IDS)
+def in_memory(clock: Clock = SYSTEM_CLOCK) -> Units[Ledger]:
+    return MemoryUnits(MemoryLedger, clock, IDS)
 
 
 @asynccontextmanager
-async def on_postgres(servers: Servers, *, across_shops: bool = True) -> AsyncIterator[Store]:
+async def on_postgres(
+    servers: Servers, *, across_shops: bool = True, clock: Clock = SYSTEM_CLOCK
+) -> AsyncIterator[Store]:
     database = Database(servers.environment()["LOYALNEST_POSTGRES_URL"], "points", pool=10)
     await database.make()
     await database.migrate()
     outbox = PostgresOutbox(database)
     async with _publisher(servers) as (publisher, js):
-        relay = Relay(outbox, publisher, SystemClock())
+        relay = Relay(outbox, publisher, clock)
         units: Units[Ledger] = postgres_units(
-            database, relay, PostgresLedger, SystemClock(), IDS,
+            database, relay, PostgresLedger, clock, IDS,
             input_keys=KEYS, across_shops=across_shops,
         )  # fmt: skip
         yield Store(units, relay, js, publisher, outbox)
@@ -88,6 +92,7 @@ async def on_mongo(
     *,
     driver: str = PYMONGO,
     across_shops: bool = True,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> AsyncIterator[Store]:
     watch = ShopsNamed()
     database = MongoDatabase(server.url, "points", OF_POINTS, driver=driver, listeners=[watch])
@@ -95,9 +100,9 @@ async def on_mongo(
     await database.migrate()
     outbox = MongoOutbox(database)
     async with _publisher(servers) as (publisher, js):
-        relay = Relay(outbox, publisher, SystemClock())
+        relay = Relay(outbox, publisher, clock)
         units: Units[Ledger] = mongo_units(
-            database, relay, MongoLedger, SystemClock(), IDS,
+            database, relay, MongoLedger, clock, IDS,
             input_keys=KEYS, across_shops=across_shops,
         )  # fmt: skip
         yield Store(units, relay, js, publisher, outbox)

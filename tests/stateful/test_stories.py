@@ -1,0 +1,69 @@
+"""Whatever happens in whatever order, the points are those of the model; on every store.
+
+`./dev.sh soak` does the same for longer.
+"""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from infra.embedded.mongo import MongoServer
+from infra.embedded.servers import Servers
+from ports.ledger import Ledger
+from ports.unit import Units
+from tests.ports.stores import in_memory, on_mongo, on_postgres
+from tests.services.given import StandingClock
+from tests.stateful.story import Story
+
+_STEPS_OF_A_STORY = 50
+
+
+@pytest.mark.parametrize("store", ["memory", "postgres", "mongo"])
+def test_the_ledger_is_where_the_model_is(
+    store: str, servers: Servers, request: pytest.FixtureRequest
+) -> None:
+    """Without an event loop of its own, because hypothesis has none."""
+    steps: int = request.config.getoption("--story-steps")
+    loop = asyncio.new_event_loop()
+    clock = StandingClock()
+    stack = AsyncExitStack()
+
+    def opened() -> Units[Ledger]:
+        if store == "memory":
+            return in_memory(clock)  # new for each story: it copies all that it has
+        return on_server.units
+
+    if store == "postgres":
+        on_server = loop.run_until_complete(
+            stack.enter_async_context(on_postgres(servers, clock=clock))
+        )
+    elif store == "mongo":
+        server: MongoServer = request.getfixturevalue("mongo")
+        on_server = loop.run_until_complete(
+            stack.enter_async_context(on_mongo(server, servers, clock=clock))
+        )
+
+    class Told(Story):
+        pass
+
+    Told.opened = staticmethod(opened)
+    Told.clock, Told.loop = clock, loop
+    try:
+        while Told.steps < steps:
+            run_state_machine_as_test(
+                Told,
+                settings=settings(
+                    max_examples=max(1, (steps - Told.steps) // _STEPS_OF_A_STORY),
+                    stateful_step_count=_STEPS_OF_A_STORY,
+                    deadline=None,
+                    database=None,
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )
+    finally:
+        loop.run_until_complete(stack.aclose())
+        loop.close()
+    print(f"{store}: {Told.steps:,} steps without a difference")
