@@ -7,7 +7,9 @@ from contracts.http import WithHeaders
 from contracts.kit import (
     INTERNAL,
     PUBLIC,
+    Body,
     Contracts,
+    Event,
     Idempotency,
     Instant,
     Operation,
@@ -129,8 +131,9 @@ class GetShopifyAccess(Request, frozen=True, kw_only=True):
 
 
 class ShopifyAccess(Response, frozen=True, kw_only=True):
-    """An offline access token, good for some minutes at least: ask again for each piece of work,
-    and keep none. ``version`` counts the tokens that the shop had."""
+    """An offline access token, good for some minutes at least; it is of no use after
+    ``expires_at``, nor once Shopify has refused it. ``version`` counts the tokens that the shop
+    had."""
 
     shop_domain: str
     access_token: str
@@ -221,6 +224,23 @@ ADMIT_CUSTOMER: Final = Operation(
     idempotency=Idempotency.NATURAL,
 )
 
+
+class ShopConnected(Body, frozen=True, kw_only=True):
+    """``connected_at`` is when the shop was first seen to have the app, this time. ``returned``: it
+    had the app before, and had removed it."""
+
+    shop_domain: str
+    connected_at: Instant
+    returned: bool = False
+
+
+SHOP_CONNECTED: Final = Event(
+    "merchant.connected",
+    ShopConnected,
+    "auth",
+    "A shop installed the app, for the first time or again, and may be asked at Shopify.",
+)
+
 CONTRACTS: Final = Contracts(
     operations=(
         BEGIN_INSTALL,
@@ -230,4 +250,5 @@ CONTRACTS: Final = Contracts(
         LOG_IN_CUSTOMER,
         ADMIT_CUSTOMER,
     ),
+    events=(SHOP_CONNECTED,),
 )

@@ -124,6 +124,7 @@ class Event(Generic[BodyT]):
     The subject ends in the merchant id, so that a stream can be filtered, counted and purged by
     merchant. Version 1 is not spelled out; a removed or retyped field makes version 2.
     ``prefix`` is the sort of stream: what we say, what shops say, work to be done, dead letters.
+    ``also`` are services that say it, too.
     """
 
     name: str
@@ -132,6 +133,7 @@ class Event(Generic[BodyT]):
     summary: str
     version: int = 1
     prefix: Literal["evt", "shop", "task", "dead"] = "evt"
+    also: tuple[str, ...] = ()
 
     @property
     def topic(self) -> str:

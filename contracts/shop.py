@@ -52,7 +52,8 @@ class Refund(Body, frozen=True, kw_only=True):
 
 
 class Order(Body, frozen=True, kw_only=True):
-    """An order as it stood when Shopify sent it.
+    """An order as it stood when Shopify sent it, or was asked for it (``imported``): then it may be
+    of long ago, and nothing has happened to it now.
 
     ``subtotal`` is after discounts and without gift cards; ``updated_at`` tells which of two
     snapshots is newer. ``customer`` is None for a guest; ``fulfilled`` when all of it was sent.
@@ -78,6 +79,7 @@ class Order(Body, frozen=True, kw_only=True):
     discount_codes: tuple[str, ...] = ()
     lines: tuple[Line, ...] = ()
     refunds: tuple[Refund, ...] = ()
+    imported: bool = False
 
 
 class CustomerRecord(Body, frozen=True, kw_only=True):
@@ -155,15 +157,17 @@ class PrivacyRequest(Body, frozen=True, kw_only=True):
 
 
 _GATEWAY: Final = "api_gateway"
+_IMPORTS: Final = ("core",)
+"""Says of what was before the shop came what webhooks say of what happens."""
 
 
-def _order(name: str, summary: str) -> Event[Order]:
-    return Event(name, Order, _GATEWAY, summary, prefix="shop")
+def _order(name: str, summary: str, also: tuple[str, ...] = ()) -> Event[Order]:
+    return Event(name, Order, _GATEWAY, summary, prefix="shop", also=also)
 
 
 ORDER_CREATED = _order("orders.create", "A shop received an order.")
 ORDER_PAID = _order("orders.paid", "An order was paid in full.")
-ORDER_UPDATED = _order("orders.updated", "An order changed.")
+ORDER_UPDATED = _order("orders.updated", "An order changed.", _IMPORTS)
 ORDER_CANCELLED = _order("orders.cancelled", "An order was cancelled.")
 REFUND_CREATED = Event(
     "refunds.create", Refund, _GATEWAY, "Money went back to a customer.", prefix="shop"
@@ -172,7 +176,12 @@ CUSTOMER_CREATED = Event(
     "customers.create", CustomerRecord, _GATEWAY, "A customer account was made.", prefix="shop"
 )
 CUSTOMER_UPDATED = Event(
-    "customers.update", CustomerRecord, _GATEWAY, "A customer account changed.", prefix="shop"
+    "customers.update",
+    CustomerRecord,
+    _GATEWAY,
+    "A customer account changed.",
+    prefix="shop",
+    also=_IMPORTS,
 )
 CUSTOMER_DELETED = Event(
     "customers.delete", CustomerGone, _GATEWAY, "A customer account was deleted.", prefix="shop"

@@ -15,6 +15,7 @@ from uuid import UUID
 from contracts.auth import RegisterMerchant
 from contracts.caller import Caller
 from contracts.installs import (
+    SHOP_CONNECTED,
     BeginInstall,
     CompleteInstall,
     InstallBegun,
@@ -22,6 +23,7 @@ from contracts.installs import (
     InvalidInstall,
     InvalidSessionToken,
     MissingScopes,
+    ShopConnected,
     ShopifyRefused,
 )
 from domain.errors import InvalidRequest, NotFound, Problem
@@ -172,9 +174,15 @@ class Installing:
         )
         while True:
             async with self._units() as unit:
+                before = await unit.stores.by_domain(shop)
                 if await take_in(unit, place, request, seen_at=seen_at) is not None:
                     pair = self._pairs.seal(key, grant, unit.now())
                     await unit.stores.grant(place.merchant_id, pair)
+                    if before is None or before.status is Status.UNINSTALLED:
+                        connected = ShopConnected(
+                            shop_domain=shop, connected_at=seen_at, returned=before is not None
+                        )
+                        unit.emit(SHOP_CONNECTED, connected, place.merchant_id)
                     return place.merchant_id
             place, key = await self._place(shop)
 

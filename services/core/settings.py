@@ -14,6 +14,7 @@ from contracts.core import (
     SettingsUpdated,
     UpdateSettings,
 )
+from contracts.installs import ShopConnected
 from domain.errors import InvalidRequest, NotFound, Problem
 from domain.program import ProgramSettings, defaults, validate
 from domain.tiers import TierMetric
@@ -61,7 +62,27 @@ async def update(unit: Unit[SettingsHistory], caller: Caller, request: UpdateSet
 
 
 async def begin(unit: Unit[SettingsHistory], events: Sequence[Received[Any]]) -> None:
-    """Give new shops the default program, in their currency and time zone."""
+    """Give new shops the default program, in their currency and time zone. What was bought before a
+    shop got the app, this time, earns nothing; until somebody says otherwise."""
+    await _begin(unit, events)
+    for event in sorted(events, key=lambda each: each.merchant_id):
+        # That there is such a shop was said before, in the same stream.
+        if not isinstance(event.body, ShopConnected):
+            continue
+        current = await unit.stores.version(event.merchant_id)
+        if current is None:
+            continue
+        in_force, came_at = current.settings, event.body.connected_at
+        if in_force.earns_from is not None and in_force.earns_from >= came_at:
+            continue
+        program = replace(in_force, version=in_force.version + 1, earns_from=came_at)
+        if not await unit.stores.save(event.merchant_id, Saved(program, unit.now(), _OURSELVES)):
+            raise SettingsConflict  # so that it comes again
+        said = SettingsUpdated(settings=program)
+        unit.emit(SETTINGS_UPDATED, said, event.merchant_id, cause=event)
+
+
+async def _begin(unit: Unit[SettingsHistory], events: Sequence[Received[Any]]) -> None:
     first: dict[Any, tuple[ProgramSettings, Received[Any]]] = {}
     for event in events:
         match event.body:

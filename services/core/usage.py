@@ -14,12 +14,13 @@ from ports.usage import CountedOrder, UsageBook
 
 
 async def count(unit: Unit[UsageBook], events: Sequence[Received[Any]]) -> None:
-    """Count the orders of these events, guests' too; test orders are nobody's business."""
+    """Count the orders of these events, guests' too; test orders are nobody's business, and those
+    of the time before the shop came are not what it uses."""
     orders: set[CountedOrder] = set()
     causes: dict[tuple[object, date], Received[Any]] = {}
     for event in events:
         match event.body:
-            case Order(test=False) as order:
+            case Order(test=False, imported=False) as order:
                 month = _month_of(order.created_at)
                 orders.add(CountedOrder(event.merchant_id, month, order.order_id))
                 causes[event.merchant_id, month] = event

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from uuid import UUID
 
-from contracts import auth, keys
+from contracts import auth, installs, keys
 from contracts.kit import Instant
 from domain.errors import NotFound
 from domain.program import ProgramSettings
@@ -71,6 +71,22 @@ KEYS_OF_SHOPS = (
     Calls(keys.LIST_KEY_CHANGES, {"since": "2026-11-20T12:00:00Z"}, KeyChanges),
 )
 """What everybody relies on who seals for shops, opens, or makes blind indexes."""
+
+
+class AccessToShopify(Part, frozen=True, kw_only=True):
+    shop_domain: str
+    access_token: str
+    expires_at: Instant
+    version: int
+
+
+ACCESS_TO_SHOPIFY = Calls(
+    installs.GET_SHOPIFY_ACCESS,
+    {"refused_version": 3},
+    AccessToShopify,
+    (installs.AccessLost, installs.ShopifyUnavailable, NotFound),
+)
+"""What everybody relies on who asks shops' Admin API."""
 
 
 RESEALING = (Reads((keys.MERCHANT_KEY_ROTATED, keys.MERCHANT_KEY_DESTROYED), Part),)

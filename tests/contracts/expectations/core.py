@@ -3,14 +3,16 @@
 from decimal import Decimal
 from uuid import UUID
 
-from contracts import auth, campaign, rfm, shop, users
+from contracts import auth, campaign, installs, rfm, shop, users
 from contracts.kit import Instant
 from tests.contracts.pacts import Pact, Part, Reads
+from tests.contracts.parts import ACCESS_TO_SHOPIFY, KEYS_OF_SHOPS
 
 
 class CountedOrder(Part, frozen=True, kw_only=True):
     order_id: str
     test: bool
+    imported: bool = False
     created_at: Instant
 
 
@@ -59,6 +61,10 @@ class NewShop(Part, frozen=True, kw_only=True):
     time_zone: str
 
 
+class Connected(Part, frozen=True, kw_only=True):
+    connected_at: Instant
+
+
 PACT = Pact(
     "core",
     reads=(
@@ -69,5 +75,7 @@ PACT = Pact(
         Reads((rfm.RFM_UPDATED,), Scores),
         Reads((campaign.TIER_ASSIGNED,), Tier),
         Reads((auth.MERCHANT_CREATED,), NewShop),
+        Reads((installs.SHOP_CONNECTED,), Connected),
     ),
+    calls=(*KEYS_OF_SHOPS, ACCESS_TO_SHOPIFY),
 )
