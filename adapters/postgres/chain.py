@@ -9,7 +9,7 @@ from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncResult
 
 from adapters.postgres.tenancy import ACROSS_SHOPS, Scope
-from adapters.telemetry.metrics import LEDGER_BROKEN, LEDGER_SEALED
+from adapters.telemetry.metrics import LEDGER_BROKEN, LEDGER_SEALED, LEDGER_SEALING
 from domain.points.chain import BLOCK_SIZE, SEALED, Block, Slot, Stored
 from domain.points.lot_books import KeptLot, Terms, Value
 from domain.points.wallet import Wallet
@@ -197,6 +197,7 @@ class PostgresChain:
 
     async def keep_progress(self, sealed_to: int, *, sweeping: bool) -> None:
         await self._connection.execute(_KEEP, {"sealed_to": sealed_to, "sweeping": sweeping})
+        LEDGER_SEALING.set_to_current_time()
 
     async def seal(self, from_tx: int, to_tx: int, sealed_at: datetime) -> Sealed:
         asked = {"from_tx": from_tx, "to_tx": to_tx, "sealed_at": sealed_at}

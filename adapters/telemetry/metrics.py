@@ -68,6 +68,10 @@ CONSUMER_LAG: Final = Gauge(
     "loyalnest_consumer_lag", "Events waiting for a consumer or not yet acknowledged.", ["consumer"]
 )
 LEDGER_SEALED: Final = Counter("loyalnest_ledger_sealed_total", "Entries sealed in blocks.")
+LEDGER_SEALING: Final = Gauge(
+    "loyalnest_ledger_sealing_timestamp_seconds",
+    "When this process last sealed all entries that could be; 0 where it never did.",
+)
 LEDGER_BROKEN: Final = Counter(
     "loyalnest_ledger_broken_total",
     "Last blocks of shops that were other than their hashes say when the next was to follow.",
