@@ -63,7 +63,7 @@ def undoing(draft: EntryDraft, undone: EntryDraft) -> EntryDraft:
 def is_activity(draft: EntryDraft) -> bool:
     """Whether an entry shows that its member is there: earning and spending do. What is done by
     hand, by a refund or by the calendar does not."""
-    return draft.kind in _ACTIVE
+    return draft.kind in _ACTIVE and draft.source != Source.BIRTHDAY
 
 
 def expiry_entry(share: Share, version: int) -> EntryDraft:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.points.ledger import EntryDraft, EntryKind
+from domain.points.ledger import EntryDraft, EntryKind, Source
 from domain.points.lot import FOREVER, Life, Lot, Share, still_out
 from domain.points.lots import (
     Lots,
@@ -141,6 +141,7 @@ def test_only_earning_and_spending_is_being_active() -> None:
          EntryKind.REVERSAL, EntryKind.IMPORT}
     )  # fmt: skip
     assert {EntryKind.EARN, EntryKind.REDEEM} <= active
+    assert not is_activity(draft(1, kind=EntryKind.EARN, source=Source.BIRTHDAY))
 
 
 lives = st.sampled_from([FOREVER, until(3), until(3), until(7), Life(None, 5)])

@@ -2,16 +2,20 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from importlib import import_module
 from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import text
 
 from adapters.postgres.ledger import PostgresLedger
+from adapters.postgres.tenancy import MIGRATION
 from adapters.postgres.units import postgres_units
 from adapters.runtime.host import Process
 from contracts import core, expiry, points, shop
@@ -82,7 +86,7 @@ async def change(process: Process, merchant: UUID, terms: Expiry) -> int:
 
 
 async def balance_of(process: Process, merchant: UUID) -> points.Balance:
-    request = points.MemberRef(shopify_customer_id="c1")
+    request = points.BalanceOf(shopify_customer_id="c1")
     return await mesh_of(process).call(
         points.GET_BALANCE, request, service_caller("test", merchant)
     )
@@ -223,3 +227,53 @@ async def test_a_run_works_off_however_many_are_due_with_others_beside_it(run: R
         )
         async with units() as unit:
             assert not await unit.stores.take_ageing(LONG_AGO, 1)
+
+
+async def test_what_there_was_before_there_were_lots_is_one_that_never_expires(run: Run) -> None:
+    """The statements of the migration, in a database that has wallets but no lots."""
+    migration = import_module("adapters.postgres.migrations.points.0004_lots")
+    (convert,) = [each for each in migration._STATEMENTS if "INSERT INTO lots" in each]
+    (active,) = [each for each in migration._STATEMENTS if "SET active_at" in each]
+    merchant, bought, owing, spent = (uuid4() for _ in range(4))
+    async with run("points") as process:
+        async with units_at(process, LONG_AGO)() as unit:
+            story = [
+                (bought, 5, EntryKind.EARN, 1), (bought, 7, EntryKind.ADJUST, 2),
+                (owing, -5, EntryKind.REFUND, 1),
+                (spent, 5, EntryKind.EARN, 1), (spent, -5, EntryKind.REDEEM, 3),
+            ]  # fmt: skip
+            entries = [
+                NewEntry(
+                    unit.new_id(), WalletKey(merchant, customer_id),
+                    EntryDraft(kind, points, "test", "test", str(number), ""),
+                    LONG_AGO + timedelta(days=day),
+                )
+                for number, (customer_id, points, kind, day) in enumerate(story)
+            ]  # fmt: skip
+            await unit.stores.post(entries)
+        database = world_of(process).database("points")
+        with suppress(ZeroDivisionError):
+            async with database.transaction(MIGRATION) as connection:
+                await connection.execute(text("DELETE FROM lots"))
+                await connection.execute(text("UPDATE wallets SET active_at = NULL"))
+                await connection.execute(text(convert))
+                await connection.execute(text(active))
+                ours = {"merchant_id": merchant}
+                lots = await connection.execute(
+                    text("SELECT * FROM lots WHERE merchant_id = :merchant_id"), ours
+                )
+                assert [tuple(each) for each in lots] == [
+                    (
+                        merchant, bought, entries[1].entry_id, 12, 12,
+                        LONG_AGO + timedelta(days=2), None, 0, "",
+                    )
+                ]  # fmt: skip
+                wallets = await connection.execute(
+                    text("SELECT * FROM wallets WHERE merchant_id = :merchant_id"), ours
+                )
+                assert {each.customer_id: each.active_at for each in wallets} == {
+                    bought: LONG_AGO + timedelta(days=1),
+                    owing: None,
+                    spent: LONG_AGO + timedelta(days=3),
+                }
+                raise ZeroDivisionError

@@ -17,7 +17,7 @@ from contracts import points, shop
 from contracts.caller import Audience, Caller
 from contracts.core import CUSTOMER_UPDATED, SETTINGS_UPDATED, CustomerChanged, SettingsUpdated
 from contracts.kit import Body, Event
-from contracts.points import ExplainLine, ExplainPurchase, MemberRef
+from contracts.points import BalanceOf, ExplainLine, ExplainPurchase
 from contracts.referrals import REFERRAL_COMPLETED, ReferralChanged
 from contracts.shop import (
     CustomerRecord,
@@ -64,7 +64,7 @@ class Points:
             await apply_mesh_events(unit, [received(body) for body in bodies])
 
     async def balance(self, customer: str = "c1") -> tuple[int, int]:
-        found = await self.accounts.balance(self.staff, MemberRef(shopify_customer_id=customer))
+        found = await self.accounts.balance(self.staff, BalanceOf(shopify_customer_id=customer))
         return found.spendable, found.pending
 
 
@@ -244,7 +244,7 @@ async def test_history_pages_newest_first_and_ends() -> None:
 
 async def test_a_member_is_named_by_exactly_one_id() -> None:
     service = Points()
-    for wrong in (MemberRef(), MemberRef(customer_id=uuid4(), shopify_customer_id="c1")):
+    for wrong in (BalanceOf(), BalanceOf(customer_id=uuid4(), shopify_customer_id="c1")):
         with pytest.raises(InvalidRequest):
             await service.accounts.balance(service.staff, wrong)
 
