@@ -130,7 +130,18 @@ def resealed(
     """What goes into the wiring of a service that keeps ``table``."""
     units: Units[resealing.SealedRows] = world.units(service, sealed_rows(table))
     across: Units[resealing.SealedRows] = world.units_across_shops(service, sealed_rows(table))
-    work = Resealing(units, across, table.purposes, keys, AesGcmSealer())
+    return resealing_of(service, units, across, table.purposes, keys)
+
+
+def resealing_of(
+    service: str,
+    units: Units[resealing.SealedRows],
+    across: Units[resealing.SealedRows],
+    purposes: Mapping[str, str],
+    keys: ShopKeys,
+) -> tuple[Endpoint, Consumes[resealing.SealedRows], Loop]:
+    """The same, wherever the rows are; ``purposes`` by what a sealed text is called there."""
+    work = Resealing(units, across, purposes, keys, AesGcmSealer())
     return (
         answers(COUNT_SEALED_ROWS[service], work.count),
         Consumes(

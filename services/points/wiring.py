@@ -1,6 +1,7 @@
 """How the points service is put together."""
 
 import secrets
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -8,15 +9,20 @@ from adapters.crypto.digests import KeyedDigests
 from adapters.crypto.keyring import CHECK_SECONDS, Keyring
 from adapters.crypto.sealer import AesGcmSealer
 from adapters.mongo.ledger import MongoLedger
+from adapters.mongo.past_orders import MongoPastOrders
+from adapters.mongo.resealing import MongoSealedRows
+from adapters.mongo.rewards import MongoRedeeming
+from adapters.mongo.statements import MongoStatements
 from adapters.nats.consumer import Consumes
+from adapters.nats.server import Endpoint
 from adapters.postgres.chain import PostgresChain
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.liability import PostgresHoldings
 from adapters.postgres.past_orders import PostgresPastOrders
-from adapters.postgres.resealing import SealedColumn, SealedTable
+from adapters.postgres.resealing import SealedColumn, SealedTable, sealed_rows
 from adapters.postgres.rewards import PostgresRedeeming
 from adapters.postgres.statements import PostgresExports, PostgresStatements
-from adapters.runtime.resealing import resealed
+from adapters.runtime.resealing import resealing_of
 from adapters.runtime.service import Loop, Service, answers, commands, prepared_commands
 from adapters.runtime.settings import MONGO
 from adapters.runtime.shopify_admin import admin_client, issuing
@@ -40,6 +46,7 @@ from ports.chain import Chain
 from ports.ledger import Ledger
 from ports.liability import Holdings
 from ports.past_orders import PastOrders
+from ports.resealing import SealedRows
 from ports.rewards import Redeeming
 from ports.sealing import REWARD_CODE
 from ports.statements import Exports, Statements
@@ -69,22 +76,71 @@ _SEALED: Final = SealedTable(
 )
 
 
-def service(world: World) -> Service:
-    if world.settings.points_store == MONGO:
-        return on_mongo(world)
-    units: Units[Ledger] = world.units("points", PostgresLedger)
-    across: Units[Ledger] = world.units_across_shops("points", PostgresLedger)
-    past: Units[PastOrders] = world.units("points", PostgresPastOrders)
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The stores of the service, wherever its points are kept."""
+
+    ledger: Units[Ledger]
+    across: Units[Ledger]
+    past: Units[PastOrders]
+    statements: Units[Statements]
+    redeeming: Units[Redeeming]
+    redeeming_across: Units[Redeeming]
+    sealed: Units[SealedRows]
+    sealed_across: Units[SealedRows]
+
+
+def _on_postgres(world: World) -> _Kept:
+    rows = sealed_rows(_SEALED)
+    return _Kept(
+        ledger=world.units("points", PostgresLedger),
+        across=world.units_across_shops("points", PostgresLedger),
+        past=world.units("points", PostgresPastOrders),
+        statements=world.units("points", PostgresStatements),
+        redeeming=world.units("points", PostgresRedeeming),
+        redeeming_across=world.units_across_shops("points", PostgresRedeeming),
+        sealed=world.units("points", rows),
+        sealed_across=world.units_across_shops("points", rows),
+    )
+
+
+def _on_mongo(world: World) -> _Kept:
+    return _Kept(
+        ledger=world.mongo_units("points", MongoLedger),
+        across=world.mongo_units("points", MongoLedger, across_shops=True),
+        past=world.mongo_units("points", MongoPastOrders),
+        statements=world.mongo_units("points", MongoStatements),
+        redeeming=world.mongo_units("points", MongoRedeeming),
+        redeeming_across=world.mongo_units("points", MongoRedeeming, across_shops=True),
+        sealed=world.mongo_units("points", MongoSealedRows),
+        sealed_across=world.mongo_units("points", MongoSealedRows, across_shops=True),
+    )
+
+
+def _only_on_postgres(world: World) -> tuple[tuple[Endpoint, ...], tuple[Loop, ...]]:
+    """What is not kept on MongoDB yet, and therefore not offered there (docs/mongo.md)."""
     chain: Units[Chain] = world.units_across_shops("points", PostgresChain)
-    accounts = Accounts(units)
-    statement_units: Units[Statements] = world.units("points", PostgresStatements)
-    past_points = Past(statement_units, accounts)
     holdings: Units[Holdings] = world.units("points", PostgresHoldings)
     exports: Units[Exports] = world.units("points", PostgresExports)
-    redeeming: Units[Redeeming] = world.units("points", PostgresRedeeming)
-    redeeming_across: Units[Redeeming] = world.units_across_shops("points", PostgresRedeeming)
+    endpoints = (
+        answers(statements.EXPORT, Exporter(exports).page),
+        answers(liability.GET_LIABILITY, LiabilityReports(holdings).report),
+    )
+    return endpoints, (Loop("sealing", 5.0, partial(seal_entries, chain)),)
+
+
+def service(world: World) -> Service:
+    on_mongo = world.settings.points_store == MONGO
+    kept = _on_mongo(world) if on_mongo else _on_postgres(world)
+    more_endpoints, more_loops = ((), ()) if on_mongo else _only_on_postgres(world)
+    units, across = kept.ledger, kept.across
+    accounts = Accounts(units)
+    past_points = Past(kept.statements, accounts)
+    redeeming, redeeming_across = kept.redeeming, kept.redeeming_across
     keys = Keyring(world.mesh, world.key_management(), "points")
-    count, rotations, reseal = resealed(world, "points", _SEALED, keys)
+    count, rotations, reseal = resealing_of(
+        "points", kept.sealed, kept.sealed_across, _SEALED.purposes, keys
+    )
     digests = KeyedDigests(world.settings.app_secrets, "reward codes")
     shopify = admin_client(world, "points")
     fulfilment = Fulfilment(
@@ -109,12 +165,10 @@ def service(world: World) -> Service:
             commands(points.ADJUST, units, adjust),
             answers(statements.GET_STATEMENT, past_points.statement),
             commands(statements.REVERSE, units, reverse),
-            answers(statements.EXPORT, Exporter(exports).page),
-            answers(liability.GET_LIABILITY, LiabilityReports(holdings).report),
             commands(activities.EARN, units, earn),
             answers(points.EXPLAIN_PURCHASE, Explainer(units).explain),
             answers(expiry.LIST_LOTS, LotLists(units).page),
-            answers(simulations.SIMULATE_PROGRAM, ProgramSimulator(past).simulate),
+            answers(simulations.SIMULATE_PROGRAM, ProgramSimulator(kept.past).simulate),
             count,
             commands(rewards.CREATE_REWARD, redeeming, create_reward),
             commands(rewards.UPDATE_REWARD, redeeming, update_reward),
@@ -143,6 +197,7 @@ def service(world: World) -> Service:
                 rewards.CANCEL_REDEMPTION, redeeming, redeemer.cancel, redeemer.finish_cancelling
             ),
             commands(rewards.ASK_AGAIN, redeeming, redeemer.ask_again, redeemer.finish),
+            *more_endpoints,
         ),
         consumes=(
             rotations,
@@ -196,60 +251,8 @@ def service(world: World) -> Service:
             reseal,
             Loop("release of matured points", 30.0, partial(release_matured, across)),
             Loop("expiry", 30.0, partial(expire_points, across)),
-            Loop("sealing", 5.0, partial(seal_entries, chain)),
+            *more_loops,
         ),
         on_start=(partial(keys.listen, world.client),),
         on_stop=(shopify.close,),
-    )
-
-
-def on_mongo(world: World) -> Service:
-    """The ledger, kept on MongoDB. What is not kept there yet is not offered (docs/mongo.md)."""
-    units: Units[Ledger] = world.mongo_units("points", MongoLedger)
-    across: Units[Ledger] = world.mongo_units("points", MongoLedger, across_shops=True)
-    accounts = Accounts(units)
-    return Service(
-        name="points",
-        endpoints=(
-            answers(points.GET_BALANCE, accounts.balance),
-            answers(points.GET_BALANCES, accounts.balances),
-            answers(points.GET_HISTORY, accounts.history),
-            commands(points.ADJUST, units, adjust),
-            commands(activities.EARN, units, earn),
-            answers(points.EXPLAIN_PURCHASE, Explainer(units).explain),
-            answers(expiry.LIST_LOTS, LotLists(units).page),
-        ),
-        consumes=(
-            Consumes(
-                (
-                    *shop.ORDER_EVENTS,
-                    shop.REFUND_CREATED,
-                    shop.CUSTOMER_CREATED,
-                    shop.PRODUCT_CREATED,
-                    shop.PRODUCT_UPDATED,
-                    shop.PRODUCT_DELETED,
-                ),
-                units,
-                apply_shop_events,
-                inbox=False,
-            ),
-            Consumes(
-                (
-                    core.SETTINGS_UPDATED,
-                    core.CUSTOMER_CREATED,
-                    core.CUSTOMER_UPDATED,
-                    referrals.REFERRAL_COMPLETED,
-                ),
-                units,
-                apply_mesh_events,
-                inbox=False,
-            ),
-            Consumes(
-                (users.CUSTOMER_MERGED,), units, apply_merges, name="points-merges", inbox=False
-            ),
-        ),
-        loops=(
-            Loop("release of matured points", 30.0, partial(release_matured, across)),
-            Loop("expiry", 30.0, partial(expire_points, across)),
-        ),
     )
