@@ -100,7 +100,11 @@ ENTRIES: Final = Collection(
     },
     optional={"undoes": UUID_},
     unique_where_there=("undoes",),
-    indexes=((_SHOP, "customer_id", "_id"), (_SHOP, "order_id", "_id")),
+    indexes=(
+        (_SHOP, "customer_id", "_id"),
+        (_SHOP, "customer_id", "at", "_id"),
+        (_SHOP, "order_id", "_id"),
+    ),
     append_only=True,
 )
 WALLETS: Final = Collection(

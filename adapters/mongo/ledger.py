@@ -171,9 +171,7 @@ class MongoLedger(MongoPrograms, MongoEarningFacts, MongoOrders, MongoEarningCou
     async def history(
         self, key: WalletKey, before: UUID | None, limit: int
     ) -> Sequence[HistoryEntry]:
-        ((last, _),) = (await self._look(key.merchant_id, [key.customer_id])).values()
-        people = await self._people(key.merchant_id, {last.customer_id})
-        members = people[last.customer_id]
+        members = await self._own(key)
         condition: dict[str, object] = {"customer_id": {"$in": members}}
         if before is not None:
             condition["_id"] = {"$lt": before}

@@ -114,7 +114,7 @@ class MongoRedeeming(MongoLedger):
     async def tally(
         self, member: WalletKey, windows: Mapping[UUID, datetime]
     ) -> Mapping[UUID, Tally]:
-        people = await self._same_member(member)
+        people = await self._own(member)
         condition = {"customer_id": {"$in": people}, "reward_id": {"$in": list(windows)}}
         found = await self._transaction.find(REDEMPTIONS, {member.merchant_id: condition})
         own = [
@@ -137,12 +137,6 @@ class MongoRedeeming(MongoLedger):
         }
         return [each for each in (known | self._redemptions).values() if each is not None]
 
-    async def _same_member(self, member: WalletKey) -> list[UUID]:
-        """Those who are one member by now."""
-        ((last, _),) = (await self._look(member.merchant_id, [member.customer_id])).values()
-        people = await self._people(member.merchant_id, {last.customer_id})
-        return people[last.customer_id]
-
     async def add_redemption(self, redemption: Redemption) -> None:
         self._redemptions[_key(redemption)] = redemption
         self._transaction.insert(REDEMPTIONS, _redemption_document(redemption))
@@ -158,7 +152,7 @@ class MongoRedeeming(MongoLedger):
             condition["_id"] = {"$lt": asked.before}
         people = None
         if asked.customer_id is not None:
-            people = await self._same_member(WalletKey(asked.merchant_id, asked.customer_id))
+            people = await self._own(WalletKey(asked.merchant_id, asked.customer_id))
             condition["customer_id"] = {"$in": people}
         if asked.state is not None:
             condition["state"] = asked.state.value

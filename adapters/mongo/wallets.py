@@ -158,6 +158,12 @@ class MongoWallets:
                 people[kept].append(customer_id)
         return people
 
+    async def _own(self, key: WalletKey) -> list[UUID]:
+        """All who are one person with the member by now."""
+        ((last, _),) = (await self._look(key.merchant_id, [key.customer_id])).values()
+        people = await self._people(key.merchant_id, {last.customer_id})
+        return people[last.customer_id]
+
     async def lots(self, key: WalletKey, after: Share | None, limit: int) -> Sequence[Share]:
         ((last, _),) = (await self._look(key.merchant_id, [key.customer_id])).values()
         condition: dict[str, Any] = {"customer_id": last.customer_id}
