@@ -123,7 +123,11 @@ async def test_what_undoes_a_debit_goes_back_to_the_lots_that_paid_and_once(
     soon, late = entry(wallet, 10, life=until(5)), entry(wallet, 10, life=until(9))
     spent = entry(wallet, -15, kind=EntryKind.REDEEM)
     await post(units, soon, late, spent)
-    undo = {"undoes": spent.entry_id, "kind": EntryKind.REVERSAL, "reverses": EntryKind.REDEEM}
+    undo: dict[str, Any] = {
+        "undoes": spent.entry_id,
+        "kind": EntryKind.REVERSAL,
+        "reverses": EntryKind.REDEEM,
+    }
     counts = [
         len(await post(units, entry(wallet, 15, name, life=until(99), **undo)))
         for name in ("code expired", "code expired", "by hand")
@@ -182,7 +186,11 @@ async def test_lots_go_over_to_who_is_kept_as_they_are(
     both = [Share(lot_of(theirs), 20), Share(lot_of(mine), 5)]
     assert await left(units, wallet) == await left(units, old) == both
     # What the old wallet had spent comes back to the lot that paid, wherever that is now.
-    undo = {"undoes": spent.entry_id, "kind": EntryKind.REVERSAL, "reverses": EntryKind.REDEEM}
+    undo: dict[str, Any] = {
+        "undoes": spent.entry_id,
+        "kind": EntryKind.REVERSAL,
+        "reverses": EntryKind.REDEEM,
+    }
     await post(units, entry(old, 10, **undo))
     assert (await left(units, wallet))[0] == Share(lot_of(theirs), 30)
     # The other way round, and with debts on either side.
@@ -370,7 +378,7 @@ class Story:
             return None
         each = self.chance.choice(free)
         self.undone.add(each.entry_id)
-        changes = {"undoes": each.entry_id, "pending": each.draft.pending}
+        changes: dict[str, Any] = {"undoes": each.entry_id, "pending": each.draft.pending}
         return entry(key, -each.draft.points, **changes)
 
     def apply(self, batch: Sequence[NewEntry]) -> dict[UUID, EntryDraft]:
