@@ -47,7 +47,7 @@ _SHOPS: Final = text(
 _SEALED_TO: Final = text("SELECT sealed_to FROM chain_progress WHERE NOT sweeping")
 _BLOCKS: Final = text(
     f"""
-    SELECT number, prev_hash, hash, entry_ids, digests, count,
+    SELECT number, prev_hash, hash, entry_ids, digests, count AS entries,
         {_MICROSECONDS.format("sealed_at")} AS sealed_at
     FROM chain_blocks WHERE merchant_id = :merchant_id ORDER BY number
     """
@@ -240,13 +240,14 @@ class PostgresChainReader:
                 row.hash,
                 row.entry_ids,
                 row.digests,
-                row.count,
+                row.entries,
                 row.sealed_at,
             )
 
     async def entries(self, merchant_id: UUID) -> AsyncIterator[tuple[Stored | None, Slot | None]]:
         async for row in await self._stream(_STORED, merchant_id, _AT_ONCE):
-            customer_id, entry_id, tx, *values, sealed_id, number, position, digest = row
+            told: tuple[Any, ...] = tuple(row)
+            customer_id, entry_id, tx, *values, sealed_id, number, position, digest = told
             stored = slot = None
             if entry_id is not None:
                 stored = Stored(customer_id, entry_id, tx, plain_ids(values))

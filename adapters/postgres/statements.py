@@ -130,5 +130,6 @@ class PostgresExports:
 
 
 def _stored(row: Row[Any]) -> Stored:
-    customer_id, entry_id, tx, *values = row
+    told: tuple[Any, ...] = tuple(row)
+    customer_id, entry_id, tx, *values = told
     return Stored(customer_id, entry_id, tx, plain_ids(values))

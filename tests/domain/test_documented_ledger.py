@@ -59,8 +59,8 @@ def earned(*told: str) -> tuple[EntryDraft, str]:
             case ["rate", rate]:
                 purchase = replace(program.purchase, points_per_unit=Decimal(rate))
                 program = replace(program, purchase=purchase)
-            case ["fixed", points]:
-                purchase = replace(program.purchase, fixed_points=int(points))
+            case ["fixed", fixed]:
+                purchase = replace(program.purchase, fixed_points=int(fixed))
                 program = replace(program, purchase=purchase)
             case ["waiting"]:
                 pending = True

@@ -14,7 +14,7 @@ RATES = st.decimals(0, 1, places=4)
 VALUES = st.decimals(Decimal("0.0001"), 100, places=4)
 
 
-def usd(amount: str | Decimal) -> Money:
+def usd(amount: str | int | Decimal) -> Money:
     return Money(Decimal(amount), "USD")
 
 
@@ -34,7 +34,7 @@ def test_points_of_another_currency_are_no_part_of_a_sale() -> None:
 def test_of_nothing_nothing_is_deferred() -> None:
     assert deferral(usd(0), 0, usd(1), Decimal(1)).deferred == usd("0.00")
     yen = deferral(Money(Decimal(1000), "JPY"), 10, Money(Decimal(1), "JPY"), Decimal(1))
-    assert (yen.deferred.amount, yen.recognised.amount) == (10, 990)
+    assert (yen.deferred.amount, yen.recognised.amount) == (Decimal(10), Decimal(990))
 
 
 @given(sale=st.decimals(0, 10**6, places=2), points=POINTS, value=VALUES, rate=RATES)

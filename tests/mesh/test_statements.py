@@ -141,7 +141,7 @@ async def test_the_pages_of_a_statement_add_up(run: Run) -> None:
         for amount in (7, -5, 11, -2):
             await here.give(amount)
         whole = await here.statement()
-        pages = []
+        pages: list[statements.StatementLine] = []
         cursor = None
         while True:
             page = await here.statement(limit=3, cursor=cursor)

@@ -92,7 +92,7 @@ async def some_history(rig: Rig) -> UUID:
     """A shop with a little of everything, in several blocks, and some of it not sealed yet."""
     shop = uuid4()
     random = Random(20260501)
-    terms: RuleSnapshot = purchase_points(defaults("USD"), order(100)).snapshot
+    terms: RuleSnapshot = purchase_points(defaults("USD"), order("100")).snapshot
     members = [WalletKey(shop, uuid4()) for _ in range(MEMBERS)]
     for _ in range(BLOCKS):
         entries = [
