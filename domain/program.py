@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from domain import tiers
@@ -111,7 +112,8 @@ class ProgramSettings:
     do the tiers; ``overlap`` says what holds where several meet. ``expiry`` is for points that
     become spendable from now on; those there are keep the terms they came with.
     Orders placed before ``earns_from`` earn nothing; they count for all else. It is set when a shop
-    installs the app, so that what was bought before is history. None: orders earn however old.
+    installs the app, so that what was bought before is history. Empty: orders earn however old. It
+    is text because plain Python has no type for an instant that cannot lack its offset.
     """
 
     currency: str
@@ -132,7 +134,12 @@ class ProgramSettings:
     expiry: Expiry = NO_EXPIRY
     activities: tuple[ActivityRule, ...] = DEFAULT_ACTIVITIES
     birthday: BirthdayRule = DEFAULT_BIRTHDAY
-    earns_from: datetime | None = None
+    earns_from: str = ""
+
+    @property
+    def beginning(self) -> datetime | None:
+        """``earns_from`` as an instant."""
+        return _instant(self.earns_from) if self.earns_from else None
 
     @property
     def by_goods(self) -> bool:
@@ -169,9 +176,9 @@ def validate(settings: ProgramSettings) -> list[Problem]:
     need(is_currency(settings.currency), "/currency", "must be three capital letters")
     need(_is_zone(settings.time_zone), "/time_zone", "must be an IANA time zone")
     need(
-        settings.earns_from is None or settings.earns_from.tzinfo is not None,
+        not settings.earns_from or _is_instant(settings.earns_from),
         "/earns_from",
-        "must have an offset",
+        "must be an instant with an offset, such as 2026-11-20T08:09:03Z",
     )
     need(
         0 <= settings.pending_days <= MAX_PENDING_DAYS,
@@ -276,6 +283,18 @@ def _goods_problems(goods: Goods, pointer: str) -> list[Problem]:
         for name in ("products", "tags")
         if len(named := getattr(goods, name)) > MAX_GOODS or not all(each.strip() for each in named)
     ]
+
+
+@lru_cache(maxsize=10_000)
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _is_instant(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _within(value: Decimal, low: int, high: int) -> bool:

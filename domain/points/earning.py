@@ -190,7 +190,8 @@ def price(
 
 def is_history(settings: ProgramSettings, facts: OrderFacts) -> bool:
     """Whether the order was placed before orders earn."""
-    return settings.earns_from is not None and facts.created_at < settings.earns_from
+    beginning = settings.beginning
+    return beginning is not None and facts.created_at < beginning
 
 
 def judged(settings: ProgramSettings, facts: OrderFacts, buyer: Buyer) -> list[Judged]:

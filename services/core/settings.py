@@ -73,9 +73,9 @@ async def begin(unit: Unit[SettingsHistory], events: Sequence[Received[Any]]) ->
         if current is None:
             continue
         in_force, came_at = current.settings, event.body.connected_at
-        if in_force.earns_from is not None and in_force.earns_from >= came_at:
+        if in_force.beginning is not None and in_force.beginning >= came_at:
             continue
-        program = replace(in_force, version=in_force.version + 1, earns_from=came_at)
+        program = replace(in_force, version=in_force.version + 1, earns_from=came_at.isoformat())
         if not await unit.stores.save(event.merchant_id, Saved(program, unit.now(), _OURSELVES)):
             raise SettingsConflict  # so that it comes again
         said = SettingsUpdated(settings=program)

@@ -46,7 +46,11 @@ def test_a_service_says_only_its_own_events(wired: Wired, name: str) -> None:
     assert foreign == []
     # An event in a table may be said too: then it is its own, or one that it listens to.
     named = {topic for topic in mentioned_events(name) if topic in REGISTRY.events}
-    own = {topic for topic in named if REGISTRY.events[topic].publisher == name}
+    own = {
+        topic
+        for topic in named
+        if name in (REGISTRY.events[topic].publisher, *REGISTRY.events[topic].also)
+    }
     assert named - own <= consumed(wired(name))
 
 

@@ -58,7 +58,7 @@ def test_test_orders_and_disabled_rules_earn_nothing():
 
 
 def test_what_was_bought_before_the_shop_came_earns_nothing():
-    came = replace(USD, earns_from=NOW)
+    came = replace(USD, earns_from=NOW.isoformat())
     assert purchase_points(came, order("30", created_at=NOW)).points == 30
     before = order("30", created_at=NOW - timedelta(microseconds=1), financial_status="paid")
     assert purchase_points(came, before).points == 0

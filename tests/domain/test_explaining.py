@@ -47,7 +47,7 @@ def test_each_rule_says_what_it_did():
     [
         ({"purchase": PurchaseRule(enabled=False)}, {}, Refusal.DISABLED),
         ({}, {"test": True}, Refusal.TEST_ORDER),
-        ({"earns_from": NOW + timedelta(seconds=1)}, {}, Refusal.HISTORY),
+        ({"earns_from": (NOW + timedelta(seconds=1)).isoformat()}, {}, Refusal.HISTORY),
         ({}, {"cancelled_at": NOW}, Refusal.CANCELLED),
         ({"earn_on": EarnOn.FULFILLED}, {}, Refusal.NOT_YET),
         ({"earn_on": EarnOn.PAID}, {"financial_status": "pending"}, Refusal.NOT_YET),

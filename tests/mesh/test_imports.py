@@ -137,8 +137,8 @@ async def test_a_merchant_may_let_history_earn_and_it_earns_once(at: Shopify) ->
     merchant_id = (await at.install(shop)).merchant_id
     await over(at, merchant_id)
     saved = await ask(at, core.GET_SETTINGS, core.GetSettings(), merchant_id)
-    assert saved.settings.earns_from is not None
-    generous = core.UpdateSettings(settings=replace(saved.settings, earns_from=None))
+    assert saved.settings.beginning is not None
+    generous = core.UpdateSettings(settings=replace(saved.settings, earns_from=""))
     await ask(at, core.UPDATE_SETTINGS, generous, merchant_id)
     await eventually(lambda: _program(at, merchant_id), lambda version: version == 3)
     for _ in range(2):
