@@ -125,6 +125,22 @@ async def test_a_bad_document_is_refused(api: Api, document: str, code: str) -> 
     assert (await api.refusal(document))[0] == code
 
 
+async def test_a_document_that_grows_when_it_is_read_is_read_once(api: Api) -> None:
+    spread = " ".join(
+        f"fragment f{n} on QueryRoot {{ ...f{n + 1} ...f{n + 1} }}" for n in range(40)
+    )
+    grown = f"{{ ...f0 }} {spread} fragment f40 on QueryRoot {{ shop {{ name }} }}"
+    assert cost(await api.ask(grown))[0] == 1
+    run = """mutation run($bulk: String!) {
+      bulkOperationRunQuery(query: $bulk, groupObjects: false) { userErrors { message } } }"""
+    (error,) = (await api.data(run, bulk=grown))["bulkOperationRunQuery"]["userErrors"]
+    assert error["message"] == "Bulk queries must contain at least one connection."
+    assert (await api.refusal("{ shop " + "{ a " * 5_000))[0] == "parseError"
+    assert (await api.ask("{ shop { name } } #" + "x" * 50_000))["errors"][0]["message"].startswith(
+        "Query is too large"
+    )
+
+
 async def test_a_field_that_is_not_there_is_named_as_shopify_names_it(api: Api) -> None:
     (error,) = (await api.ask("{ shop { nmae } }"))["errors"]
     assert error == {

@@ -143,7 +143,11 @@ class Shape:
                     node.type, node.inside, depth + 1, in_list, "id" in named
                 )
 
-    def _places(self, of: GraphQLNamedType, chosen: SelectionSetNode) -> Iterator[_Place]:
+    def _places(
+        self, of: GraphQLNamedType, chosen: SelectionSetNode, spread: set[str] | None = None
+    ) -> Iterator[_Place]:
+        """Each fragment counts once."""
+        spread = set() if spread is None else spread
         for each in chosen.selections:
             if isinstance(each, FieldNode):
                 known = (
@@ -154,13 +158,16 @@ class Shape:
                     several = is_list_type(get_nullable_type(type_))
                     yield _Place(each, get_named_type(type_), several)
             elif isinstance(each, FragmentSpreadNode):
+                if each.name.value in spread:
+                    continue
+                spread.add(each.name.value)
                 fragment = self._fragments[each.name.value]
                 of_fragment = self._schema.type_map[fragment.type_condition.name.value]
-                yield from self._places(of_fragment, fragment.selection_set)
+                yield from self._places(of_fragment, fragment.selection_set, spread)
             elif isinstance(each, InlineFragmentNode):
                 condition = each.type_condition
                 inner = of if condition is None else self._schema.type_map[condition.name.value]
-                yield from self._places(inner, each.selection_set)
+                yield from self._places(inner, each.selection_set, spread)
 
 
 def in_order(roots: list[Line], *, grouped: bool) -> Iterator[dict[str, Any]]:

@@ -75,15 +75,21 @@ class _Walk:
             for each in named or {parent}
         )
 
-    def fields(self, of: GraphQLNamedType, chosen: SelectionSetNode) -> Iterable[FieldNode]:
-        """All fields that an object of this type is asked for."""
+    def fields(
+        self, of: GraphQLNamedType, chosen: SelectionSetNode, spread: set[str] | None = None
+    ) -> Iterable[FieldNode]:
+        """All fields that an object of this type is asked for. ``spread`` are the fragments that
+        were met on the way; each counts once."""
+        spread = set() if spread is None else spread
         for each in chosen.selections:
             if isinstance(each, FieldNode):
                 yield each
                 continue
+            if _met_before(each, spread):
+                continue
             condition, inner = self._fragment(each)
             if condition is None or self._is_a(of, condition):
-                yield from self.fields(of, inner)
+                yield from self.fields(of, inner, spread)
 
     def field(self, parent: GraphQLNamedType, field: FieldNode, objects: int) -> int:
         name = field.name.value
@@ -124,14 +130,17 @@ class _Walk:
                 return given if isinstance(given, int) else None
         return None
 
-    def _conditions(self, chosen: SelectionSetNode) -> Iterable[GraphQLNamedType]:
+    def _conditions(
+        self, chosen: SelectionSetNode, spread: set[str] | None = None
+    ) -> Iterable[GraphQLNamedType]:
+        spread = set() if spread is None else spread
         for each in chosen.selections:
-            if isinstance(each, FieldNode):
+            if isinstance(each, FieldNode) or _met_before(each, spread):
                 continue
             condition, inner = self._fragment(each)
             if condition is not None:
                 yield condition
-            yield from self._conditions(inner)
+            yield from self._conditions(inner, spread)
 
     def _fragment(self, of: object) -> tuple[GraphQLNamedType | None, SelectionSetNode]:
         if isinstance(of, FragmentSpreadNode):
@@ -146,3 +155,14 @@ class _Walk:
         if of is condition:
             return True
         return is_abstract_type(condition) and self._schema.is_sub_type(condition, of)
+
+
+def _met_before(selection: object, spread: set[str]) -> bool:
+    """Whether it spreads a fragment that was met, which it is from now on."""
+    if not isinstance(selection, FragmentSpreadNode):
+        return False
+    name = selection.name.value
+    if name in spread:
+        return True
+    spread.add(name)
+    return False

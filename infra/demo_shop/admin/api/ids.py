@@ -7,7 +7,7 @@ from infra.demo_shop.admin.api.refusals import invalid_id
 from infra.demo_shop.admin.api.shop import Payload, Shop
 from infra.demo_shop.admin.api.views import gid
 
-_GID: Final = re.compile(r"gid://shopify/([A-Za-z]+)/([0-9]+)")
+_GID: Final = re.compile(r"gid://shopify/([A-Za-z]+)/([0-9]{1,19})")
 
 
 def split(given: Any) -> tuple[str, str]:

@@ -284,6 +284,11 @@ def _transaction_listing(order: Payload) -> Listing:
     return Listing("OrderTransaction", view, lambda made: int(made["id"]))
 
 
+def _customer_id(order: Payload) -> int | None:
+    buyer = order.get("customer")
+    return None if buyer is None else int(buyer["id"])
+
+
 def _at(name: str) -> Callable[[Payload], datetime]:
     return lambda order: datetime.fromisoformat(order.get(name) or order["created_at"])
 
@@ -309,7 +314,7 @@ ORDERS: Final = Listing(
         "id": lambda order: int(order["id"]),
         "name": lambda order: [order.get("name"), (order.get("name") or "").lstrip("#")],
         "email": lambda order: order.get("email"),
-        "customer_id": lambda order: order["customer"] and int(order["customer"]["id"]),
+        "customer_id": _customer_id,
         "financial_status": lambda order: order.get("financial_status"),
         "source_name": lambda order: order.get("source_name"),
         "discount_code": lambda order: [each["code"] for each in order.get("discount_codes") or ()],

@@ -1,6 +1,7 @@
 """The endpoint: one document, its cost, and what it is answered with."""
 
 import asyncio
+import logging
 from typing import Any, Final
 
 import msgspec
@@ -32,6 +33,8 @@ from infra.demo_shop.admin.oauth import AnyRequest, shop_of
 
 _NO_TOKEN: Final = "[API] Invalid API key or access token (unrecognized login or wrong password)"  # noqa: S105
 
+
+_log: Final = logging.getLogger(__name__)
 
 _ABOUT_THE_SHOP: Final = frozenset(("shop", "currentAppInstallation"))
 """What is known without what is in the shop."""
@@ -110,7 +113,11 @@ async def _answered(ask: Ask, sent: _Sent, trouble: Trouble) -> Response[Any]:
     cost = requested_cost(taught_schema(), document.operation, document.fragments, variables)
     if not _ABOUT_THE_SHOP.issuperset(document.root_fields):
         ask.shop.take_in()
-    said = _done(ask, document, sent.variables or {}, cost, refuse=isinstance(fault, Throttled))
+    try:
+        said = _done(ask, document, sent.variables or {}, cost, refuse=isinstance(fault, Throttled))
+    except Exception:
+        _log.exception("The demo shop does not get along with %s.", document.root_fields)
+        raise
     await trouble.released.wait()
     if isinstance(fault, Slow):
         await asyncio.sleep(fault.seconds)

@@ -36,9 +36,9 @@ def _decimal(given: Any) -> Decimal:
 def _date_time(given: Any) -> datetime:
     try:
         at = datetime.fromisoformat(given)
-    except (TypeError, ValueError):
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
         raise GraphQLError(f"invalid DateTime '{given}'") from None
-    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def _date(given: Any) -> date:
