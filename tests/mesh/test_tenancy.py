@@ -113,6 +113,7 @@ TOLD: Final[dict[str, object]] = {
     "PostgresChain.from_tx": 0,
     "PostgresChain.to_tx": 2**62,
     "PostgresDeadLetters.letters.state": "open",
+    "PostgresHoldings.zone": "UTC",
     "PostgresImpersonations.end_overdue.now": LATER + timedelta(days=1),
     "PostgresLedger.lots.after": None,
     "PostgresLedger.take_ageing.at": LATER,
