@@ -45,6 +45,7 @@ def test_every_mistake_is_reported_with_its_place():
             minimum_spend=Decimal(-1),
             expiry_days=0,
         ),
+        earns_from="2026-11-20T08:09:03",
         tiers=TierLadder(
             TierMetric.SPEND,
             (
@@ -60,6 +61,7 @@ def test_every_mistake_is_reported_with_its_place():
         "/currency",
         "/time_zone",
         "/pending_days",
+        "/earns_from",
         "/purchase/points_per_unit",
         "/purchase/minimum_spend",
         "/purchase/id",

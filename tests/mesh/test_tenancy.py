@@ -34,6 +34,7 @@ from adapters.postgres.tenancy import (
 from adapters.runtime.world import World
 from domain.points.rewards import Reward
 from domain.referrals.states import Blocked, Claimed
+from ports.imports import ImportRow
 from ports.names import Named
 from ports.people import PersonKey, Sighting
 from ports.referrals import Tracked
@@ -115,6 +116,11 @@ TOLD: Final[dict[str, object]] = {
     "PostgresDeadLetters.letters.state": "open",
     "PostgresHoldings.zone": "UTC",
     "PostgresImpersonations.end_overdue.now": LATER + timedelta(days=1),
+    "ImportRow.claim": 0,
+    "PostgresImports.begin.imports": lambda examples: {
+        examples.merchant_id: examples.of(ImportRow).import_id
+    },
+    "PostgresImports.take_due.now": LATER,
     "PostgresLedger.lots.after": None,
     "PostgresLedger.take_ageing.at": LATER,
     "PostgresLedger.take_matured.at": LATER,
@@ -164,6 +170,7 @@ ACROSS: Final = {
     ("auth", "admin_stores"): "LoyalNest's staff belongs to no shop",
     ("auth", "sealed_rows"): _LOOP,
     ("campaign", "PostgresStandings"): _LOOP,
+    ("core", "PostgresImports"): _LOOP,
     ("event_tracking", "PostgresTasks"): _LOOP,
     ("points", "PostgresChain"): _LOOP,
     ("points", "PostgresLedger"): _LOOP,
