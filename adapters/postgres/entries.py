@@ -235,6 +235,8 @@ def draft_of(row: Row[Any]) -> EntryDraft:
         waived=row.waived,
         snapshot=None if snapshot is None else RuleSnapshot.from_dict(snapshot),
         reverses=None if row.reverses is None else EntryKind(row.reverses),
-        uses=msgspec.convert(plain(row.uses) or (), tuple[Share, ...], strict=False),
+        uses=()
+        if row.uses is None
+        else msgspec.convert(plain(row.uses), tuple[Share, ...], strict=False),
         undoes=row.undoes,
     )

@@ -14,7 +14,8 @@ from ports.ledger import Ledger, NewEntry
 from ports.unit import Units
 from services.points.posting import post
 
-_AT_ONCE: Final = 500
+_AT_ONCE: Final = 100
+"""Wallets in one transaction, each with all its lots."""
 
 
 async def expire_points(units: Units[Ledger]) -> None:
