@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,8 @@ def to_stored(benefit: Benefit) -> dict[str, str]:
 def from_stored(stored: Mapping[str, str]) -> Benefit:
     """What ``to_stored`` has made. Raises KeyError for what it has not."""
     kind = _NAMES[stored["benefit"]]
-    return kind(
-        **{
-            each.name: Decimal(stored[each.name]) if each.type is Decimal else stored[each.name]
-            for each in fields(kind)
-        }
-    )
+    values: dict[str, Any] = {
+        each.name: Decimal(stored[each.name]) if each.type is Decimal else stored[each.name]
+        for each in fields(kind)
+    }
+    return kind(**values)

@@ -239,7 +239,8 @@ def try_later(redemption: Redemption, now: datetime) -> Moved | None:
 
 
 def _wait(redemption: Redemption) -> timedelta:
-    return min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(redemption.tries, 20))
+    wait: timedelta = FIRST_WAIT * 2 ** min(redemption.tries, 20)
+    return min(LONGEST_WAIT, wait)
 
 
 def not_reached(redemption: Redemption, now: datetime, *, first: bool) -> Moved | None:

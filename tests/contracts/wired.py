@@ -4,7 +4,7 @@ import ast
 import asyncio
 import base64
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -157,7 +157,7 @@ def _storage(service: str) -> Iterator[ast.Module]:
 def _spokesmen(service: str) -> Iterator[tuple[ModuleType, ast.Module]]:
     """The adapters that call other services, or listen to them, for the services that use them."""
     wiring = wiring_of(service)
-    spokesmen = {
+    spokesmen: dict[object, Sequence[type | Callable[..., Any]]] = {
         Keyring: [Keyring],
         resealed: [resealed],
         admin_client: [ShopAccess, AdminClient],

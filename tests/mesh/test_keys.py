@@ -132,7 +132,7 @@ class AtTheEdge:
 
 async def test_keys_rotate_while_webhooks_flow_and_people_are_read_and_changed(run: Run) -> None:
     people, rotations = 30, 3
-    async with run("api_gateway", "auth", "roles", "users", "admin_core") as process:
+    async with run("api_gateway", "auth", "roles", "users", "points", "admin_core") as process:
         one = await open_shop(process)
         edge = AtTheEdge(process, await merchant_of(process, one.id))
         for customer in range(people):
@@ -335,7 +335,7 @@ async def test_what_comes_late_under_an_old_key_is_sealed_anew_and_what_cannot_b
         def only_broken(found: keys.KeyProgress) -> bool:
             (old,) = [key for key in found.keys if key.key_id == rotated.retired_key_id]
             return {each.service: each.rows for each in old.rows_left} == {
-                "admin_core": 0, "auth": 0, "users": 1,
+                "admin_core": 0, "auth": 0, "points": 0, "users": 1,
             }  # fmt: skip
 
         await eventually(lambda: progress(one.process, domain), only_broken)
@@ -428,7 +428,7 @@ async def test_no_key_is_destroyed_while_somebody_does_not_say_what_is_left(run:
         (old,) = [key for key in (await progress(one.process, domain)).keys if key.retired_at]
         assert old.state == "retired"
         assert {each.service: each.rows for each in old.rows_left} == {
-            "admin_core": None, "auth": 0, "users": 0,
+            "admin_core": None, "auth": 0, "points": 0, "users": 0,
         }  # fmt: skip
 
 
@@ -487,7 +487,7 @@ async def test_a_rotation_is_asked_for_as_it_should_be(run: Run) -> None:
 async def test_of_an_erased_shop_nothing_opens_any_more_also_not_where_the_keys_were_warm(
     run: Run,
 ) -> None:
-    async with run("api_gateway", "auth", "roles", "users", "admin_core") as process:
+    async with run("api_gateway", "auth", "roles", "users", "points", "admin_core") as process:
         one = await open_shop(process)
         merchant = await merchant_of(process, one.id)
         edge = AtTheEdge(process, merchant)

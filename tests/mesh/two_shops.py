@@ -44,7 +44,7 @@ from tests.mesh.opened import sessions_of
 from tests.mesh.said import mesh_of, order, register, say, world_of
 
 STAFF = tuple(role.name for role in DEFAULT_ROLES if role.name != "customer")
-REWARD: Mapping[str, Any] = {"name": "1 off", "kind": "discount", "cost": 1, "amount": "1"}
+REWARD: dict[str, Any] = {"name": "1 off", "kind": "discount", "cost": 1, "amount": "1"}
 NOTHING = "nothing"
 """A role of the shop's own that may do nothing."""
 

@@ -2,7 +2,7 @@
 
 import secrets
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import msgspec
@@ -31,6 +31,8 @@ from services.points.using import Codes
 from tests.keys import KeysAtHand
 from tests.services.given import StandingClock
 from tests.stand_ins.issuing import StandInShopify
+
+StructT = TypeVar("StructT")
 
 
 class KnownMembers(Members):
@@ -169,5 +171,5 @@ class Counter:
         return Received(str(uuid4()), event, body, self.merchant, self.clock.now())
 
 
-def _request(kind: type[Any], values: dict[str, Any]) -> Any:
+def _request(kind: type[StructT], values: dict[str, Any]) -> StructT:
     return msgspec.convert(values, kind, strict=False)
