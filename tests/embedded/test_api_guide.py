@@ -1,4 +1,5 @@
-"""Every example of docs/api.md, typed into a shell by a newcomer who has just started LoyalNest."""
+"""Every example of docs/api.md and docs/demo-shop.md, typed into a shell by a newcomer who has just
+started LoyalNest."""
 
 import json
 import os
@@ -16,7 +17,9 @@ from infra.embedded.home import CHECKOUT
 from infra.embedded.ports import free_port
 from tests.embedded.conftest import until
 
-PAGE = (CHECKOUT / "docs" / "api.md").read_text(encoding="utf-8")
+PAGE = "".join(
+    (CHECKOUT / "docs" / page).read_text(encoding="utf-8") for page in ("api.md", "demo-shop.md")
+)
 EXAMPLES = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 _LOYALNEST = f"{shlex.quote(sys.executable)} -m infra.cli.main"
 
