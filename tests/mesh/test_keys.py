@@ -312,7 +312,7 @@ async def test_a_rotation_goes_on_after_kill_9_between_its_batches(
 async def test_what_comes_late_under_an_old_key_is_sealed_anew_and_what_cannot_be_is_left(
     run: Run,
 ) -> None:
-    async with running(run, "admin_core") as one:
+    async with running(run, "points", "admin_core") as one:
         domain = (await merchant_of(one.process, one.id)).shop_domain
         made = await one.create("staff@x.example", birthday=date(1990, 5, 17), last_name="Old")
         await one.says(shop.CUSTOMER_CREATED, one.record("1", "1@x.example", 0))
@@ -359,7 +359,7 @@ async def test_what_comes_late_under_an_old_key_is_sealed_anew_and_what_cannot_b
 async def test_what_somebody_had_opens_for_whom_they_were_merged_into_also_under_a_new_key(
     run: Run,
 ) -> None:
-    async with running(run, "admin_core") as one:
+    async with running(run, "points", "admin_core") as one:
         await one.says(shop.CUSTOMER_CREATED, one.record("1", "", 0))
         await one.says(shop.CUSTOMER_CREATED, one.record("2", "2@x.example", 0))
         two = (await one.knows("2")).user_id
@@ -388,7 +388,7 @@ async def test_what_somebody_had_opens_for_whom_they_were_merged_into_also_under
 
 
 async def test_an_old_key_is_destroyed_once_nothing_can_be_left_under_it(run: Run) -> None:
-    async with running(run, "admin_core") as one:
+    async with running(run, "points", "admin_core") as one:
         await one.says(shop.CUSTOMER_CREATED, one.record("1", "1@x.example", 0))
         await one.knows("1")
         first = await rotate(one.process, one.id)
@@ -420,7 +420,7 @@ async def age(process: Process, merchant_id: UUID, key_id: str) -> None:
 
 
 async def test_no_key_is_destroyed_while_somebody_does_not_say_what_is_left(run: Run) -> None:
-    async with running(run) as one:  # without admin_core
+    async with running(run, "points") as one:  # without admin_core
         rotated = await rotate(one.process, one.id)
         await age(one.process, one.id, rotated.retired_key_id)
         await retiring(one.process).run()
