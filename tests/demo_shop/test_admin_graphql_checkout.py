@@ -9,9 +9,17 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from adapters.shopify.payloads import OrderPayload
-from infra.demo_shop.admin.api.checkout import CodeRefused, NoSuchProduct, place_order
+from infra.demo_shop.admin.api.checkout import (
+    CodeRefused,
+    NoSuchProduct,
+    Piece,
+    place_order,
+    share_out,
+)
 from infra.demo_shop.admin.api.shop import Payload
 from infra.demo_shop.admin.server import Admin
 from infra.demo_shop.admin.stock import Stock, Told
@@ -97,6 +105,22 @@ async def test_an_amount_is_shared_out_by_what_lines_cost(api: Api) -> None:
     assert seen["codeDiscountNodeByCode"]["codeDiscount"] == {"asyncUsageCount": 1}
 
 
+@given(
+    st.lists(st.tuples(st.integers(1, 5_000), st.integers(1, 4)), min_size=1, max_size=6),
+    st.integers(0, 100),
+)
+def test_what_is_shared_out_adds_up_to_the_cent(goods: list[tuple[int, int]], share: int) -> None:
+    pieces = [
+        Piece({"variants": [{"price": str(Decimal(cents) / 100)}]}, quantity)
+        for cents, quantity in goods
+    ]
+    total = sum((each.total for each in pieces), Decimal(0))
+    off = (total * share / 100).quantize(Decimal("0.01"))
+    share_out(pieces, off)
+    assert sum((each.off for each in pieces), Decimal(0)) == off
+    assert all(0 <= each.off <= each.total for each in pieces)
+
+
 async def test_an_amount_is_never_more_than_the_goods(api: Api) -> None:
     await code(api, {"discountAmount": {"amount": "99", "appliesOnEachItem": False}})
     order = place_order(api.shop, [(TEN, 1), (TWENTY, 1)], customer=7, code="LOY-1")
@@ -117,7 +141,7 @@ async def test_each_item_of_a_collection(api: Api) -> None:
     items = {"collections": {"add": [f"gid://shopify/Collection/{collection.number}"]}}
     await code(api, {"discountAmount": {"amount": "3", "appliesOnEachItem": True}}, items)
     order = place_order(api.shop, [(TEN, 1), (TWENTY, 2)], customer=7, code="LOY-1")
-    assert off(order) == ["", "6"]
+    assert off(order) == ["", "6.00"]
 
 
 async def test_only_the_member_may_use_a_code_and_once(api: Api) -> None:

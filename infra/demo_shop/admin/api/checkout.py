@@ -154,14 +154,14 @@ def _apply(shop: Shop, discount: Discount, pieces: list[Piece]) -> tuple[str, De
     value = gets["value"]
     if value.get("percentage") is not None:
         share = Decimal(str(value["percentage"]))
-        _share_out(entitled, (_sum(entitled) * share).quantize(_CENT))
+        share_out(entitled, (_sum(entitled) * share).quantize(_CENT))
         return _TYPES["percentage"], _NOTHING
     amount = value["discountAmount"]
     if amount.get("appliesOnEachItem"):
         for each in entitled:
-            each.off = min(amount["amount"] * each.quantity, each.total)
+            each.off = min(amount["amount"] * each.quantity, each.total).quantize(_CENT)
     else:
-        _share_out(entitled, min(amount["amount"], _sum(entitled)))
+        share_out(entitled, min(amount["amount"], _sum(entitled)))
     return _TYPES["amount"], _NOTHING
 
 
@@ -202,13 +202,17 @@ def _effect(effect: Mapping[str, Any], price: Decimal) -> Decimal:
     return min(Decimal(effect["amount"]), price)
 
 
-def _share_out(pieces: list[Piece], off: Decimal) -> None:
-    """By what each costs; what rounding leaves is taken off the last."""
+def share_out(pieces: list[Piece], off: Decimal) -> None:
+    """By what each costs; what rounding leaves is taken off the last that still cost something.
+    ``off`` is no more than all of them."""
     total, left = _sum(pieces), off
-    for each in pieces[:-1]:
+    for each in pieces:
         each.off = (off * each.total / total).quantize(_CENT, ROUND_DOWN) if total else _NOTHING
         left -= each.off
-    pieces[-1].off = min(left, pieces[-1].total)
+    for each in reversed(pieces):
+        more = min(left, each.total - each.off)
+        each.off += more
+        left -= more
 
 
 def _sum(pieces: Iterable[Piece]) -> Decimal:
