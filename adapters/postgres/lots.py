@@ -256,7 +256,8 @@ class PostgresLots:
         """See to it that wallets are looked at in time for what these entries opened or gave back.
         What came back may be due at once."""
         rows = []
-        for key in sorted(posted):
+        ageing = [key for key, entries in posted.items() if any(map(_may_age, entries))]
+        for key in sorted(ageing):
             looks = [
                 look_at
                 for entry in posted[key]
@@ -268,6 +269,10 @@ class PostgresLots:
                 rows.append(key._asdict() | {"due_at": min(looks), "looked_at": looked_at})
         if rows:
             await self._connection.execute(_LOOK, {"rows": as_rows(rows)})
+
+
+def _may_age(entry: NewEntry) -> bool:
+    return entry.look_at is not None or bool(entry.draft.uses)
 
 
 def _gave_back_ageing(entry: NewEntry) -> bool:

@@ -88,6 +88,8 @@ class Lots:
     became of lots is in ``changed``, by lot id: the share that is left now, 0 for none.
     """
 
+    __slots__ = ("_open", "changed", "spendable")
+
     def __init__(self, spendable: int, shares: Iterable[Share] = ()) -> None:
         self.spendable = spendable
         self.changed: dict[UUID, Share] = {}
