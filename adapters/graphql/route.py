@@ -72,10 +72,13 @@ class _Queries:
 
 def _read(body: bytes) -> _Query:
     try:
-        return _decode(body)
+        query = _decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
+        query = None
+    if query is None or not query.query:
         problem = Problem("/query", 'Send {"query": "…", "variables": {…}} as JSON.')
-        raise InvalidRequest(problems=[problem]) from None
+        raise InvalidRequest(problems=[problem])
+    return query
 
 
 def _refusal(error: GraphQLError) -> _Refusal:

@@ -139,6 +139,8 @@ def as_plain(value: Any) -> Any:
     """What a client sent as an input, without what it left out, ready to be encoded."""
     if isinstance(value, list):
         return [as_plain(each) for each in value]
+    if isinstance(value, Enum):  # whose class has a definition as well
+        return value
     if hasattr(type(value), "__strawberry_definition__"):
         return {
             name: as_plain(each)

@@ -22,7 +22,7 @@ from adapters.telemetry.requests import current_request_id
 from adapters.telemetry.tracing import client_span
 from contracts.caller import Caller
 from contracts.kit import Operation, Request
-from domain.errors import DeadlineExceeded, InternalError, Unavailable
+from domain.errors import DeadlineExceeded, InternalError, InvalidRequest, Problem, Unavailable
 
 RequestT = TypeVar("RequestT", bound=Request)
 AnswerT = TypeVar("AnswerT", bound=msgspec.Struct)
@@ -71,6 +71,9 @@ class NatsMesh:
         deadline: float,
     ) -> bytes:
         """The same with bytes on both sides: what the gateway needs, which only passes them on."""
+        if not idempotency_key.isprintable():
+            problem = Problem("/Idempotency-Key", "Printable characters only.")
+            raise InvalidRequest(problems=[problem])
         subject = f"rpc.{name}"
         who = self._encode(caller).decode()
         headers = {

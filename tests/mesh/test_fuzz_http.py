@@ -35,8 +35,11 @@ from schemathesis.schemas import APIOperation
 
 from contracts.caller import Audience
 from contracts.http import IDEMPOTENCY_KEY
+from contracts.kit import AUTHENTICATED
+from contracts.registry import ERRORS
 from services import SERVICES
 from tests.conftest import Run
+from tests.mesh.graphql import questions
 from tests.mesh.rubbish import MARK, NASTY, spoilt
 from tests.mesh.test_matrix import (
     ANYBODY,
@@ -308,6 +311,107 @@ async def test_every_answer_is_one_that_was_promised(
     counted(
         f"fuzz over HTTP: {len(BOUND)} operations x {4 + len(ADMINS)} roles x {CASES} cases of each"
         f" kind: {sum(fuzzing.statuses.values())} requests; {statuses}"
+    )
+    assert not fuzzing.wrong, "\n".join(fuzzing.wrong.values())
+    assert MARK not in caplog.text
+    assert [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR] == []
+
+
+QUERIES: Final = (
+    "", "{", "}", "{}", "{ __schema { types { name fields { name args { name } } } } }", MARK,
+    "query { __typename @include(if: $x) }", "query($a: [[Long!]]!) { __typename }",
+    "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }",
+    "{ a: __typename " * 400 + "}" * 400, "{ " + "__typename " * 5_000 + "}",
+    "{ points { getPointsBalance(input: {customerId: 1e999}) { spendable } } }",
+    "\ufeff{ __typename }", "{ __typename } # \ud800", "{ x\u0000 }", "mutation M { __typename }",
+    "subscription { points }", 'query { __type(name: "' + MARK + '") { name } }',
+)  # fmt: skip
+"""Queries as nobody should send them."""
+
+
+class GraphqlFuzzing:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._turn = asyncio.Semaphore(8)
+        self.outcomes: Counter[str] = Counter()
+        self.wrong: dict[str, str] = {}
+
+    async def send(
+        self, what: str, asker: Asker, content: bytes, needed: str = AUTHENTICATED
+    ) -> None:
+        world = self._world
+        headers = {"Content-Type": "application/json"}
+        if asker.audience is not Audience.ANYONE:
+            headers["Authorization"] = f"Bearer {world.token(asker, world.ours)}"
+        async with self._turn:
+            answer = await world.http.post("/graphql", content=content, headers=headers)
+        for found in self._wrong(asker, answer, needed):
+            told = f"{what}: {found}"
+            self.wrong.setdefault(
+                told, f"{told} | {asker.name} {content[:300]!r} -> {answer.text[:300]}"
+            )
+
+    def _wrong(self, asker: Asker, answer: httpx.Response, needed: str) -> Iterator[str]:
+        told = answer.json()
+        codes = [each["extensions"]["code"] for each in told.get("errors", ()) if "data" in told]
+        outcome = (codes or [told.get("code", "ok")])[0]
+        self.outcomes[outcome] += 1
+        if answer.status_code not in (200, 400, 401, 413):
+            yield f"{answer.status_code}"
+        if outcome in ("INTERNAL", "UNAVAILABLE", "DEADLINE_EXCEEDED"):
+            yield outcome
+        if any(each not in ERRORS and each != "QUERY_TOO_COMPLEX" for each in codes):
+            yield f"unknown: {codes}"
+        if found := INSIDES.search(answer.text):
+            yield f"insides: {found[0]}"
+        if len(answer.text) > 400_000:
+            yield "a long answer"
+        if any(mark in answer.text for mark in self._world.theirs.marks):
+            yield "another shop's"
+        if not may(asker, needed) and outcome == "ok":
+            yield "was allowed"
+
+
+async def test_graphql_answers_rubbish_too(
+    world: World, counted: Callable[[str], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each operation with spoilt variables, and queries that are none, asked by everybody."""
+    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.WARNING, "httpx")
+    fuzzing = GraphqlFuzzing(world)
+    askers = (OWNER, MEMBER, LITTLE, ANYBODY, ADMINS[0])
+    for operation in BOUND:
+        if (question := questions().get(operation.name)) is None:
+            continue
+        random = Random(operation.name)
+        ids = {} if operation.name in ENDS_SESSIONS else world.ours.ids
+        good = question.variables(request_of(operation, ids, world.ours), str(uuid4()))
+        query = json.dumps(question.text).encode()
+        contents = []
+        for asked in spoilt(random, good.get("input", {}), CASES):
+            key = b',"key":"%x"' % random.getrandbits(64) if question.keyed else b""
+            contents.append(b'{"query":%b,"variables":{"input":%b%b}}' % (query, asked, key))
+        contents += [
+            b'{"query":%b,"variables":%b}' % (query, asked) for asked in spoilt(random, good, 1)
+        ]
+        await asyncio.gather(
+            *(
+                fuzzing.send(operation.name, asker, each, operation.permission)
+                for asker in askers
+                for each in (contents if may(asker, operation.permission) else contents[::4])
+            )
+        )
+    await asyncio.gather(
+        *(
+            fuzzing.send("a query", asker, json.dumps({"query": query}).encode())
+            for asker in askers
+            for query in QUERIES
+        )
+    )
+    outcomes = ", ".join(f"{code} {n}x" for code, n in fuzzing.outcomes.most_common())
+    counted(
+        f"fuzz of GraphQL: {len(questions())} operations x {len(askers)} roles:"
+        f" {fuzzing.outcomes.total()} requests; {outcomes}"
     )
     assert not fuzzing.wrong, "\n".join(fuzzing.wrong.values())
     assert MARK not in caplog.text

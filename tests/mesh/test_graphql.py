@@ -192,7 +192,14 @@ async def test_rubbish_gets_an_answer_that_helps(run: Run) -> None:
     async with run("api_gateway", "auth", "roles") as process:
         edge = Edge(process)
         owner = Client(edge, await edge.token("owner"))
-        rubbish: list[Any] = [{}, {"query": 7}, [], "x", {"query": "{a}", "variables": []}]
+        rubbish: list[Any] = [
+            {},
+            {"query": 7},
+            {"query": ""},
+            [],
+            "x",
+            {"query": "{a}", "variables": []},
+        ]
         for body in rubbish:
             answer = await owner.post(body)
             assert answer.status_code == 400, body

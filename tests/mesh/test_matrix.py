@@ -1,5 +1,5 @@
 """Who may do what: every operation for every role, with the ids of the own shop's rows and with
-those of another shop's, through the gateway and directly over NATS.
+those of another shop's, through the gateway, by GraphQL and directly over NATS.
 
 Whoever lacks the permission is refused, whoever has it is not. The ids of another shop's rows are
 answered like ids that nobody has; nothing of that shop is in any answer, and after all of it that
@@ -44,6 +44,7 @@ from domain.errors import LoyaltyError
 from domain.rbac import ADMIN, ADMIN_ROLES, DEFAULT_ROLES
 from services import SERVICES
 from tests.conftest import Run
+from tests.mesh.graphql import questions
 from tests.mesh.said import world_of
 from tests.mesh.two_shops import (
     NOTHING,
@@ -102,6 +103,7 @@ NOT_404: Final[Mapping[str, frozenset[int]]] = {
     "gamification.v1.AwardBadge": frozenset((200,)),
     "points.v1.AdjustPoints": frozenset((200,)),
     "points.v1.ExplainPurchase": frozenset((200,)),
+    "points.v1.SyncSales": frozenset((200,)),
     "points.v1.ListOffers": frozenset((200,)),
     "referrals.v1.CreateLink": frozenset((200,)),
     # Anybody may be given a role before they log in.
@@ -278,6 +280,24 @@ class World:
             )
         return Answer(operation, asker, request, answer.status_code, answer.text)
 
+    async def over_graphql(
+        self, operation: AnyOperation, asker: Asker, ids: Ids, shop: Shop
+    ) -> "Answer":
+        request = request_of(operation, ids, shop)
+        question = questions()[operation.name]
+        headers = {}
+        if asker.audience is not Audience.ANYONE:
+            headers["Authorization"] = f"Bearer {self.token(asker, shop)}"
+        asked = {
+            "query": question.text, "variables": question.variables(request, str(uuid4())),
+        }  # fmt: skip
+        self.asked["graphql"] += 1
+        answer = await self.http.post("/graphql", json=asked, headers=headers)
+        status = answer.status_code
+        if status == 200 and (errors := answer.json().get("errors")):
+            status = errors[0]["extensions"]["status"]
+        return Answer(operation, asker, request, status, answer.text)
+
     async def over_nats(
         self, operation: AnyOperation, asker: Asker, ids: Ids, shop: Shop
     ) -> "Answer":
@@ -389,7 +409,8 @@ def _query(values: Mapping[str, Any]) -> dict[str, Any]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(run: Run) -> AsyncIterator[World]:
-    async with run(*SERVICES) as process:
+    # GraphQL counts all that it is asked as one.
+    async with run(*SERVICES, rate_limit_percent="1000") as process:
         tags = [f"{name}{uuid4().hex[:8]}" for name in ("ours", "theirs")]
         admins = {role.name: await admin(process, role.name) for role in ADMIN_ROLES}
         superadmin = admins["superadmin"]
@@ -465,12 +486,21 @@ async def test_every_id_that_can_be_named_has_a_row() -> None:
 Ask = Callable[[AnyOperation, Asker, Ids, Shop], Awaitable[Answer]]
 
 WAYS: Final = ("over_http", "over_nats")
+SOME: Final = [
+    each
+    for each in ASKERS
+    if each in (OWNER, OTHERS[-1], MEMBER, ANYBODY)
+    or each.name in ("a role without anything", "no role any more", "admin superadmin", "expired")
+]
+"""By GraphQL, which asks the same check of permissions as HTTP: one of each kind."""
 
 
 def every(way: str) -> list[tuple[AnyOperation, Asker]]:
     """Every operation that is reached this way, with everybody who may ask."""
     if way == "over_http":
         return [(operation, asker) for operation in BOUND for asker in ASKERS]
+    if way == "over_graphql":
+        return [(each, asker) for each in BOUND if each.name in questions() for asker in SOME]
     # Nobody is checked for what is public, and there are no tokens that could be expired.
     return [
         (operation, asker)
@@ -480,7 +510,7 @@ def every(way: str) -> list[tuple[AnyOperation, Asker]]:
     ]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [*WAYS, "over_graphql"])
 async def test_every_operation_for_every_role(world: World, way: str) -> None:
     ours, ask = world.ours, getattr(world, way)
     owners = [each for each in every(way) if each[1] is OWNER]
@@ -588,9 +618,10 @@ async def test_a_member_reaches_no_other_member(world: World, way: str) -> None:
 
 async def test_how_much_was_asked(world: World, counted: Callable[[str], None]) -> None:
     """Comes last."""
-    http, nats = (world.asked[way] for way in ("http", "nats"))
+    http, nats, graphql = (world.asked[way] for way in ("http", "nats", "graphql"))
     counted(
         f"matrix: {len(OPERATIONS)} operations ({len(BOUND)} with HTTP) x {len(ASKERS)} roles x own"
-        f" and another shop: {http} requests over HTTP, {nats} over NATS"
+        f" and another shop: {http} requests over HTTP, {nats} over NATS, {graphql} by GraphQL"
     )
-    assert min(world.asked.values()) > len(BOUND) * len(ASKERS)
+    assert min(http, nats) > len(BOUND) * len(ASKERS)
+    assert graphql == len(questions()) * len(SOME)

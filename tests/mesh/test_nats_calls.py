@@ -160,15 +160,19 @@ async def test_who_has_nats_but_not_the_secret_is_nobody(
     await server.stop()
 
 
-async def test_a_key_is_signed_as_it_arrives(client: Client) -> None:
+async def test_a_key_is_signed_as_it_arrives_and_fits_into_a_header(client: Client) -> None:
     async def handle(_: Caller, __: Ask, key: str) -> Say:
         return Say(what=key)
 
     server = await serving(client, handle)
     mesh = NatsMesh(client, VOUCHING)
-    for key in ("plain", " around ", "\u00a0odd\u00a0", "sch\u00f6n", "\x1f"):
+    for key in ("plain", " around ", "sch\u00f6n", "\u540d"):
         found = await mesh.call(ECHO, Ask(), ME, idempotency_key=key)
         assert found.what == key.strip()
+    for key in ("two\nlines", "\r\nLN-Caller: {}", "\x1f", "\u00a0odd", "a\u2028b", "\ud800", "\0"):
+        with pytest.raises(InvalidRequest) as refused:
+            await mesh.call(ECHO, Ask(), ME, idempotency_key=key)
+        assert [each.pointer for each in refused.value.problems] == ["/Idempotency-Key"]
     await server.stop()
 
 
