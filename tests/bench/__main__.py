@@ -19,6 +19,7 @@ SECONDS = {
     "balance": 10.0,
     "gateway": 10.0,
     "rpc": 8.0,
+    "ledger": 20.0,
     "simulate": 6.0,
     "startup": 0.0,
 }
