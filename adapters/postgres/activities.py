@@ -20,14 +20,9 @@ _MEMBERS: Final = text(
     SELECT k.merchant_id, k.customer_id
     FROM unnest(CAST(:merchants AS uuid[]), CAST(:customers AS uuid[]))
         AS k (merchant_id, customer_id)
-    WHERE EXISTS (
-        SELECT FROM buyers b
-        WHERE b.merchant_id = k.merchant_id AND b.customer_id = k.customer_id
-    ) OR EXISTS (
-        SELECT FROM wallets w
-        WHERE w.merchant_id = k.merchant_id AND w.customer_id = k.customer_id
-            AND (w.version > 0 OR w.merged_into IS NOT NULL)
-    )
+    LEFT JOIN buyers b ON b.merchant_id = k.merchant_id AND b.customer_id = k.customer_id
+    LEFT JOIN wallets w ON w.merchant_id = k.merchant_id AND w.customer_id = k.customer_id
+    WHERE b.version IS NOT NULL OR w.version > 0 OR w.merged_into IS NOT NULL
     """
 )
 _ACTIVITY: Final = text(

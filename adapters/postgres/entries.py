@@ -66,20 +66,26 @@ _HISTORY: Final = text(
     ORDER BY h.entry_id DESC LIMIT :most
     """
 )
+# Each by a look into an index. Left to EXISTS, PostgreSQL may read all of a ledger that has grown
+# since it was last counted, because it expects a hundred entries of every JSON.
 _KNOWN: Final = text(
     """
     SELECT r.entry_id FROM json_to_recordset(CAST(:rows AS json)) AS r (
         entry_id uuid, merchant_id uuid, source_ref text, source text, rule text, line text,
         undoes uuid
-    )
-    WHERE EXISTS (
-        SELECT FROM points_transactions t WHERE t.merchant_id = r.merchant_id
-            AND t.source_ref = r.source_ref AND t.source = r.source AND t.rule = r.rule
-            AND t.line = r.line
-    ) OR EXISTS (
-        SELECT FROM points_transactions t
-        WHERE t.merchant_id = r.merchant_id AND t.undoes = r.undoes
-    )
+    ), LATERAL (
+        (
+            SELECT FROM points_transactions t WHERE t.merchant_id = r.merchant_id
+                AND t.source_ref = r.source_ref AND t.source = r.source AND t.rule = r.rule
+                AND t.line = r.line
+            LIMIT 1
+        ) UNION ALL (
+            SELECT FROM points_transactions t
+            WHERE t.merchant_id = r.merchant_id AND t.undoes = r.undoes
+            LIMIT 1
+        )
+        LIMIT 1
+    ) AS known
     """
 )
 _UNDONE: Final = text(

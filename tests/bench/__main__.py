@@ -20,6 +20,7 @@ SECONDS = {
     "gateway": 10.0,
     "rpc": 8.0,
     "ledger": 20.0,
+    "redeem": 18.0,
     "simulate": 6.0,
     "startup": 0.0,
 }

@@ -25,14 +25,12 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 
 from contracts import shop
 from contracts.shop import Order, OrderCustomer, member_id
-from infra.embedded.home import Home
 from infra.embedded.mongo import MongoServer
-from infra.embedded.ports import free_port
-from infra.embedded.secrets import load
 from infra.embedded.servers import Servers
 from ports.events import Received
 from services.points.earning import apply_shop_events
 from tests.bench.report import Result, ratio
+from tests.bench.servers import mongod
 from tests.ports.stores import Store, on_mongo, on_postgres
 
 _BATCH: Final = 250
@@ -75,7 +73,7 @@ async def bench(seconds: float) -> Result:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         servers = await stack.enter_async_context(Servers(folder / "servers"))
-        mongo = await _mongo(stack, folder / "mongo")
+        mongo = await mongod(stack, folder / "mongo")
         postgres = await stack.enter_async_context(on_postgres(servers))
         documents = await stack.enter_async_context(on_mongo(mongo, servers))
         found = {
@@ -95,15 +93,6 @@ async def bench(seconds: float) -> Result:
         details=details,
         notes=[f"Transactions of {_BATCH} orders, {_AT_ONCE} at once, {_MEMBERS:,} members."],
     )
-
-
-async def _mongo(stack: AsyncExitStack, folder: Path) -> MongoServer:
-    home = Home(folder)
-    home.create()
-    server = MongoServer(home, free_port(set()), load(home))
-    await server.start()
-    stack.push_async_callback(server.stop)
-    return server
 
 
 async def _per_second(write: Write, seconds: float) -> float:

@@ -1,12 +1,13 @@
 """Units of work of the points service on each store that there is, for suites that run on all."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from nats.js import JetStreamContext
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.units import MemoryUnits
@@ -15,6 +16,7 @@ from adapters.mongo.collections import OF_POINTS
 from adapters.mongo.database import MongoDatabase
 from adapters.mongo.ledger import MongoLedger
 from adapters.mongo.outbox import MongoOutbox
+from adapters.mongo.transaction import Transaction
 from adapters.mongo.units import mongo_units
 from adapters.nats.connection import connect
 from adapters.nats.outbox import Outbox
@@ -40,9 +42,10 @@ SYSTEM_CLOCK: Final = SystemClock()
 
 @dataclass(slots=True)
 class Store:
-    """Transactions, and what publishes what they say; nothing is published before it is told to."""
+    """Transactions on the stores that were asked for, and what publishes what they say; nothing is
+    published before it is told to."""
 
-    units: Units[Ledger]
+    units: Units[Any]
     relay: Relay
     js: JetStreamContext
     _publisher: Publisher
@@ -69,7 +72,11 @@ def in_memory(clock: Clock = SYSTEM_CLOCK) -> Units[Ledger]:
 
 @asynccontextmanager
 async def on_postgres(
-    servers: Servers, *, across_shops: bool = True, clock: Clock = SYSTEM_CLOCK
+    servers: Servers,
+    *,
+    across_shops: bool = True,
+    clock: Clock = SYSTEM_CLOCK,
+    stores: Callable[[AsyncConnection], object] = PostgresLedger,
 ) -> AsyncIterator[Store]:
     database = Database(servers.environment()["LOYALNEST_POSTGRES_URL"], "points", pool=10)
     await database.make()
@@ -77,8 +84,8 @@ async def on_postgres(
     outbox = PostgresOutbox(database)
     async with _publisher(servers) as (publisher, js):
         relay = Relay(outbox, publisher, clock)
-        units: Units[Ledger] = postgres_units(
-            database, relay, PostgresLedger, clock, IDS,
+        units = postgres_units(
+            database, relay, stores, clock, IDS,
             input_keys=KEYS, across_shops=across_shops,
         )  # fmt: skip
         yield Store(units, relay, js, publisher, outbox)
@@ -93,6 +100,7 @@ async def on_mongo(
     driver: str = PYMONGO,
     across_shops: bool = True,
     clock: Clock = SYSTEM_CLOCK,
+    stores: Callable[[Transaction], object] = MongoLedger,
 ) -> AsyncIterator[Store]:
     watch = ShopsNamed()
     database = MongoDatabase(server.url, "points", OF_POINTS, driver=driver, listeners=[watch])
@@ -101,8 +109,8 @@ async def on_mongo(
     outbox = MongoOutbox(database)
     async with _publisher(servers) as (publisher, js):
         relay = Relay(outbox, publisher, clock)
-        units: Units[Ledger] = mongo_units(
-            database, relay, MongoLedger, clock, IDS,
+        units = mongo_units(
+            database, relay, stores, clock, IDS,
             input_keys=KEYS, across_shops=across_shops,
         )  # fmt: skip
         yield Store(units, relay, js, publisher, outbox)
