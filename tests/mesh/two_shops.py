@@ -31,7 +31,8 @@ from contracts import (
     users,
 )
 from contracts.caller import Audience, Caller, service_caller
-from contracts.kit import Operation, Request
+from contracts.imports import START_IMPORT
+from contracts.kit import Nothing, Operation, Request
 from contracts.shop import CustomerRecord, PrivacyRequest, Product, member_id
 from domain.errors import NotFound
 from domain.points.activities import ActivityRule
@@ -115,6 +116,7 @@ def nobodys(tag: str) -> Ids:
         "shopify_staff_id": "1",
         "product_id": f"{tag}2",
         "points.v1.EarnPoints.activity": f"{tag}_activity",
+        "till_id": f"{tag}3",
         "task_id": uuid4(),
         "impersonation_id": uuid4(),
         "letter_id": uuid4(),
@@ -178,6 +180,7 @@ class _Opening:
         visit = await self._visited()
         letters = await eventually(self._letters)
         program = await self._there(core.GET_SETTINGS, core.GetSettings())
+        await self._call(START_IMPORT, Nothing())
         offered, changing, going = [await self._reward() for _ in range(3)]
         shared: Ids = {
             "reward_id": offered,
@@ -185,6 +188,7 @@ class _Opening:
             "points.v1.ArchiveReward.reward_id": going,
             "product_id": f"{tag}p1",
             "points.v1.EarnPoints.activity": f"{tag}_review",
+            "till_id": f"{tag}till",
             "task_id": task.task_id,
             "impersonation_id": visit,
             "letter_id": letters[0].letter_id,
