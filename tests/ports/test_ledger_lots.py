@@ -3,9 +3,10 @@
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,6 +22,7 @@ from domain.points.merging import transfers
 from domain.points.wallet import Wallet
 from ports.ledger import Ageing, Ledger, NewEntry, PostedEntry, WalletKey
 from ports.unit import Units
+from services.points.expiring import expire_points
 
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 IDS = UuidV7()
@@ -326,6 +328,64 @@ async def test_spending_and_earning_at_once_keeps_lots_and_wallet_together(
         lot_id: points - taken[lot_id]
         for lot_id, points in opened.items()
         if points > taken[lot_id]
+    }
+
+
+async def test_expiring_while_members_spend_and_merge_takes_every_point_once(
+    units: Units[Ledger],
+) -> None:
+    shop = uuid4()
+    keys = [WalletKey(shop, uuid4()) for _ in range(12)]
+    gone, stays = Life(LONG_AGO + DAY), FOREVER
+    opened = [
+        replace(entry(key, 10, life=life), at=LONG_AGO, look_at=life.expires_at)
+        for key in keys
+        for life in (gone, stays, gone, stays)
+    ]
+    await post(units, *opened)
+
+    async def insist(work: Callable[[], Awaitable[object]]) -> None:
+        while True:
+            try:
+                await work()
+            except Unavailable:  # two came to the same at the same moment
+                continue
+            return
+
+    async def spend(key: WalletKey) -> None:
+        async with units() as unit:
+            held = (await unit.stores.lock_wallets([key]))[key]
+            if held.spendable >= 7:
+                await unit.stores.post([entry(key, -7, kind=EntryKind.REDEEM)])
+
+    work = [partial(spend, key) for key in keys for _ in range(2)]
+    work[3:3] = work[9:9] = [partial(expire_points, units)]
+    work += [partial(merge, units, keys[n], keys[n + 6], 1) for n in range(5)]
+    await asyncio.gather(*(insist(each) for each in work))
+    await insist(partial(expire_points, units))
+
+    left_in: dict[UUID, int] = defaultdict(int)
+    spendable = 0
+    async with units() as unit:
+        found = await unit.stores.wallets(shop, [key.customer_id for key in keys])
+        history = [
+            line
+            for key in (*keys[:6], keys[11])
+            for line in await unit.stores.history(key, None, 1_000)
+        ]
+        for key in (*keys[:6], keys[11]):
+            spendable += found[key.customer_id].spendable
+            for share in await unit.stores.lots(key, None, 100):
+                assert share.lot.life == stays
+                left_in[share.lot.lot_id] += share.points
+    assert sum(left_in.values()) == spendable == sum(line.draft.points for line in history)
+    used: dict[UUID, int] = defaultdict(int)
+    for line in history:
+        if line.draft.kind in (EntryKind.REDEEM, EntryKind.EXPIRE):
+            for share in line.draft.uses:
+                used[share.lot.lot_id] += share.points
+    assert {each.entry_id: 10 for each in opened} == {
+        each.entry_id: used[each.entry_id] + left_in[each.entry_id] for each in opened
     }
 
 
