@@ -178,7 +178,7 @@ EXPORT: Final = Operation(
     "points.v1.ExportLedger",
     ExportOf,
     ExportPage,
-    permission="points:export",
+    permission="audit:read",
     summary="The shop's whole ledger, page by page, with the digests that prove it.",
     http=get("/v1/api/points/export"),
     errors=(InvalidRequest,),
