@@ -9,7 +9,6 @@ import pytest
 
 from infra.demo_shop.admin.api.throttle import PLUS
 from infra.demo_shop.admin.api.trouble import Instead, Lost, Slow, Throttled, Unheard
-from infra.demo_shop.admin.schema import admin_schema, scopes_of
 from infra.demo_shop.admin.server import Admin
 from infra.embedded.ports import free_port
 from tests.conftest import eventually
@@ -248,12 +247,3 @@ async def test_an_answer_can_be_lost_with_and_without_the_effect() -> None:
             answer = (await http.post(url, json={"query": make})).json()
             (error,) = answer["data"]["discountCodeBasicCreate"]["userErrors"]
             assert error == {"code": "TAKEN"}
-
-
-def test_the_schema_is_shopifys() -> None:
-    schema = admin_schema()
-    assert len(schema.type_map) > 3_500
-    assert "uri" in schema.type_map["WebhookSubscriptionInput"].fields  # type: ignore[attr-defined]  # an input has fields
-    assert scopes_of("Mutation.discountCodeBasicCreate") == ("write_discounts",)
-    assert scopes_of("Customer") == ("read_customers",)
-    assert scopes_of("Shop.name") == ()
