@@ -116,7 +116,7 @@ class _Asking(Generic[AnswerT]):
 
     async def answer(self) -> AnswerT:
         """Raises what ``AdminClient.ask`` does."""
-        access = await self._means.access.of(self._merchant_id)
+        access = await self._access(0)
         is_renewed = False
         while True:
             match await self._try(access):
@@ -124,9 +124,7 @@ class _Asking(Generic[AnswerT]):
                     return data
                 case Refused(code=code) if code == UNAUTHORIZED and not is_renewed:
                     is_renewed = True
-                    access = await self._means.access.of(
-                        self._merchant_id, refused_version=access.version
-                    )
+                    access = await self._access(access.version)
                 case Refused(code=code):
                     self._refused(code)
                 case Throttled(cost=cost, after=after):
@@ -139,6 +137,15 @@ class _Asking(Generic[AnswerT]):
                         raise AnswerLost
                     await self._again()
 
+    async def _access(self, refused_version: int) -> ShopifyAccess:
+        try:
+            async with asyncio.timeout(self._ends - time.monotonic()):
+                return await self._means.access.of(
+                    self._merchant_id, refused_version=refused_version
+                )
+        except TimeoutError:
+            self._give_up()
+
     async def _try(self, access: ShopifyAccess) -> Outcome[AnswerT]:
         """Ask once, when there is room in the shop's bucket."""
         name, taken = self._question.name, float(self._question.cost)
@@ -149,6 +156,8 @@ class _Asking(Generic[AnswerT]):
         while wait := await self._means.limits.take(self._merchant_id, taken, self._lane):
             await self._pause(wait)
         left = min(self._ends - time.monotonic(), _ONE_TRY)
+        if left <= 0:
+            self._give_up()
         began = time.monotonic()
         outcome: Outcome[AnswerT]
         try:
