@@ -74,7 +74,7 @@ chaos *args:
 soak steps="20000":
     exec pytest -q -s tests/stateful --story-steps "$1"
 
-# One benchmark: orders, webhook, balance, gateway, rpc, startup, simulate
+# One benchmark: orders, webhook, balance, gateway, rpc, startup, ledger, redeem, growth, simulate
 [group('check')]
 [no-exit-message]
 bench *args:

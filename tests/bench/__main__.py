@@ -21,6 +21,7 @@ SECONDS = {
     "rpc": 8.0,
     "ledger": 20.0,
     "redeem": 18.0,
+    "growth": 5.0,
     "simulate": 6.0,
     "startup": 0.0,
 }

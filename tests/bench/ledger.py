@@ -33,7 +33,7 @@ from tests.bench.report import Result, ratio
 from tests.bench.servers import mongod
 from tests.ports.stores import Store, on_mongo, on_postgres
 
-_BATCH: Final = 250
+BATCH: Final = 250
 _AT_ONCE: Final = 2
 _MEMBERS: Final = 5_000
 _AT: Final = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -91,7 +91,7 @@ async def bench(seconds: float) -> Result:
         floor=found["floor of postgres"],
         ratio=ratio(found["postgres"], found["floor of postgres"]),
         details=details,
-        notes=[f"Transactions of {_BATCH} orders, {_AT_ONCE} at once, {_MEMBERS:,} members."],
+        notes=[f"Transactions of {BATCH} orders, {_AT_ONCE} at once, {_MEMBERS:,} members."],
     )
 
 
@@ -106,7 +106,7 @@ async def _per_second(write: Write, seconds: float) -> float:
         nonlocal done
         while time.perf_counter() - started < seconds:
             await write(next(numbers))
-            done += _BATCH
+            done += BATCH
 
     await asyncio.gather(*(again_and_again() for _ in range(_AT_ONCE)))
     return done / (time.perf_counter() - started)
@@ -118,7 +118,7 @@ def _product(store: Store) -> Write:
     async def write(number: int) -> None:
         told = [
             Received(str(uuid4()), shop.ORDER_CREATED, order(merchant, each), merchant, _AT)
-            for each in range(number * _BATCH, (number + 1) * _BATCH)
+            for each in range(number * BATCH, (number + 1) * BATCH)
         ]
         async with store.units() as unit:
             await apply_shop_events(unit, told)
@@ -228,5 +228,5 @@ def _bare_orders(merchant: UUID, number: int) -> list[dict[str, Any]]:
             "customer": uuid5(_NAMES, str(each * 7919 % _MEMBERS)),
             "entry": uuid4(),
         }
-        for each in range(number * _BATCH, (number + 1) * _BATCH)
+        for each in range(number * BATCH, (number + 1) * BATCH)
     ]
