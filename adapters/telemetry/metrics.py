@@ -20,6 +20,10 @@ HTTP_REQUESTS: Final = Counter(
 HTTP_SECONDS: Final = Histogram(
     "loyalnest_http_seconds", "Time to answer a web request.", ["route"], buckets=_SECONDS
 )
+AUTH_SILENCE: Final = Gauge(
+    "loyalnest_auth_silence_seconds",
+    "Since when this gateway could not ask auth what is revoked; infinite if never yet.",
+)
 LIMITS_ALONE: Final = Gauge(
     "loyalnest_limits_alone", "1 while Valkey is away and this gateway counts rate limits alone."
 )

@@ -40,10 +40,14 @@ class RevokedTokens:
         self._as_of: datetime | None = None
         self._true_at = float("-inf")
 
+    def silence(self) -> float:
+        """Seconds since auth was last asked something that it answered."""
+        return self._monotonic() - self._true_at
+
     def check(self, claims: Claims) -> None:
         """Raises Unauthenticated for a token that was revoked, by itself or with its session;
         Unavailable when that has not been known for too long."""
-        if self._monotonic() - self._true_at > STALE_SECONDS:
+        if self.silence() > STALE_SECONDS:
             raise Unavailable("It cannot be told whether this access token was revoked.")
         if claims.token_id in self._until or (
             claims.session_id is not None and claims.session_id in self._until

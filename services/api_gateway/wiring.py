@@ -35,6 +35,7 @@ from adapters.shopify.app_proxy import AppProxy
 from adapters.shopify.context import MerchantContext
 from adapters.shopify.signatures import is_webhook_signature
 from adapters.shopify.webhooks import WebhookTranslator
+from adapters.telemetry.metrics import AUTH_SILENCE
 from adapters.telemetry.tracing import producer_span
 from adapters.tokens.jwt_tokens import JwtVerifier
 from adapters.tokens.keys import load_signing_keys
@@ -87,6 +88,7 @@ def service(world: World) -> Service:
     keys = load_signing_keys(settings.jwt_key_file)
     grants = Grants(world.mesh, development=settings.demo)
     revoked = RevokedTokens(world.mesh, world.clock)
+    AUTH_SILENCE.set_function(revoked.silence)
     access = Access(JwtVerifier(keys, world.clock), revoked, grants)
 
     async def hear_of_revocations() -> None:

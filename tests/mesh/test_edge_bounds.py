@@ -3,7 +3,11 @@
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any, cast
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -11,13 +15,17 @@ from nats.aio.msg import Msg
 
 from adapters.http.edge import MOST_ADDRESS_BYTES, MOST_HEADER_BYTES
 from adapters.nats.connection import REQUEST
+from adapters.nats.server import Endpoint, RpcServer
 from adapters.telemetry.logs import JsonFormatter
 from adapters.telemetry.metrics import HTTP_REQUESTS
+from contracts.points import GET_BALANCE, Balance
+from contracts.registry import REGISTRY
 from tests.conftest import Run, eventually
 from tests.mesh.edge import Edge, shopify_order
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+QUERY = "query($id: UUID!) { points { getPointsBalance(input: {customerId: $id}) { spendable } } }"
 BALANCE = "/v1/api/points/balance"
 ADJUST = "/v1/api/points/adjust"
 
@@ -254,6 +262,52 @@ async def test_a_fault_says_nothing_and_is_found_by_its_id(
     assert sorted(each["request_id"] for each in said) == [f"fault-no-{each}" for each in range(5)]
     assert all("RuntimeError at" in each["exception"] for each in said)
     assert not any("hunter2" in line for line in lines)
+
+
+async def test_a_service_that_is_slow_is_waited_for_until_its_deadline(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """504, whether the service gives up in time or says nothing at all."""
+    soon = replace(GET_BALANCE, deadline=0.3)
+    monkeypatch.setitem(cast(dict[str, Any], REGISTRY.operations), soon.name, soon)
+    ended = asyncio.Event()
+
+    async def never(*_: object) -> Balance:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        raise AssertionError
+
+    async def silent(_: Msg) -> None:
+        """Hears, and says nothing."""
+
+    async with run("api_gateway", "auth", "roles") as process:
+        one = Edge(process)
+        token = await one.token()
+        asked = {"query": QUERY, "variables": {"id": str(uuid4())}}
+        slow = RpcServer(one.world.client, "points", [Endpoint(soon, never)], one.world.vouching)
+        await slow.start()
+        answer = await one.get(BALANCE, token, shopify_customer_id="7")
+        assert (answer.status_code, answer.json()["code"]) == (504, "DEADLINE_EXCEEDED")
+        await asyncio.wait_for(ended.wait(), 1)
+        found = (
+            await one.http.post(
+                "/graphql", json=asked, headers={"Authorization": f"Bearer {token}"}
+            )
+        ).json()
+        assert found["errors"][0]["extensions"] == {"code": "DEADLINE_EXCEEDED", "status": 504}
+        await slow.stop()
+        subscription = await one.world.client.subscribe(soon.subject, queue="points", cb=silent)
+        started = time.monotonic()
+        answer = await one.get(BALANCE, token, shopify_customer_id="7")
+        assert (answer.status_code, answer.json()["code"]) == (504, "DEADLINE_EXCEEDED")
+        assert time.monotonic() - started < 2
+        await subscription.unsubscribe()
+        # Nobody there at all is told from that, and at once.
+        answer = await one.get(BALANCE, token, shopify_customer_id="7")
+        assert (answer.status_code, answer.json()["code"]) == (503, "UNAVAILABLE")
+        await one.http.aclose()
 
 
 async def test_the_id_of_a_request_travels_with_its_calls(edge: Edge) -> None:

@@ -10,6 +10,7 @@ from uuid import uuid4
 import httpx
 import pytest
 import websockets
+from prometheus_client import REGISTRY as METRICS
 from redis.exceptions import RedisError
 
 from adapters.runtime.host import Process
@@ -52,6 +53,13 @@ async def member(auth: Auth) -> TokenPair:
             customer_id=customer_id,
         )
     )
+
+
+def silence() -> float:
+    """What the alert on a gateway that does not reach auth asks for."""
+    found = METRICS.get_sample_value("loyalnest_auth_silence_seconds")
+    assert found is not None
+    return found
 
 
 async def works(edge: Edge, token: str) -> bool:
@@ -159,8 +167,10 @@ async def test_without_auth_what_is_known_holds_until_it_is_too_old(
             lambda answer: "It cannot be told" in answer.json()["detail"],
         )
         assert (too_old.status_code, "retry-after" in too_old.headers) == (503, True)
+        assert silence() > 2
         async with run("auth"):
             await eventually(lambda: works(edge, pair.token))
+            assert silence() < 2
             assert (await edge.get(SESSIONS, ended.token)).status_code == 401
         await edge.http.aclose()
 
