@@ -43,6 +43,7 @@ MODULES: Final = (
     "keys",
     "liability",
     "points",
+    "pos",
     "products",
     "referrals",
     "rewards",

@@ -5,6 +5,7 @@ Amounts are in the shop's own currency, whatever the customer paid in.
 """
 
 from decimal import Decimal
+from hashlib import sha256
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -18,6 +19,12 @@ def member_id(merchant_id: UUID, shopify_customer_id: str) -> UUID:
     comes first.
     """
     return uuid5(merchant_id, f"customer:{shopify_customer_id}")
+
+
+def digest_of_checkout(token: str) -> str:
+    """What stands for the token of a checkout, with which its customer could be looked at; 32 hex
+    digits, empty for none."""
+    return sha256(token.encode()).hexdigest()[:32] if token else ""
 
 
 class OrderCustomer(Body, frozen=True, kw_only=True):
@@ -57,6 +64,7 @@ class Order(Body, frozen=True, kw_only=True):
 
     ``subtotal`` is after discounts and without gift cards; ``updated_at`` tells which of two
     snapshots is newer. ``customer`` is None for a guest; ``fulfilled`` when all of it was sent.
+    ``receipt`` and ``checkout_digest`` are what a till knows a sale of its own by.
     """
 
     order_id: str
@@ -80,6 +88,8 @@ class Order(Body, frozen=True, kw_only=True):
     lines: tuple[Line, ...] = ()
     refunds: tuple[Refund, ...] = ()
     imported: bool = False
+    receipt: str = ""
+    checkout_digest: str = ""
 
 
 class CustomerRecord(Body, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from uuid import UUID
 from domain.points.redemption import Redemption, RedemptionState
 from domain.points.rewards import Reward, Tally
 from ports.ledger import Ledger, OrderKey, WalletKey
+from ports.pos import Sales
 
 
 class RewardKey(NamedTuple):
@@ -112,5 +113,5 @@ class Rewards(Protocol):
         ...
 
 
-class Redeeming(Ledger, Rewards, Protocol):
-    """What redeeming needs in one transaction."""
+class Redeeming(Ledger, Rewards, Sales, Protocol):
+    """What redeeming needs in one transaction, and what tells one sale from another."""

@@ -5,14 +5,14 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from adapters.memory.ledger import MemoryLedger
+from adapters.memory.pos import MemorySales
 from domain.points.redemption import Redemption, RedemptionState
 from domain.points.rewards import Reward, Tally
 from ports.ledger import OrderKey, WalletKey
 from ports.rewards import CodeKey, RedemptionKey, RedemptionsAsked, RewardKey, RewardsAsked
 
 
-class MemoryRedeeming(MemoryLedger):
+class MemoryRedeeming(MemorySales):
     def __init__(self) -> None:
         super().__init__()
         self._rewards: dict[RewardKey, Reward] = {}

@@ -10,8 +10,9 @@ from adapters.shopify.errors import MalformedPayload
 from adapters.shopify.payloads import OrderLine, OrderPayload, RefundPayload
 from adapters.shopify.people import order_customer
 from adapters.shopify.values import ZERO, shop_amount, text, utc
-from contracts.shop import Line, Order, Refund
+from contracts.shop import Line, Order, Refund, digest_of_checkout
 
+_POS: Final = "pos"  # a till of Shopify's; an app's own has the app's name
 _FULFILLED: Final = "fulfilled"  # all of it; "partial" is not
 _AMOUNT_ONLY: Final = "refund_discrepancy"  # an adjustment that belongs to no goods and no shipping
 
@@ -49,6 +50,10 @@ def order(payload: OrderPayload, to: Sealing) -> Order:
         )
         if refunds
         else (),
+        receipt=text(payload.source_identifier) if payload.source_name == _POS else "",
+        checkout_digest=digest_of_checkout(text(payload.checkout_token))
+        if payload.source_name == _POS
+        else "",
     )
 
 

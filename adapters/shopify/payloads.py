@@ -98,6 +98,8 @@ class OrderPayload(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     test: bool | None = None
     source_name: str | None = None
+    source_identifier: str | None = None
+    checkout_token: str | None = None
     financial_status: str | None = None
     fulfillment_status: str | None = None
     created_at: Instant

@@ -13,6 +13,7 @@ from contracts.shop import CustomerRecord, Order, Product, ProductGone, Refund
 from domain.points.bonus import NOBODY_SPECIAL, Buyer, OrderLine
 from domain.points.ledger import EntryDraft, EntryKind, due_entries, release, signup_entry
 from domain.points.orders import OrderFacts, RefundFacts, merge
+from domain.points.pos import reconciled
 from domain.program import ProgramSettings, RefundPolicy, defaults
 from ports.earning import BuyerFacts, BuyerKey, GoodsFacts, GoodsKey
 from ports.events import Received
@@ -53,6 +54,12 @@ class _Batch:
                     key = OrderKey(event.merchant_id, refund.order_id)
                     self.refunds[key][refund.refund_id] = _refund_facts(refund)
                     self.causes[key] = event
+                case OrderFacts() as facts:
+                    self._told(event, facts)
+                case RefundFacts() as back:
+                    key = OrderKey(event.merchant_id, back.order_id)
+                    self.refunds[key][back.refund_id] = back
+                    self.causes[key] = event
                 case CustomerRecord() as customer:
                     wallet = WalletKey(event.merchant_id, customer.customer_id)
                     self.signups.append((wallet, customer.shopify_customer_id, event))
@@ -63,11 +70,15 @@ class _Batch:
             self.refunds[key][refund.refund_id] = _refund_facts(refund)
         if order.customer is None:
             return  # a guest has no wallet; should the order get a customer, it comes again
-        facts = _order_facts(order, order.customer.customer_id, self._lines(event, order))
+        lines = self._lines(event, order)
+        self._told(event, _order_facts(order, order.customer.customer_id, lines))
+
+    def _told(self, event: Received[Any], facts: OrderFacts) -> None:
+        key = OrderKey(event.merchant_id, facts.order_id)
         known = self.facts.get(key)
         self.facts[key] = facts if known is None else merge(known, facts)
         self.causes[key] = event
-        self.currencies.setdefault(event.merchant_id, order.currency)
+        self.currencies.setdefault(event.merchant_id, facts.currency)
 
     def _lines(self, event: Received[Any], order: Order) -> tuple[OrderLine, ...]:
         """What the order is for; kept also where the program does not ask (yet). What the goods
@@ -164,7 +175,8 @@ def _learn(batch: _Batch, known: Mapping[OrderKey, OrderState]) -> dict[OrderKey
         elif before.facts is not None:
             facts = merge(before.facts, facts)
         refunds = batch.refunds.get(key, {}) | {each.refund_id: each for each in before.refunds}
-        states[key] = OrderState(facts, tuple(refunds.values()), before.entries, before.earner)
+        back = reconciled(tuple(refunds.values()))
+        states[key] = OrderState(facts, back, before.entries, before.earner)
     return states
 
 

@@ -34,6 +34,7 @@ from contracts import (
     expiry,
     liability,
     points,
+    pos,
     referrals,
     rewards,
     shop,
@@ -55,13 +56,14 @@ from services.points.account import Accounts, adjust
 from services.points.activities import earn
 from services.points.birthdays import apply_birthdays
 from services.points.chaining import seal_entries
-from services.points.earning import apply_mesh_events, apply_shop_events, release_matured
+from services.points.earning import apply_mesh_events, release_matured
 from services.points.expiring import expire_points
 from services.points.explaining import Explainer
 from services.points.issuing import Fulfilment, count_doubts
 from services.points.liability import LiabilityReports
 from services.points.lots import LotLists
 from services.points.merging import apply_merges
+from services.points.pos import Tills
 from services.points.redeeming import Members, Redeemer
 from services.points.reversing import reverse
 from services.points.rewards import Offering, archive_reward, create_reward, update_reward
@@ -147,6 +149,7 @@ def service(world: World) -> Service:
         redeeming, redeeming_across, issuing(world, shopify), keys, AesGcmSealer()
     )
     offering = Offering(redeeming)
+    tills = Tills(Codes(digests).settle)
     redeemer = Redeemer(
         redeeming,
         Members(world.mesh),
@@ -166,6 +169,7 @@ def service(world: World) -> Service:
             answers(statements.GET_STATEMENT, past_points.statement),
             commands(statements.REVERSE, units, reverse),
             commands(activities.EARN, units, earn),
+            commands(pos.SYNC_SALES, redeeming, tills.sync),
             answers(points.EXPLAIN_PURCHASE, Explainer(units).explain),
             answers(expiry.LIST_LOTS, LotLists(units).page),
             answers(simulations.SIMULATE_PROGRAM, ProgramSimulator(kept.past).simulate),
@@ -211,7 +215,7 @@ def service(world: World) -> Service:
                     shop.PRODUCT_DELETED,
                 ),
                 redeeming,
-                partial(apply_shop_events, settle=Codes(digests).settle),
+                tills.apply_shop_events,
                 inbox=False,  # an entry is unique in the ledger
             ),
             Consumes(

@@ -14,7 +14,7 @@ from adapters.shopify.context import MerchantContext
 from adapters.shopify.errors import MalformedPayload
 from adapters.shopify.webhooks import TOPICS, WebhookTranslator
 from contracts.contact import Contact
-from contracts.shop import CONTRACTS, member_id
+from contracts.shop import CONTRACTS, digest_of_checkout, member_id
 from domain.errors import Kind
 from ports.sealing import CONTACT, PRIVACY_REQUEST
 from tests.adapters.shopify.samples import (
@@ -127,7 +127,13 @@ def test_a_guest_leaves_nothing_behind():
 
 
 def test_a_till_and_a_test_order_say_so():
-    assert order(source_name="pos").source == "pos"
+    till = {"source_name": "pos", "source_identifier": "1-1001", "checkout_token": "c0ffee"}
+    told = order(**till)
+    assert (told.source, told.receipt) == ("pos", "1-1001")
+    assert told.checkout_digest == digest_of_checkout("c0ffee")
+    assert b"c0ffee" not in msgspec.json.encode(told)
+    online = order(**(till | {"source_name": "web"}))
+    assert (online.receipt, online.checkout_digest) == ("", "")
     assert order(test=True).test
 
 

@@ -43,6 +43,9 @@ class Purchase(Part, frozen=True, kw_only=True):
     fulfilled: bool = False
     discount_codes: tuple[str, ...] = ()
     lines: tuple[Bought, ...] = ()
+    source: str
+    receipt: str = ""
+    checkout_digest: str = ""
 
 
 class Account(Part, frozen=True, kw_only=True):

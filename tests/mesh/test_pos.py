@@ -1,0 +1,118 @@
+"""Tills on real servers: the same sale told by two tills and by Shopify at once counts once."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+
+from adapters.runtime.host import Process
+from contracts import core, points, pos, shop
+from contracts.caller import service_caller
+from contracts.pos import PosLine, SalesSynced, SyncSales
+from contracts.shop import Refund, member_id
+from domain.errors import DuplicateRequest, NotFound, Unavailable
+from tests.conftest import Run, eventually
+from tests.mesh.said import AT, mesh_of, order, say
+
+SALES = 12
+HALF = Decimal(20)
+
+
+def sold(number: int, till: str, **changes: object) -> PosLine:
+    base = PosLine(
+        line_id=f"{till}-{number}", kind="sale", happened_at=AT, receipt=f"1-{number}",
+        shopify_customer_id="c1", merchandise=Decimal(40),
+    )  # fmt: skip
+    return msgspec.structs.replace(base, **changes)
+
+
+async def sync(
+    process: Process, merchant: UUID, till: str, *lines: PosLine, key: str = ""
+) -> SalesSynced:
+    asked = SyncSales(till_id=till, sent_at=AT, lines=lines)
+    caller = service_caller("test", merchant)
+    while True:
+        try:
+            return await mesh_of(process).call(
+                pos.SYNC_SALES, asked, caller, idempotency_key=key or str(uuid4())
+            )
+        except Unavailable:
+            continue  # two stood in each other's way, and one is told to try again
+
+
+async def spendable(process: Process, merchant: UUID) -> int:
+    asked = points.MemberRef(shopify_customer_id="c1")
+    caller = service_caller("test", merchant)
+    return (await mesh_of(process).call(points.GET_BALANCE, asked, caller)).spendable
+
+
+async def with_member(process: Process) -> UUID:
+    merchant = uuid4()
+    known = core.CustomerChanged(customer_id=member_id(merchant, "c1"), version=1, occurred_at=AT)
+    await say(process, core.CUSTOMER_CREATED, known, merchant)
+
+    async def is_known() -> bool:
+        unnamed = sold(0, "first", receipt="first")
+        return (await sync(process, merchant, "first", unnamed)).rejected == 0
+
+    await eventually(is_known)
+    return merchant
+
+
+async def test_all_at_once_count_each_sale_once(run: Run) -> None:
+    """Each sale by two tills, its refund by one of them, and both by Shopify, shuffled."""
+    chance = random.Random(7)
+    async with run("points") as one, run("points") as other:
+        merchant = await with_member(one)
+        tellers: list[Callable[[Process], Awaitable[object]]] = []
+        for number in range(SALES):
+            back = sold(number, "t1", line_id=f"back-{number}", kind="refund", merchandise=HALF)
+            refund = Refund(
+                refund_id=f"r{number}", order_id=f"{number}", created_at=AT, merchandise=HALF
+            )
+            told = order(
+                merchant, order_id=f"{number}", source="pos", receipt=f"1-{number}",
+                subtotal=Decimal(40), updated_at=AT + timedelta(hours=1),
+            )  # fmt: skip
+            tellers += [
+                lambda process, n=number: sync(process, merchant, "t1", sold(n, "t1")),
+                lambda process, n=number: sync(
+                    process, merchant, "t2", sold(n, "t2", order_id=f"{n}")
+                ),
+                lambda process, line=back: sync(process, merchant, "t1", line),
+                lambda process, told=told: say(process, shop.ORDER_CREATED, told, merchant),
+                lambda process, told=told: say(process, shop.ORDER_PAID, told, merchant),
+                lambda process, refund=refund: say(process, shop.REFUND_CREATED, refund, merchant),
+            ]
+        chance.shuffle(tellers)
+        await asyncio.gather(*(tell(chance.choice((one, other))) for tell in tellers))
+        # The whole queue once more, after all of it has been told.
+        queue = [sold(number, "t1") for number in range(SALES)]
+        again = await sync(one, merchant, "t1", *queue)
+        assert {each.outcome for each in again.lines} == {"repeated"}
+        await eventually(
+            lambda: spendable(one, merchant),
+            lambda found: found == 40 + SALES * 20,
+            ignore=[NotFound],
+        )
+
+
+async def test_a_queue_with_the_same_key_is_answered_as_before(run: Run) -> None:
+    async with run("points") as process:
+        merchant = await with_member(process)
+        line = sold(1, "t1")
+        first = await sync(process, merchant, "t1", line, key="k")
+        assert [each.outcome for each in first.lines] == ["counted"]
+        assert await sync(process, merchant, "t1", line, key="k") == first
+        with pytest.raises(DuplicateRequest):
+            await sync(process, merchant, "t2", line, key="k")
+        bad = sold(2, "t1", merchandise=Decimal(-1))
+        mixed = await sync(process, merchant, "t1", bad, sold(3, "t1"))
+        assert [each.reason or each.outcome for each in mixed.lines] == ["bad_line", "counted"]
+        assert mixed.rejected == 1
+        assert await spendable(process, merchant) == 3 * 40
