@@ -4,16 +4,22 @@
 """
 
 import asyncio
+from collections.abc import Collection
 from contextlib import AsyncExitStack
+from typing import ClassVar
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from adapters.postgres.chain import AS_OF_NOW, PostgresChain, PostgresChainReader
+from adapters.postgres.database import Database
 from infra.embedded.mongo import MongoServer
 from infra.embedded.servers import Servers
 from ports.ledger import Ledger
 from ports.unit import Units
+from services.points.chaining import seal_entries, verify
 from tests.ports.stores import in_memory, on_mongo, on_postgres
 from tests.services.given import StandingClock
 from tests.stateful.story import Story
@@ -47,7 +53,10 @@ def test_the_ledger_is_where_the_model_is(
         )
 
     class Told(Story):
-        pass
+        shops: ClassVar[set[UUID]] = set()
+
+        def teardown(self) -> None:
+            self.shops.add(self.shop)
 
     Told.opened = staticmethod(opened)
     Told.clock, Told.loop = clock, loop
@@ -63,7 +72,25 @@ def test_the_ledger_is_where_the_model_is(
                     suppress_health_check=list(HealthCheck),
                 ),
             )
+        if store == "postgres":
+            loop.run_until_complete(verified(servers, Told.shops))
     finally:
         loop.run_until_complete(stack.aclose())
         loop.close()
     print(f"{store}: {Told.steps:,} steps without a difference")
+
+
+async def verified(servers: Servers, shops: Collection[UUID]) -> None:
+    """Sealed, and found to agree: entries, chain, wallets and lots."""
+    async with on_postgres(servers, stores=PostgresChain) as sealing:
+        await seal_entries(sealing.units)
+    assert shops
+    database = Database(servers.environment()["LOYALNEST_POSTGRES_URL"], "points", pool=1)
+    try:
+        for shop in shops:
+            async with database.transaction(AS_OF_NOW) as connection:
+                proof = await verify(PostgresChainReader(connection), shop)
+            assert proof.first is None, f"{shop}: {proof.first}"
+            assert proof.unsealed == 0
+    finally:
+        await database.close()
