@@ -24,9 +24,11 @@ from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.tenancy import MIGRATION
 from adapters.postgres.units import postgres_units
 from adapters.system import SystemClock, UuidV7
+from domain.merging import ToldMerge
 from domain.points.chain import SEALED, Fault, Head, Place, Proof, head_of
 from domain.points.earning import RuleSnapshot, purchase_points
 from domain.points.ledger import EntryDraft, EntryKind
+from domain.points.merging import transfers
 from domain.program import defaults
 from ports.chain import Chain
 from ports.ledger import Ledger, NewEntry, WalletKey
@@ -126,6 +128,38 @@ async def test_all_is_sealed_and_agrees(rig: Rig) -> None:
     assert (after.first, after.unsealed) == (None, 0)
     assert after.head is not None
     assert after.head.number == BLOCKS + 1
+
+
+async def test_who_was_merged_undone_or_in_debt_agrees(rig: Rig) -> None:
+    """Lots that go to another wallet, are paid back, or open with what a debt leaves."""
+    shop = uuid4()
+    old, new, spare = (WalletKey(shop, uuid4()) for _ in range(3))
+    earned, spent = entry(old, 100), entry(old, -30, kind=EntryKind.REDEEM)
+    await rig.post(earned, entry(old, 40), entry(new, 5), entry(new, -25), entry(new, 30), spent)
+    await rig.post(entry(spare, 7))
+    for merged, kept, version in ((old, new, 1), (new, spare, 2)):
+        async with rig.ledger() as unit:
+            told = ToldMerge(merged.customer_id, kept.customer_id, version)
+            for left in await unit.stores.merge(shop, [told]):
+                moves = transfers(left.merged.customer_id, left.wallet, left.version, left.lots)
+                await unit.stores.post(
+                    [
+                        NewEntry(IDS.new(), key, draft, AT)
+                        for move in moves
+                        for key, draft in ((left.merged, move.taken), (left.kept, move.given))
+                    ]
+                )
+        assert (await rig.verify(shop)).first is None, version
+    undoing = {"kind": EntryKind.REVERSAL, "source": "reversal"}
+    await rig.post(entry(old, 30, undoes=spent.entry_id, reverses=EntryKind.REDEEM, **undoing))
+    await rig.post(entry(new, -100, undoes=earned.entry_id, reverses=EntryKind.ADJUST, **undoing))
+    await rig.seal()
+    proof = await rig.verify(shop)
+    assert (proof.first, proof.unsealed) == (None, 0)
+    async with rig.ledger() as unit:
+        wallet = await unit.stores.wallet(old)
+    assert wallet is not None
+    assert wallet.spendable == 57
 
 
 async def test_a_long_transaction_leaves_no_gap(rig: Rig) -> None:
