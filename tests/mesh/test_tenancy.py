@@ -35,6 +35,7 @@ from adapters.runtime.world import World
 from domain.points.rewards import Reward
 from domain.referrals.states import Blocked, Claimed
 from ports.imports import ImportRow
+from ports.ledger import OrderKey
 from ports.names import Named
 from ports.people import PersonKey, Sighting
 from ports.referrals import Tracked
@@ -107,6 +108,8 @@ TOLD: Final[dict[str, object]] = {
     "EntryDraft.undoes": None,
     "Calendar.celebrates": True,
     "Calendar.time_zone": "UTC",
+    "EntryDraft.line": "",
+    "EntryDraft.source": "activity",
     "Errand.after": UUID(int=0),
     "Move.after": Assigned("gold", 2),
     "NewTask.due_at": None,
@@ -137,6 +140,9 @@ TOLD: Final[dict[str, object]] = {
     "PostgresReferrals.person.email_index": "",
     "PostgresRoleBook.assignments.after": "",
     "PostgresTasks.add.tasks": tasks,
+    "PostgresSales.take_over_refunds.moves": lambda examples: {
+        examples.of(OrderKey).order_id: "another"
+    },
     "PostgresStaff.dismiss.key": colleague,
     "PostgresStaff.link.key": colleague,
     "PostgresStaff.meet.subjects": lambda examples: {examples.of(SubjectKey): colleague(examples)},
@@ -155,6 +161,7 @@ QUIET: Final = {
     "PostgresBirthdays.place": "for rows from before there were numbers, as no method makes them",
     "PostgresBirthdays.unplaced": "finds rows from before there were numbers, likewise",
     "PostgresDepartures.begin_merge": "only takes a lock",
+    "PostgresRedeeming.hold_till": "only takes a lock",
     "PostgresReferrals.enter_claim": "only takes a lock",
     "PostgresReferrals.enter_orders": "only takes a lock",
     "PostgresSealedRows.replace": "of auth a sealed row is a shop, and its id is no example's",
@@ -163,10 +170,10 @@ QUIET: Final = {
 _LOOP: Final = "a loop looks for what is due, whosever it is"
 ACROSS: Final = {
     ("admin_core", "sealed_rows"): _LOOP,
-    ("auth", "PostgresInstalls"): "who comes from Shopify is not known as a shop's yet",
+    ("auth", "PostgresInstalls"): "who installs or logs in is not known as a shop's yet",
     ("auth", "PostgresMerchantKeys"): "makes the keys of shops, and LoyalNest's staff changes them",
     ("auth", "PostgresMerchants"): "finds a shop by its domain",
-    ("auth", "PostgresSessions"): "a session is found by its token, and some are of no shop",
+    ("auth", "PostgresSessions"): "a session is found by its token; what is revoked is of no shop",
     ("auth", "admin_stores"): "LoyalNest's staff belongs to no shop",
     ("auth", "sealed_rows"): _LOOP,
     ("campaign", "PostgresStandings"): _LOOP,
@@ -184,12 +191,17 @@ ACROSS: Final = {
 }
 """By service, the stores that are used across shops (``World.units_across_shops``), and why."""
 WITHIN: Final = {
+    "auth/sessions.py": "who logs in is of no shop yet, and the session is of one",
     "points/issuing.py": "a loop that has found redemptions works on each within its shop",
     "roles/book.py": "gateways ask for versions of the roles of many shops at once",
 }
 """Use cases that say themselves whose data they are about, and why."""
 NEVER_IN_SHOPS: Final = frozenset(
-    {"PostgresImpersonations.left_open", "PostgresRedeeming.count_in_doubt"}
+    {
+        "PostgresImpersonations.left_open",
+        "PostgresInstalls.suspended",
+        "PostgresRedeeming.count_in_doubt",
+    }
 )
 """Methods of stores that shops use, which themselves are used across shops only."""
 FIRST: Final = ("PostgresTasks.heed",)
