@@ -17,6 +17,7 @@ from adapters.shopify.admin.bulk import BulkExports, Line, grouped
 from adapters.shopify.admin.client import AdminClient
 from adapters.shopify.admin.errors import Misunderstood, NotAsked
 from adapters.shopify.admin.history import EXPORTS, ShopifyHistory
+from adapters.shopify.webhooks import WebhookTranslator
 from adapters.system import SystemClock
 from contracts.contact import Contact
 from contracts.kit import Body
@@ -88,7 +89,7 @@ async def at(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[At]:
 def by_webhook(topic: str, payload: dict[str, Any]) -> Body:
     context = samples.SHOP._replace(merchant_id=MERCHANT, key=KEY)
     body = msgspec.json.encode(payload)
-    return samples.WebhookTranslator(samples.SEALER).translate(topic, body, context)
+    return WebhookTranslator(samples.SEALER).translate(topic, body, context)
 
 
 def opened(body: Body | None) -> tuple[Body, Contact | None]:
@@ -125,7 +126,7 @@ def order(number: int, **changes: Any) -> dict[str, Any]:
 
 
 def refund(number: int, of: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    told = json.loads(json.dumps(samples.REFUND))
+    told: dict[str, Any] = json.loads(json.dumps(samples.REFUND))
     told |= {"id": number, "order_id": of["id"]}
     line = told["refund_line_items"][0]
     line["line_item_id"] = line["line_item"]["id"] = of["line_items"][0]["id"]
@@ -134,7 +135,7 @@ def refund(number: int, of: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return told | changes
 
 
-GIFT = {
+GIFT: dict[str, Any] = {
     "id": 77,
     "product_id": None,
     "quantity": 1,

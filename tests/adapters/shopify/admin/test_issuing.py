@@ -151,7 +151,7 @@ async def test_a_code_takes_an_amount_off_one_order_of_one_member(at: At) -> Non
     assert (made.code, made.title) == (purchase.code, "5 dollars off")
     assert (made.usage_limit, made.once_per_customer) == (1, True)
     assert (made.starts_at, made.ends_at) == (purchase.starts_at, purchase.ends_at)
-    assert made.customers == {str(CUSTOMER)}
+    assert made.customers == frozenset((str(CUSTOMER),))
     assert gets(made)["items"] == {"all": True}
     value = gets(made)["value"]["discountAmount"]
     assert (Decimal(value["amount"]), value["appliesOnEachItem"]) == (Decimal(5), False)
