@@ -11,8 +11,8 @@ from adapters.mongo.activities import MongoEarningCounts
 from adapters.mongo.collections import ENTRIES, MATURING
 from adapters.mongo.earning import MongoEarningFacts
 from adapters.mongo.ledger_documents import entry_document, read_entry
+from adapters.mongo.locks import ACTIVITY, LockName
 from adapters.mongo.locks import MATURING as MATURING_LOCK
-from adapters.mongo.locks import LockName
 from adapters.mongo.orders import MongoOrders
 from adapters.mongo.programs import MongoPrograms
 from adapters.mongo.transaction import Transaction, in_shops
@@ -60,6 +60,12 @@ class MongoLedger(MongoPrograms, MongoEarningFacts, MongoOrders, MongoEarningCou
 
     async def _new(self, entries: Sequence[NewEntry]) -> list[NewEntry]:
         """Those that are not there yet, each with the wallet it goes to."""
+        # Of all keys only these may be told for two members at once, who share no other lock.
+        await self._transaction.lock(
+            LockName(ACTIVITY, entry.wallet.merchant_id, f"{draft.rule} {draft.source_ref}")
+            for entry, draft in ((entry, entry.draft) for entry in entries)
+            if draft.source == Source.ACTIVITY
+        )
         known = await self._known_keys(entries)
         undone = await self._known_undone(entries)
         accepted = []

@@ -44,6 +44,7 @@ class LockName(NamedTuple):
     name: str
 
 
+RESEALING: Final = "0 resealing"
 KEY: Final = "1 key"
 PROGRAM: Final = "2 program"
 MERGES: Final = "3 merges"
@@ -51,8 +52,8 @@ MATURING: Final = "4 maturing"
 ORDER: Final = "5 order"
 REDEMPTION: Final = "6 redemption"
 WALLET: Final = "7 wallet"
-REWARD: Final = "8 reward"
-RESEALING: Final = "9 resealing"
+ACTIVITY: Final = "8 activity"
+REWARD: Final = "9 reward"
 
 
 class Turns:
