@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.tenancy import MIGRATION
@@ -227,6 +228,50 @@ async def test_a_run_works_off_however_many_are_due_with_others_beside_it(run: R
         )
         async with units() as unit:
             assert not await unit.stores.take_ageing(LONG_AGO, 1)
+
+
+class Counted:
+    """A connection that counts what it is asked."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self.asked = 0
+
+    async def execute(self, *request: Any) -> Any:
+        self.asked += 1
+        return await self._connection.execute(*request)
+
+
+async def test_orders_that_earn_cost_one_statement_for_lots_however_many_they_are(
+    run: Run,
+) -> None:
+    asked = []
+    async with run("points") as process:
+        for kind, points, orders in (
+            (EntryKind.EARN, 9, 1), (EntryKind.EARN, 9, 90), (EntryKind.REFUND, -1, 90)
+        ):  # fmt: skip
+            counted: list[Counted] = []
+
+            def stores(connection: Any, counted: list[Counted] = counted) -> Ledger:
+                counted.append(Counted(connection))
+                connection_like: Any = counted[-1]
+                return PostgresLedger(connection_like)
+
+            async with units_at(process, LONG_AGO, stores)() as unit:
+                await unit.stores.post(
+                    [
+                        NewEntry(
+                            unit.new_id(), WalletKey(uuid4(), uuid4()),
+                            EntryDraft(kind, points, "x", "x", str(n), "", order_id=str(n)),
+                            LONG_AGO,
+                        )
+                        for n in range(orders)
+                    ]
+                )  # fmt: skip
+            asked.append(counted[0].asked)
+    # Entries, wallets, lots. With debits: wallets made and held, what is known, which lots there
+    # are; and here no lot is left to be changed.
+    assert asked == [3, 3, 6]
 
 
 async def test_what_there_was_before_there_were_lots_is_one_that_never_expires(run: Run) -> None:
