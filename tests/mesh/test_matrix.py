@@ -391,6 +391,7 @@ class Answer:
 
 _CHANGING: Final = re.compile(
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[0-9:.]+(Z|\+00:00)"
+    r"|reserved|issuing"  # where there is no Shopify, it is asked again and again
 )
 
 

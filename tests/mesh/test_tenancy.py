@@ -149,6 +149,7 @@ TOLD: Final[dict[str, object]] = {
     "RfmPart.segment": "x",
     "Period.end": LATER,
     "PostgresPastOrders.past_orders.after": "",
+    "Redemption.taken": True,
     "RewardTerms.stock": 3,
     "ScopeChange.changed_at": LATER,
     "ShopDay.after": UUID(int=0),
