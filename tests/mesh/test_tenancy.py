@@ -100,6 +100,7 @@ TOLD: Final[dict[str, object]] = {
     "merged_id": UUID(int=2),  # not the member that all else is about
     "revoked_at": None,
     "sealed": SEALED,
+    "sealed_code": SEALED,
     "sealed_contact": SEALED,
     "sealed_pair": SEALED,
     "sealed_payload": SEALED,
