@@ -5,7 +5,7 @@ from uuid import UUID
 
 from contracts.kit import Contracts, Idempotency, Instant, Operation, Response, post
 from contracts.points import MemberRef
-from domain.errors import DuplicateRequest, InvalidRequest, NotFound
+from domain.errors import DuplicateRequest, InvalidRequest, LimitReached, NotFound
 from domain.points.activities import (
     ActivityDisabled,
     ActivityNotForTier,
@@ -13,7 +13,6 @@ from domain.points.activities import (
     ReferenceUsed,
     UnknownActivity,
 )
-from domain.points.earning_limits import LimitReached
 
 
 class EarnPoints(MemberRef, frozen=True, kw_only=True):

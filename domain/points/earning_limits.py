@@ -12,7 +12,7 @@ from itertools import accumulate
 from typing import Final
 
 from domain.days import start_of
-from domain.errors import Kind, LoyaltyError, Problem
+from domain.errors import LimitReached, Problem
 
 MAX_LIMITS: Final = 8
 MAX_DAYS: Final = 366
@@ -76,17 +76,10 @@ OPEN: Final = Room()
 """Where nothing bounds what may be earned."""
 
 
-class LimitReached(LoyaltyError):
-    """A limit of the program lets the member earn nothing more by this rule for now."""
-
-    code = "LIMIT_REACHED"
-    kind = Kind.REFUSED
-    title = "The member has earned as much by this as the program allows for now."
-
-    @classmethod
-    def of(cls, limit: EarningLimit, ends_at: datetime | None) -> "LimitReached":
-        until = "for good" if ends_at is None else f"until {ends_at.isoformat()}"
-        return cls(f"The limit is reached {until}: {limit}.")
+def limit_reached(limit: EarningLimit, until: datetime | None) -> LimitReached:
+    """The refusal of what a limit leaves nothing of, ``until`` then; None for ever."""
+    how_long = "for good" if until is None else f"until {until.isoformat()}"
+    return LimitReached(f"The limit is reached {how_long}: {limit}.")
 
 
 def days_asked(limits: Sequence[EarningLimit], day: date) -> tuple[date, date]:

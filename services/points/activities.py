@@ -23,9 +23,9 @@ from domain.points.activity_entries import activity_entry
 from domain.points.bonus import NOBODY_SPECIAL
 from domain.points.earning_limits import (
     Counted,
-    LimitReached,
     days_asked,
     ends_at,
+    limit_reached,
     room_for,
 )
 from domain.program import defaults
@@ -70,9 +70,7 @@ async def earn(unit: Unit[Ledger], caller: Caller, request: EarnPoints) -> Activ
     earned = await _earned(unit, member, rule, day)
     room = room_for(rule.limits, earned.by_day, day)
     if room.points == 0 and room.limit is not None:
-        raise LimitReached.of(
-            room.limit, ends_at(room.limit, earned.by_day, day, program.time_zone)
-        )
+        raise limit_reached(room.limit, ends_at(room.limit, earned.by_day, day, program.time_zone))
     points = rule.points if room.points is None else min(rule.points, room.points)
     draft = activity_entry(rule, request.reference, points)
     posted = await post(unit, [NewEntry(unit.new_id(), key, draft, now)])

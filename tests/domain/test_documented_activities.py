@@ -3,7 +3,6 @@
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -42,7 +41,8 @@ def limit(text: str) -> EarningLimit:
     told = LIMIT.fullmatch(text)
     assert told is not None, text
     number, what, every, days = told.groups()
-    return replace(EarningLimit(Every(every or "days"), days=int(days or 0)), **{what: int(number)})
+    times, points = (int(number) if what == each else 0 for each in ("times", "points"))
+    return EarningLimit(Every(every or "days"), times, points, int(days or 0))
 
 
 @pytest.mark.parametrize(

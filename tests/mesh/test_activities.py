@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from uuid import UUID, uuid4
 
 from adapters.runtime.host import Process
@@ -11,9 +12,9 @@ from contracts import activities, core, points, shop, users
 from contracts.activities import ActivityEarned, EarnPoints
 from contracts.caller import service_caller
 from contracts.shop import member_id
-from domain.errors import LoyaltyError, NotFound
+from domain.errors import LimitReached, LoyaltyError, NotFound
 from domain.points.activities import ActivityRule, ReferenceUsed
-from domain.points.earning_limits import EarningLimit, Every, LimitReached
+from domain.points.earning_limits import EarningLimit, Every
 from domain.program import PurchaseRule, defaults
 from tests.conftest import Run, eventually
 from tests.mesh.said import AT, mesh_of, order, say, times_said
@@ -47,7 +48,7 @@ async def open_shop(process: Process, *customers: str) -> UUID:
         return await earn(process, merchant, "first of all", name)
 
     for name in customers:
-        await eventually(lambda name=name: open_to(name), ignore=[NotFound, AssertionError])
+        await eventually(partial(open_to, name), ignore=[NotFound, AssertionError])
     return merchant
 
 

@@ -5,6 +5,7 @@ import random
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from uuid import UUID, uuid4
 
 import msgspec
@@ -32,9 +33,16 @@ def sold(number: int, till: str, **changes: object) -> PosLine:
 
 
 async def sync(
-    process: Process, merchant: UUID, till: str, *lines: PosLine, key: str = ""
+    process: Process,
+    merchant: UUID,
+    till: str,
+    *lines: PosLine,
+    line: PosLine | None = None,
+    key: str = "",
 ) -> SalesSynced:
-    asked = SyncSales(till_id=till, sent_at=AT, lines=lines)
+    """``line``: a queue of one."""
+    queue = lines if line is None else (line,)
+    asked = SyncSales(till_id=till, sent_at=AT, lines=queue)
     caller = service_caller("test", merchant)
     while True:
         try:
@@ -79,15 +87,14 @@ async def test_all_at_once_count_each_sale_once(run: Run) -> None:
                 merchant, order_id=f"{number}", source="pos", receipt=f"1-{number}",
                 subtotal=Decimal(40), updated_at=AT + timedelta(hours=1),
             )  # fmt: skip
+            by_order = sold(number, "t2", order_id=f"{number}")
             tellers += [
-                lambda process, n=number: sync(process, merchant, "t1", sold(n, "t1")),
-                lambda process, n=number: sync(
-                    process, merchant, "t2", sold(n, "t2", order_id=f"{n}")
-                ),
-                lambda process, line=back: sync(process, merchant, "t1", line),
-                lambda process, told=told: say(process, shop.ORDER_CREATED, told, merchant),
-                lambda process, told=told: say(process, shop.ORDER_PAID, told, merchant),
-                lambda process, refund=refund: say(process, shop.REFUND_CREATED, refund, merchant),
+                partial(sync, merchant=merchant, till="t1", line=sold(number, "t1")),
+                partial(sync, merchant=merchant, till="t2", line=by_order),
+                partial(sync, merchant=merchant, till="t1", line=back),
+                partial(say, event=shop.ORDER_CREATED, body=told, merchant=merchant),
+                partial(say, event=shop.ORDER_PAID, body=told, merchant=merchant),
+                partial(say, event=shop.REFUND_CREATED, body=refund, merchant=merchant),
             ]
         chance.shuffle(tellers)
         await asyncio.gather(*(tell(chance.choice((one, other))) for tell in tellers))

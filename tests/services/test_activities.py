@@ -16,7 +16,7 @@ from adapters.memory.units import MemoryUnits
 from contracts.activities import ActivityEarned, EarnPoints
 from contracts.caller import Audience, Caller
 from contracts.shop import Order, Refund, member_id
-from domain.errors import InvalidRequest, NotFound
+from domain.errors import InvalidRequest, LimitReached, NotFound
 from domain.points.activities import (
     ActivityDisabled,
     ActivityNotForTier,
@@ -26,7 +26,7 @@ from domain.points.activities import (
     UnknownActivity,
 )
 from domain.points.bonus import Buyer
-from domain.points.earning_limits import EarningLimit, Every, LimitReached
+from domain.points.earning_limits import EarningLimit, Every
 from domain.program import ProgramSettings, PurchaseRule, defaults
 from ports.earning import BuyerFacts, BuyerKey
 from ports.ledger import WalletKey
