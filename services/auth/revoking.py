@@ -32,10 +32,17 @@ _NO_SESSION: Final = "There is no such session."
 
 
 class Revoking:
+    """``of_shop`` opens transactions that see the caller's shop only."""
+
     def __init__(
-        self, units: Units[SessionBook], merchants: Units[Merchants], sessions: Sessions
+        self,
+        units: Units[SessionBook],
+        of_shop: Units[SessionBook],
+        merchants: Units[Merchants],
+        sessions: Sessions,
     ) -> None:
         self._units = units
+        self._of_shop = of_shop
         self._merchants = merchants
         self._sessions = sessions
 
@@ -50,7 +57,7 @@ class Revoking:
         after = cursor_of(request.cursor, problems)
         if problems:
             raise InvalidRequest(problems=problems)
-        async with self._units() as unit:
+        async with self._of(caller)() as unit:
             found = await unit.stores.of_holder(
                 _holder(caller), unit.now(), after, request.limit + 1
             )
@@ -61,11 +68,15 @@ class Revoking:
         )
 
     async def revoke_own(self, caller: Caller, request: RevokeSession) -> Revoked:
-        async with self._units() as unit:
+        async with self._of(caller)() as unit:
             found = await unit.stores.find(request.session_id)
         if found is None or _whose(found.holder) != _whose(_holder(caller)):
             raise NotFound(_NO_SESSION)
         return Revoked(sessions=await self._sessions.revoke(found.session_id, by=caller.name))
+
+    def _of(self, caller: Caller) -> Units[SessionBook]:
+        """LoyalNest's staff has sessions of no shop."""
+        return self._units if caller.merchant_id is None else self._of_shop
 
     async def revoke(self, caller: Caller, request: Revoke) -> Revoked:
         """For LoyalNest's staff. Ending what was ended before is fine and changes nothing."""

@@ -1,7 +1,8 @@
 """Sessions: opened by a log-in of any kind, gone on with by refresh tokens, ended at once."""
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -23,6 +24,7 @@ from ports.sessions import (
     Session,
     SessionBook,
 )
+from ports.tenancy import within
 from ports.tokens import TokenIssuer
 from ports.unit import Unit, Units
 
@@ -34,13 +36,17 @@ _NO_MORE: Final = "This refresh token does not hold, or no longer; log in again.
 
 
 class Sessions:
+    """``of_shop`` opens transactions that see one shop only."""
+
     def __init__(
         self,
         units: Units[SessionBook],
+        of_shop: Units[SessionBook],
         issuer: TokenIssuer,
         refresh_tokens: Callable[[], Awaitable[RefreshTokens]],
     ) -> None:
         self._units = units
+        self._of_shop = of_shop
         self._issuer = issuer
         self._refresh_tokens = refresh_tokens
 
@@ -53,7 +59,7 @@ class Sessions:
         """
         refresh_tokens = await self._refresh_tokens()
         token = refresh_tokens.new()
-        async with self._units() as unit:
+        async with self._open_for(holder) as unit:
             if not await _may_go_on(unit, holder):
                 raise NotFound("No shop of this name uses LoyalNest.")
             now = unit.now()
@@ -69,6 +75,16 @@ class Sessions:
             )
             await unit.stores.add(session, refresh_tokens.hash(token))
         return self._pair(session, token)
+
+    @asynccontextmanager
+    async def _open_for(self, holder: Holder) -> AsyncIterator[Unit[SessionBook]]:
+        if holder.merchant_id is None:
+            async with self._units() as unit:
+                yield unit
+        else:
+            with within([holder.merchant_id]):
+                async with self._of_shop() as unit:
+                    yield unit
 
     async def refresh(self, _: Caller, request: RefreshSession) -> TokenPair:
         """The next pair. Whoever lost the answer asks again within ``GRACE`` and gets the same

@@ -95,7 +95,9 @@ def service(world: World) -> Service:
     settings = world.settings
     units: Units[Merchants] = world.units_across_shops("auth", PostgresMerchants)
     install_units: Units[InstallStores] = world.units_across_shops("auth", PostgresInstalls)
+    installs_of_shops: Units[InstallStores] = world.units("auth", PostgresInstalls)
     session_units: Units[SessionBook] = world.units_across_shops("auth", PostgresSessions)
+    sessions_of_shop: Units[SessionBook] = world.units("auth", PostgresSessions)
     maker = MerchantKeyMaker(world.key_management())
     shop_keys = Keyring(world.mesh, world.key_management(), "auth")
     shops = Shops(units, maker, world.ids.new)
@@ -106,8 +108,10 @@ def service(world: World) -> Service:
     async def refresh_tokens() -> HmacRefreshTokens:
         return HmacRefreshTokens((await vaults.open()).key.secret)
 
-    sessions = Sessions(session_units, JwtIssuer(signing_keys, world.clock), refresh_tokens)
-    revoking = Revoking(session_units, units, sessions)
+    sessions = Sessions(
+        session_units, sessions_of_shop, JwtIssuer(signing_keys, world.clock), refresh_tokens
+    )
+    revoking = Revoking(session_units, sessions_of_shop, units, sessions)
     suspending = Suspending(units, sessions)
     tokens = Tokens(
         units,
@@ -122,7 +126,7 @@ def service(world: World) -> Service:
     count, rotations, reseal = resealed(world, "auth", _SEALED, shop_keys)
     staff_endpoints, staff_loops, staff_stops = _staff(world, staff_units, vaults, sessions)
     from_shopify, forget_errands, close_shopify = _from_shopify(
-        world, install_units, shops, shop_keys, sessions
+        world, install_units, installs_of_shops, shops, shop_keys, sessions
     )
     copying = Copying(session_units, ValkeyRevocations(world.valkey))
 
@@ -161,9 +165,13 @@ def service(world: World) -> Service:
         ),
         consumes=(
             rotations,
-            Consumes((shop.APP_UNINSTALLED,), install_units, apply_uninstalls),
+            Consumes((shop.APP_UNINSTALLED,), installs_of_shops, apply_uninstalls),
             Consumes(
-                (shop.SCOPES_CHANGED,), install_units, apply_scopes, name="auth-scopes", inbox=False
+                (shop.SCOPES_CHANGED,),
+                installs_of_shops,
+                apply_scopes,
+                name="auth-scopes",
+                inbox=False,
             ),
             Consumes((auth.MERCHANT_CHANGED,), session_units, end_in_closed_shops, inbox=False),
         ),
@@ -185,7 +193,12 @@ def service(world: World) -> Service:
 
 
 def _from_shopify(
-    world: World, units: Units[InstallStores], shops: Shops, keys: ShopKeys, sessions: Sessions
+    world: World,
+    units: Units[InstallStores],
+    of_shop: Units[InstallStores],
+    shops: Shops,
+    keys: ShopKeys,
+    sessions: Sessions,
 ) -> tuple[tuple[Endpoint, ...], Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]:
     """Getting in from Shopify: what is answered, what is repeated, what is closed at the end."""
     settings = world.settings
@@ -197,7 +210,7 @@ def _from_shopify(
     shopify = ShopifyOAuth(*app, Reach(settings.shopify_api_base), world.clock)
     pairs = PairSealer(keys, AesGcmSealer())
     locks = AdvisoryLocks(world.database("auth"))
-    access = Access(units, shopify, pairs, locks, world.clock)
+    access = Access(of_shop, shopify, pairs, locks, world.clock)
     installing = Installing(
         units,
         shopify,

@@ -26,6 +26,7 @@ def sessions_of(world: World) -> Sessions:
 
     return Sessions(
         world.units_across_shops("auth", PostgresSessions),
+        world.units("auth", PostgresSessions),
         JwtIssuer(load_signing_keys(settings.jwt_key_file), world.clock),
         refresh_tokens,
     )

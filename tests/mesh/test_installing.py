@@ -15,8 +15,9 @@ from sqlalchemy import text
 from adapters.http.install import BEGIN, CALLBACK, COOKIE
 from adapters.postgres.tenancy import ACROSS_SHOPS
 from contracts import auth, installs, roles
-from contracts.caller import service_caller
+from contracts.caller import Audience, Caller, service_caller
 from contracts.shop import member_id
+from contracts.suspensions import SUSPEND_MERCHANT, ChangeSuspension
 from domain.errors import NotFound, Unauthenticated
 from domain.scopes import REQUIRED_SCOPES
 from infra.demo_shop.admin.credentials import proxied_query, signed_query
@@ -318,11 +319,9 @@ async def test_a_session_token_signed_with_the_secret_before_is_good(at: Shopify
 async def test_a_shop_that_we_suspended_does_not_let_itself_in(at: Shopify) -> None:
     shop = new_shop()
     merchant = await at.install(shop)
-    await rows(
-        at,
-        "UPDATE merchants SET status = 'suspended' WHERE merchant_id = :id RETURNING 1",
-        id=merchant.merchant_id,
-    )
+    staff = Caller(audience=Audience.ADMIN, actor="9", permissions=("admin:full",))
+    why = ChangeSuspension(shop_domain=shop, reason="does not pay for two months")
+    await mesh_of(at.process).call(SUSPEND_MERCHANT, why, staff)
     refused(await at.log_in(shop), 404, "NOT_FOUND")
     with pytest.raises(NotFound):
         await at.access(merchant)

@@ -417,7 +417,10 @@ async def test_a_refresh_meets_a_shop_that_is_just_closed(at: Auth) -> None:
     pair = await at.open()
     async with world_of(at.process).database("auth").transaction(ACROSS_SHOPS) as connection:
         await connection.execute(
-            text("UPDATE merchants SET status = 'suspended' WHERE merchant_id = :id"),
+            text(
+                "UPDATE merchants SET status = 'suspended', suspended_at = now()"
+                " WHERE merchant_id = :id"
+            ),
             {"id": at.merchant.merchant_id},
         )
     assert not await at.goes_on(pair)

@@ -34,7 +34,7 @@ from adapters.postgres.tenancy import (
 from adapters.runtime.world import World
 from domain.points.rewards import Reward
 from domain.referrals.states import Blocked, Claimed
-from ports.imports import ImportRow
+from ports.imports import ImportRow, Kind
 from ports.ledger import OrderKey
 from ports.names import Named
 from ports.people import PersonKey, Sighting
@@ -121,6 +121,8 @@ TOLD: Final[dict[str, object]] = {
     "PostgresHoldings.zone": "UTC",
     "PostgresImpersonations.end_overdue.now": LATER + timedelta(days=1),
     "ImportRow.claim": 0,
+    "ImportRow.kind": Kind.HISTORY,
+    "PostgresImports.find.kind": Kind.HISTORY,
     "PostgresImports.begin.imports": lambda examples: {
         examples.merchant_id: examples.of(ImportRow).import_id
     },
