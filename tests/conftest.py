@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from adapters.runtime.host import Process
-from adapters.runtime.settings import Settings
+from adapters.runtime.settings import MONGO, Settings
 from infra.embedded.errors import EmbeddedError
 from infra.embedded.home import Home
 from infra.embedded.mongo import MongoServer
@@ -58,9 +58,14 @@ async def mongo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mongo
 
 
 @pytest.fixture(scope="session")
-def environment(servers: Servers) -> dict[str, str]:
-    """The settings of a service process that uses the servers of the tests."""
-    return servers.environment() | {"LOYALNEST_DEMO": "1", "LOYALNEST_LOG_LEVEL": "warning"}
+def environment(request: pytest.FixtureRequest, servers: Servers) -> dict[str, str]:
+    """The settings of a service process that uses the servers of the tests. With
+    ``LOYALNEST_POINTS_STORE=mongo`` in the environment of the tests, points are there."""
+    settings = servers.environment() | {"LOYALNEST_DEMO": "1", "LOYALNEST_LOG_LEVEL": "warning"}
+    if os.environ.get("LOYALNEST_POINTS_STORE") == MONGO:
+        mongo: MongoServer = request.getfixturevalue("mongo")
+        settings |= {"LOYALNEST_POINTS_STORE": MONGO, "LOYALNEST_MONGO_URL": mongo.url}
+    return settings
 
 
 @pytest.fixture(scope="session")

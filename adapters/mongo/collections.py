@@ -222,6 +222,24 @@ REDEMPTIONS: Final = Collection(
 RESEALING: Final = Collection(
     "resealing", (_SHOP,), {_SHOP: UUID_, "after": UUID_, "due_at": TICKS}, swept=("due_at",)
 )
+SALE_NAMES: Final = Collection(
+    "sale_names", (_SHOP, "name"), {_SHOP: UUID_, "name": TEXT, "order_id": TEXT}
+)
+TILL_LINES: Final = Collection(
+    "pos_lines",
+    (_SHOP, "till_id", "line_id"),
+    {
+        _SHOP: UUID_,
+        "till_id": TEXT,
+        "line_id": TEXT,
+        "order_id": TEXT,
+        "content": TEXT,
+        "sale": TEXT,
+        "location": TEXT,
+        "at": TICKS,
+    },
+    indexes=((_SHOP, "order_id"),),
+)
 OF_POINTS: Final = (
     *OF_THE_MESH,
     PROGRAMS,
@@ -237,4 +255,6 @@ OF_POINTS: Final = (
     REWARDS,
     REDEMPTIONS,
     RESEALING,
+    SALE_NAMES,
+    TILL_LINES,
 )

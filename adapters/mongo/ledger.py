@@ -13,8 +13,8 @@ from adapters.mongo.earning import MongoEarningFacts
 from adapters.mongo.ledger_documents import entry_document, read_entry
 from adapters.mongo.locks import ACTIVITY, LockName
 from adapters.mongo.locks import MATURING as MATURING_LOCK
-from adapters.mongo.orders import MongoOrders
 from adapters.mongo.programs import MongoPrograms
+from adapters.mongo.sales import MongoSales
 from adapters.mongo.transaction import Transaction, in_shops
 from adapters.mongo.values import ticks
 from adapters.mongo.wallets import ages
@@ -31,11 +31,11 @@ _Once = tuple[UUID, tuple[str, str, str, str]]
 """What there is once: a shop, and the key of an entry."""
 
 
-class MongoLedger(MongoPrograms, MongoEarningFacts, MongoOrders, MongoEarningCounts):
+class MongoLedger(MongoPrograms, MongoEarningFacts, MongoSales, MongoEarningCounts):
     def __init__(self, transaction: Transaction) -> None:
         MongoPrograms.__init__(self, transaction)
         MongoEarningFacts.__init__(self, transaction)
-        MongoOrders.__init__(self, transaction)
+        MongoSales.__init__(self, transaction)
         MongoEarningCounts.__init__(self, transaction)
         self._posted: dict[UUID, NewEntry] = {}
 

@@ -44,16 +44,18 @@ class LockName(NamedTuple):
     name: str
 
 
-RESEALING: Final = "0 resealing"
-KEY: Final = "1 key"
-PROGRAM: Final = "2 program"
-MERGES: Final = "3 merges"
-MATURING: Final = "4 maturing"
-ORDER: Final = "5 order"
-REDEMPTION: Final = "6 redemption"
-WALLET: Final = "7 wallet"
-ACTIVITY: Final = "8 activity"
-REWARD: Final = "9 reward"
+RESEALING: Final = "01 resealing"
+KEY: Final = "02 key"
+PROGRAM: Final = "03 program"
+MERGES: Final = "04 merges"
+MATURING: Final = "05 maturing"
+TILL: Final = "06 till"
+SALE: Final = "07 sale"
+ORDER: Final = "08 order"
+REDEMPTION: Final = "09 redemption"
+WALLET: Final = "10 wallet"
+ACTIVITY: Final = "11 activity"
+REWARD: Final = "12 reward"
 
 
 class Turns:

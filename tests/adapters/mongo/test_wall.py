@@ -16,27 +16,43 @@ from pymongo.errors import WriteError
 
 from adapters.mongo.collections import ENTRIES, INBOX, OF_POINTS, WALLETS
 from adapters.mongo.database import MongoDatabase
-from adapters.mongo.ledger import MongoLedger
+from adapters.mongo.past_orders import MongoPastOrders
+from adapters.mongo.resealing import MongoSealedRows
+from adapters.mongo.rewards import MongoRedeeming
 from adapters.mongo.scope import ACROSS_SHOPS, OtherShop, Scope
-from adapters.system import SystemClock, UuidV7
+from adapters.mongo.statements import MongoStatements
+from adapters.system import SystemClock
 from domain.errors import NotFound
 from domain.merging import ToldMerge
+from domain.points.benefits import AmountOff
 from domain.points.bonus import Buyer
 from domain.points.earning_limits import Counted
 from domain.points.ledger import EntryDraft, EntryKind
 from domain.points.lot import Life
 from domain.points.orders import OrderFacts, RefundFacts
+from domain.points.redemption import Redemption, RedemptionState
+from domain.points.rewards import Reward, RewardKind, RewardTerms, Tally
 from domain.program import defaults
 from infra.embedded.mongo import MongoServer
 from ports.activities import CountKey, Days
 from ports.earning import BuyerFacts, BuyerKey, GoodsFacts, GoodsKey
 from ports.ledger import NewEntry, OrderKey, WalletKey
+from ports.past_orders import Period
+from ports.pos import SaleName, TillLine
+from ports.resealing import Errand, SealedRow
+from ports.rewards import CodeKey, RedemptionKey, RedemptionsAsked, RewardKey, RewardsAsked
+from ports.statements import Mark
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "mongo.md"
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 LONG_AGO = datetime(1980, 1, 1, tzinfo=UTC)
-IDS = UuidV7()
-Work = Callable[[MongoLedger, UUID], Awaitable[object]]
+
+
+class Stores(MongoRedeeming, MongoPastOrders, MongoStatements):
+    """All that the service keeps in one transaction."""
+
+
+Work = Callable[[Stores, UUID], Awaitable[object]]
 
 
 @pytest.fixture
@@ -47,7 +63,8 @@ async def database(mongo: MongoServer) -> AsyncIterator[MongoDatabase]:
     await database.close()
 
 
-MEMBER = uuid4()
+MEMBER, REWARD, BOUGHT, ENTRY = (uuid4() for _ in range(4))
+ALWAYS = Period(LONG_AGO, datetime(2100, 1, 1, tzinfo=UTC))
 
 
 def entry(shop: UUID, points: int = 10, **changes: Any) -> NewEntry:
@@ -56,7 +73,7 @@ def entry(shop: UUID, points: int = 10, **changes: Any) -> NewEntry:
         rule="a", order_id="o1",
     )  # fmt: skip
     life = Life(AT + timedelta(days=9))
-    new = NewEntry(IDS.new(), WalletKey(shop, MEMBER), draft, AT, LONG_AGO, life, LONG_AGO)
+    new = NewEntry(uuid4(), WalletKey(shop, MEMBER), draft, AT, LONG_AGO, life, LONG_AGO)
     return replace(new, draft=replace(draft, **changes))
 
 
@@ -64,6 +81,20 @@ def facts() -> OrderFacts:
     return OrderFacts(
         order_id="o1", customer_id=MEMBER, currency="USD", financial_status="paid",
         created_at=AT, updated_at=AT, merchandise=Decimal("100.10"),
+    )  # fmt: skip
+
+
+def reward(shop: UUID) -> Reward:
+    terms = RewardTerms(name="a", kind=RewardKind.DISCOUNT, cost=5, amount=Decimal(5))
+    return Reward(shop, REWARD, 1, terms, False, 0, AT, AT)
+
+
+def redemption(shop: UUID) -> Redemption:
+    return Redemption(
+        merchant_id=shop, redemption_id=BOUGHT, customer_id=MEMBER, shopify_customer_id="1",
+        reward_id=REWARD, reward_version=1, title="a", benefit=AmountOff(Decimal(5)), points=5,
+        paid_by=uuid4(), state=RedemptionState.IN_DOUBT, created_at=AT, ends_at=None,
+        due_at=LONG_AGO, sealed_code="v2.old.x", code_digest="digest",
     )  # fmt: skip
 
 
@@ -81,7 +112,7 @@ WRITES: Mapping[str, Work] = {
         {OrderKey(shop, "o1"): [RefundFacts("r1", "o1", Decimal(1), AT)]}
     ),
     "lock_wallets": lambda ledger, shop: ledger.lock_wallets([WalletKey(shop, MEMBER)]),
-    "post": lambda ledger, shop: ledger.post([entry(shop)]),
+    "post": lambda ledger, shop: ledger.post([replace(entry(shop), entry_id=ENTRY)]),
     "count": lambda ledger, shop: ledger.count(
         {(CountKey(shop, MEMBER, "activity:a"), AT.date()): Counted(1, 5)}
     ),
@@ -89,8 +120,36 @@ WRITES: Mapping[str, Work] = {
     "look_again": lambda ledger, shop: ledger.look_again(
         LONG_AGO, {WalletKey(shop, MEMBER): LONG_AGO}
     ),
+    "add_reward": lambda ledger, shop: ledger.add_reward(reward(shop)),
+    "save_reward": lambda ledger, shop: ledger.save_reward(replace(reward(shop), version=2)),
+    "take_stock": lambda ledger, shop: ledger.take_stock(RewardKey(shop, REWARD)),
+    "give_stock_back": lambda ledger, shop: ledger.give_stock_back(RewardKey(shop, REWARD)),
+    "add_redemption": lambda ledger, shop: ledger.add_redemption(redemption(shop)),
+    "lock_redemption": lambda ledger, shop: ledger.lock_redemption(RedemptionKey(shop, BOUGHT)),
+    "save_redemptions": lambda ledger, shop: ledger.save_redemptions([redemption(shop)]),
+    "hold_sales": lambda ledger, shop: ledger.hold_sales([SaleName(shop, "receipt:1")]),
+    "name_sales": lambda ledger, shop: ledger.name_sales({SaleName(shop, "receipt:1"): "o1"}),
+    "take_over_refunds": lambda ledger, shop: ledger.take_over_refunds(shop, {"o1": "o2"}),
+    "hold_till": lambda ledger, shop: ledger.hold_till(shop, "t"),
+    "keep_lines": lambda ledger, shop: ledger.keep_lines(
+        shop, "t", [TillLine("l", "o1", "c", "s", "", AT)]
+    ),
 }
 """In this order they fill a shop."""
+SEALED_WRITES: Mapping[str, Callable[[MongoSealedRows, UUID], Awaitable[object]]] = {
+    "begin": lambda rows, shop: rows.begin([shop], LONG_AGO),
+    "advance": lambda rows, shop: rows.advance(Errand(shop, UUID(int=0), LONG_AGO), UUID(int=1)),
+    "put_off": lambda rows, shop: rows.put_off(Errand(shop, UUID(int=0), LONG_AGO), AT),
+    "end": lambda rows, shop: rows.end(Errand(shop, UUID(int=0), LONG_AGO)),
+    "replace": lambda rows, shop: rows.replace(
+        shop, [SealedRow(BOUGHT, {"sealed_code": "v2.new.x"}, {})]
+    ),
+}
+SEALED_READS: Mapping[str, Callable[[MongoSealedRows, UUID], Awaitable[object]]] = {
+    "due": lambda rows, _: rows.due(LONG_AGO),
+    "under": lambda rows, shop: rows.under(Errand(shop, UUID(int=0), LONG_AGO), ["old"], 9),
+    "count": lambda rows, shop: rows.count(shop, "old"),
+}
 READS: Mapping[str, Work] = {
     "programs": lambda ledger, shop: ledger.programs([shop]),
     "buyers": lambda ledger, shop: ledger.buyers([BuyerKey(shop, MEMBER)]),
@@ -107,23 +166,51 @@ READS: Mapping[str, Work] = {
     "ageing": lambda ledger, shop: ledger.ageing(shop, [MEMBER]),
     "take_ageing": lambda ledger, _: ledger.take_ageing(LONG_AGO, 999),
     "take_matured": lambda ledger, _: ledger.take_matured(LONG_AGO, 999),
+    "reward": lambda ledger, shop: ledger.reward(RewardKey(shop, REWARD)),
+    "rewards": lambda ledger, shop: ledger.rewards(RewardsAsked(shop, False, None, 9)),
+    "tally": lambda ledger, shop: _taken(ledger, shop),
+    "redemption": lambda ledger, shop: ledger.redemption(RedemptionKey(shop, BOUGHT)),
+    "redemptions": lambda ledger, shop: ledger.redemptions(
+        RedemptionsAsked(shop, MEMBER, None, None, 9)
+    ),
+    "lock_used": lambda ledger, shop: ledger.lock_used([CodeKey(shop, "digest")], ()),
+    "take_due": lambda ledger, _: ledger.take_due(LONG_AGO, LONG_AGO, 9),
+    "count_in_doubt": lambda ledger, _: ledger.count_in_doubt(),
+    "till_lines": lambda ledger, shop: ledger.till_lines(shop, "t", ["l"]),
+    "sales_told": lambda ledger, shop: ledger.sales_told(shop, ["o1"]),
+    "count_orders": lambda ledger, shop: ledger.count_orders(shop, ALWAYS),
+    "past_orders": lambda ledger, shop: ledger.past_orders(shop, ALWAYS, "", 9),
+    "wallet_before": lambda ledger, shop: ledger.wallet_before(WalletKey(shop, MEMBER), None),
+    "mark_of": lambda ledger, shop: ledger.mark_of(WalletKey(shop, MEMBER), ENTRY),
+    "entries_from": lambda ledger, shop: ledger.entries_from(
+        WalletKey(shop, MEMBER), Mark(LONG_AGO, UUID(int=0)), None, 9
+    ),
 }
+
+
+async def _taken(ledger: Stores, shop: UUID) -> bool:
+    found = await ledger.tally(WalletKey(shop, MEMBER), {REWARD: LONG_AGO})
+    return found[REWARD] != Tally()
 
 
 async def fill(database: MongoDatabase, shop: UUID) -> None:
     async with database.transaction(Scope(frozenset([shop])), SystemClock()) as transaction:
-        ledger = MongoLedger(transaction)
+        ledger = Stores(transaction)
         for write in WRITES.values():
             await write(ledger, shop)
+        await MongoSealedRows(transaction).begin([shop], LONG_AGO)
 
 
 def test_every_method_is_tried() -> None:
-    methods = {
-        name
-        for name in dir(MongoLedger)
-        if not name.startswith("_") and iscoroutinefunction(getattr(MongoLedger, name))
-    }
-    assert methods == WRITES.keys() | READS.keys()
+    def methods(stores: type) -> set[str]:
+        return {
+            name
+            for name in dir(stores)
+            if not name.startswith("_") and iscoroutinefunction(getattr(stores, name))
+        }
+
+    assert methods(Stores) == WRITES.keys() | READS.keys()
+    assert methods(MongoSealedRows) == SEALED_WRITES.keys() | SEALED_READS.keys()
 
 
 async def test_a_transaction_reads_nothing_of_another_shop(database: MongoDatabase) -> None:
@@ -131,19 +218,28 @@ async def test_a_transaction_reads_nothing_of_another_shop(database: MongoDataba
     await fill(database, shop)
     for name, read in READS.items():
         async with database.transaction(Scope(frozenset([shop])), SystemClock()) as transaction:
-            assert await read(MongoLedger(transaction), shop), f"{name} shows nothing at all"
+            assert await read(Stores(transaction), shop), f"{name} shows nothing at all"
         async with database.transaction(Scope(frozenset([other])), SystemClock()) as transaction:
-            assert not await read(MongoLedger(transaction), shop), f"{name} shows another shop's"
+            assert not await read(Stores(transaction), shop), f"{name} shows another shop's"
+    for name, look in SEALED_READS.items():
+        async with database.transaction(Scope(frozenset([shop])), SystemClock()) as transaction:
+            assert await look(MongoSealedRows(transaction), shop), f"{name} shows nothing at all"
+        async with database.transaction(Scope(frozenset([other])), SystemClock()) as transaction:
+            assert not await look(MongoSealedRows(transaction), shop), f"{name} shows another's"
 
 
 async def test_a_transaction_writes_nothing_of_another_shop(database: MongoDatabase) -> None:
     shop, other = uuid4(), uuid4()
     for write in WRITES.values():
         async with database.transaction(Scope(frozenset([other])), SystemClock()) as transaction:
-            ledger = MongoLedger(transaction)
+            ledger = Stores(transaction)
             # KeyError: an order that is not locked, and cannot be.
             with pytest.raises((OtherShop, KeyError)):
                 await write(ledger, shop)
+    for change in SEALED_WRITES.values():
+        async with database.transaction(Scope(frozenset([other])), SystemClock()) as transaction:
+            with pytest.raises((OtherShop, KeyError)):
+                await change(MongoSealedRows(transaction), shop)
     for collection in OF_POINTS:
         if not collection.no_shop:
             found = database.collection(collection.name)
@@ -211,16 +307,16 @@ async def test_amounts_and_times_come_back_to_the_last_digit(database: MongoData
     key = OrderKey(shop, "o1")
     scope = Scope(frozenset([shop]))
     async with database.transaction(scope, SystemClock()) as transaction:
-        ledger = MongoLedger(transaction)
+        ledger = Stores(transaction)
         await ledger.lock_orders([key])
         await ledger.learn_orders({key: told})
         await ledger.post([replace(entry(shop), at=at)])
     async with database.transaction(scope, SystemClock()) as transaction:
-        found = (await MongoLedger(transaction).lock_orders([key]))[key].facts
+        found = (await Stores(transaction).lock_orders([key]))[key].facts
         assert found == told
         assert found is not None
         assert str(found.merchandise) == "0.10"
-        (posted,) = await MongoLedger(transaction).history(WalletKey(shop, MEMBER), None, 9)
+        (posted,) = await Stores(transaction).history(WalletKey(shop, MEMBER), None, 9)
         assert posted.at == at
     stored = await database.collection("orders").find_one({"merchant_id": shop})
     assert stored is not None
@@ -234,12 +330,12 @@ async def test_who_undoes_another_members_entry_finds_none(database: MongoDataba
     shop = uuid4()
     first = entry(shop)
     async with database.transaction(Scope(frozenset([shop])), SystemClock()) as transaction:
-        await MongoLedger(transaction).post([first])
+        await Stores(transaction).post([first])
     undo = entry(shop, -10, source_ref="x", undoes=first.entry_id)
     undo = replace(undo, wallet=WalletKey(shop, uuid4()))
     async with database.transaction(Scope(frozenset([shop])), SystemClock()) as transaction:
         with pytest.raises(NotFound):
-            await MongoLedger(transaction).post([undo])
+            await Stores(transaction).post([undo])
 
 
 def test_the_role_that_is_recommended_is_for_all_collections_and_adds_entries_only() -> None:
