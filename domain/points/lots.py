@@ -34,6 +34,11 @@ class LotsDisagree(LoyaltyError):
     title = "The lots of a wallet do not add up to it."
 
 
+def add_up(shares: Iterable[Share], spendable: int) -> bool:
+    """Whether these are all that is left in the lots of a wallet with so many spendable points."""
+    return sum(share.points for share in shares) == max(spendable, 0)
+
+
 def touches_lots(draft: EntryDraft) -> bool:
     """Whether it depends on other entries and their lots what an entry does to lots. The rest only
     opens one, if anything."""

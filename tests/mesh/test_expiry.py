@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.ledger import PostgresLedger
-from adapters.postgres.tenancy import MIGRATION
+from adapters.postgres.tenancy import ACROSS_SHOPS, MIGRATION
 from adapters.postgres.units import postgres_units
 from adapters.runtime.host import Process
 from contracts import core, expiry, points, shop
@@ -228,6 +228,37 @@ async def test_a_run_works_off_however_many_are_due_with_others_beside_it(run: R
         )
         async with units() as unit:
             assert not await unit.stores.take_ageing(LONG_AGO, 1)
+
+
+async def test_lots_that_do_not_add_up_are_left_alone_and_hold_up_nobody(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    merchant, wrong, right = (uuid4() for _ in range(3))
+    async with run("points") as process:
+        units = units_at(process, LONG_AGO)
+        async with units() as unit:
+            for customer_id in (wrong, right):
+                draft = EntryDraft(EntryKind.ADJUST, 5, "test", "test", str(customer_id), "")
+                key = WalletKey(merchant, customer_id)
+                entry = NewEntry(unit.new_id(), key, draft, LONG_AGO - timedelta(days=2))
+                lives = replace(entry, life=Life(LONG_AGO), look_at=LONG_AGO)
+                await unit.stores.post([lives])
+        async with world_of(process).database("points").transaction(ACROSS_SHOPS) as connection:
+            tamper = "UPDATE wallets SET spendable = 4 WHERE customer_id = :id"
+            await connection.execute(text(tamper), {"id": wrong})
+        await expire_points(units)
+        await expire_points(units)
+        async with units() as unit:
+            found = await unit.stores.wallets(merchant, [wrong, right])
+        assert [found[each].expired for each in (wrong, right)] == [0, 5]
+        assert [each.levelname for each in caplog.records if str(wrong) in each.message] == [
+            "ERROR"
+        ]
+        await expire_points(units_at(process, LONG_AGO + timedelta(days=1)))
+        told = [each.levelname for each in caplog.records if str(wrong) in each.message]
+        assert told == ["ERROR"] * 2
+        async with units() as unit:  # and no other test
+            await unit.stores.look_again(LONG_AGO, {WalletKey(merchant, wrong): None})
 
 
 class Counted:
