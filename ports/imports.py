@@ -17,6 +17,14 @@ class ImportState(StrEnum):
     FAILED = "failed"
 
 
+class Kind(StrEnum):
+    """All that there was before a shop came, once; or what has changed since, again and again, as
+    webhooks do get lost."""
+
+    HISTORY = "history"
+    CHANGES = "changes"
+
+
 class Phase(StrEnum):
     """What is brought in, one after the other: orders find their customers known."""
 
@@ -26,7 +34,8 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImportRow:
-    """A shop's newest import. ``export_id`` is the export at Shopify that is waited for or read,
+    """A shop's newest import of its kind, of what has changed since ``since`` (None: all there is).
+    ``export_id`` is the export at Shopify that is waited for or read,
     ``read_to`` the byte of it up to which all has been told; both begin anew with each phase.
     ``found``, ``customers``, ``orders`` and ``skipped`` count. ``tries`` failed since it last went
     on. ``claim`` changes with whoever works on it, so that one who was too slow keeps nothing."""
@@ -34,6 +43,8 @@ class ImportRow:
     merchant_id: UUID
     import_id: UUID
     started_at: datetime
+    kind: Kind = Kind.HISTORY
+    since: datetime | None = None
     state: ImportState = ImportState.WAITING
     phase: Phase = Phase.CUSTOMERS
     export_id: str = ""
@@ -52,10 +63,17 @@ class Imports(Protocol):
     """Works inside one transaction."""
 
     async def begin(self, imports: Mapping[UUID, UUID], now: datetime) -> Sequence[UUID]:
-        """Begin an import (its id by shop) where none is under way; answers these shops."""
+        """Begin to import the history (the import's id by shop) where that is not under way;
+        answers these shops."""
         ...
 
-    async def find(self, merchant_id: UUID) -> ImportRow | None: ...
+    async def follow(
+        self, merchant_id: UUID, import_id: UUID, since: datetime, due_at: datetime
+    ) -> None:
+        """Import what has changed ``since``, from ``due_at`` on, instead of what was before."""
+        ...
+
+    async def find(self, merchant_id: UUID, kind: Kind) -> ImportRow | None: ...
 
     async def take_due(self, now: datetime, until: datetime, limit: int) -> Sequence[ImportRow]:
         """Imports of any shop that are to be worked on, for whoever takes them alone ``until``
@@ -106,16 +124,18 @@ class History(Protocol):
     has taken our access away, and NotAllowed when it has not granted what this needs.
     """
 
-    async def begin(self, merchant_id: UUID, phase: Phase) -> str:
-        """Let Shopify export all that there is; its id. Raises ExportBusy."""
+    async def begin(self, merchant_id: UUID, phase: Phase, since: datetime | None) -> str:
+        """Let Shopify export all that there is, or has changed since; its id. Raises
+        ExportBusy."""
         ...
 
     async def look(self, merchant_id: UUID, export_id: str) -> Export: ...
 
     def read(
-        self, merchant_id: UUID, phase: Phase, url: str, read_from: int
+        self, merchant_id: UUID, phase: Phase, url: str, read_from: int, *, imported: bool
     ) -> AsyncIterator[Told]:
-        """What a complete export holds from this byte on, one after the other."""
+        """What a complete export holds from this byte on, one after the other. ``imported``: orders
+        of long ago are told as such."""
         ...
 
 

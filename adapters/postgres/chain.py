@@ -73,8 +73,7 @@ _STORED: Final = text(
 _WALLETS: Final = text(
     """
     SELECT customer_id, spendable, pending, spent, expired, version FROM wallets
-    WHERE merchant_id = :merchant_id AND customer_id > CAST(:after AS uuid)
-    ORDER BY customer_id LIMIT :most
+    WHERE merchant_id = :merchant_id ORDER BY customer_id
     """
 )
 _LOTS: Final = text(
@@ -82,12 +81,9 @@ _LOTS: Final = text(
     SELECT customer_id, lot_id, points, remaining, idle_days, order_id,
         {_MICROSECONDS.format("opened_at")} AS opened_at,
         {_MICROSECONDS.format("expires_at")} AS expires_at
-    FROM lots WHERE merchant_id = :merchant_id
-        AND (customer_id, lot_id) > (CAST(:after AS uuid), CAST(:after_lot AS uuid))
-    ORDER BY customer_id, lot_id LIMIT :most
+    FROM lots WHERE merchant_id = :merchant_id ORDER BY customer_id, lot_id
     """
 )
-_AT_ONCE: Final = 1000
 _HOLD: Final = text(
     """
     SELECT sealed_to, sweeping, shift, cluster <> system_identifier AS is_elsewhere,
@@ -190,7 +186,9 @@ class PostgresChain:
         beyond = found.scalar()
         # A transaction is sealed as a whole, however many entries it has.
         seal_to = ceiling if beyond is None else max(beyond, row.sealed_to + 1)
-        return Progress(row.sealed_to, max(seal_to, row.sealed_to), row.sweeping)
+        return Progress(
+            row.sealed_to, max(seal_to, row.sealed_to), row.sweeping, beyond is not None
+        )
 
     async def _held(self) -> Row[Any] | None:
         return (await self._connection.execute(_HOLD)).one_or_none()
@@ -233,7 +231,7 @@ class PostgresChainReader:
         return found
 
     async def blocks(self, merchant_id: UUID) -> AsyncIterator[Block]:
-        async for row in await self._stream(_BLOCKS, merchant_id, 10):
+        async for row in self._stream(_BLOCKS, merchant_id, 10):
             yield Block(
                 row.number,
                 row.prev_hash,
@@ -245,7 +243,7 @@ class PostgresChainReader:
             )
 
     async def entries(self, merchant_id: UUID) -> AsyncIterator[tuple[Stored | None, Slot | None]]:
-        async for row in await self._stream(_STORED, merchant_id, _AT_ONCE):
+        async for row in self._stream(_STORED, merchant_id):
             told: tuple[Any, ...] = tuple(row)
             customer_id, entry_id, tx, *values, sealed_id, number, position, digest = told
             stored = slot = None
@@ -256,37 +254,22 @@ class PostgresChainReader:
             yield stored, slot
 
     async def wallets(self, merchant_id: UUID) -> AsyncIterator[KeptWallet]:
-        after = UUID(int=0)
-        while True:
-            asked = {"merchant_id": merchant_id, "after": after, "most": _AT_ONCE}
-            rows = (await self._connection.execute(_WALLETS, asked)).all()
-            for row in rows:
-                wallet = Wallet(row.spendable, row.pending, row.spent, row.expired)
-                yield KeptWallet(row.customer_id, wallet, row.version)
-            if len(rows) < _AT_ONCE:
-                return
-            after = rows[-1].customer_id
+        async for row in self._stream(_WALLETS, merchant_id):
+            wallet = Wallet(row.spendable, row.pending, row.spent, row.expired)
+            yield KeptWallet(row.customer_id, wallet, row.version)
 
     async def lots(self, merchant_id: UUID) -> AsyncIterator[KeptLot]:
-        after = after_lot = UUID(int=0)
-        while True:
-            asked = {
-                "merchant_id": merchant_id,
-                "after": after,
-                "after_lot": after_lot,
-                "most": _AT_ONCE,
-            }
-            rows = (await self._connection.execute(_LOTS, asked)).all()
-            for row in rows:
-                terms = Terms(row.opened_at, row.expires_at, row.idle_days, row.order_id)
-                yield KeptLot(row.customer_id, row.lot_id, row.points, row.remaining, terms)
-            if len(rows) < _AT_ONCE:
-                return
-            after, after_lot = rows[-1].customer_id, rows[-1].lot_id
+        async for row in self._stream(_LOTS, merchant_id):
+            terms = Terms(row.opened_at, row.expires_at, row.idle_days, row.order_id)
+            yield KeptLot(row.customer_id, row.lot_id, row.points, row.remaining, terms)
 
     async def _stream(
-        self, statement: TextClause, merchant_id: UUID, at_once: int
-    ) -> AsyncResult[Any]:
-        return await self._connection.stream(
+        self, statement: TextClause, merchant_id: UUID, at_once: int = 1000
+    ) -> AsyncIterator[Row[Any]]:
+        """From one cursor. Pages would each be found and sorted anew."""
+        found = await self._connection.stream(
             statement, {"merchant_id": merchant_id}, execution_options={"yield_per": at_once}
         )
+        async for rows in found.partitions():
+            for row in rows:
+                yield row

@@ -34,6 +34,7 @@ from ports.imports import (
     ImportRow,
     Imports,
     ImportState,
+    Kind,
     Message,
     NotAllowed,
     Phase,
@@ -46,6 +47,10 @@ from ports.unit import Unit, Units
 log = logging.getLogger(__name__)
 
 WORK_SECONDS: Final = 1.0
+CHANGES_EVERY: Final = timedelta(hours=6)
+"""Webhooks that Shopify never delivered are made up for within this time."""
+_OVERLAP: Final = timedelta(minutes=10)
+_AFTER_FAILURE: Final = timedelta(days=1)
 _AT_ONCE: Final = 4
 _LEASE: Final = timedelta(seconds=90)
 _PIECE: Final = 200
@@ -87,7 +92,7 @@ class Importing:
 
     async def get(self, caller: Caller, _request: Nothing) -> Import:
         async with self._units() as unit:
-            found = await unit.stores.find(caller.tenant)
+            found = await unit.stores.find(caller.tenant, Kind.HISTORY)
         if found is None:
             raise NotFound("Nothing was ever brought in for this shop.")
         return _answer(found)
@@ -125,7 +130,7 @@ class Importing:
     async def _step(self, row: ImportRow) -> None:
         """Begin an export, wait for it, or read some of it."""
         if not row.export_id:
-            export_id = await self._history.begin(row.merchant_id, row.phase)
+            export_id = await self._history.begin(row.merchant_id, row.phase, row.since)
             begun = replace(row, state=ImportState.RUNNING, export_id=export_id, read_to=0)
             await self._keep(begun, _LOOK_AGAIN)
             return
@@ -141,7 +146,13 @@ class Importing:
                 await self._fail(row, export.problem)
 
     async def _read(self, row: ImportRow, export: Export) -> None:
-        reading = self._history.read(row.merchant_id, row.phase, export.url, row.read_to)
+        reading = self._history.read(
+            row.merchant_id,
+            row.phase,
+            export.url,
+            row.read_to,
+            imported=row.kind is Kind.HISTORY,
+        )
         async with aclosing(_pieces(reading)) as pieces:
             told = 0
             async for piece in pieces:
@@ -160,8 +171,16 @@ class Importing:
             orders = replace(row, phase=Phase.ORDERS, export_id="", read_to=0, found=0)
             await self._keep(orders, timedelta())
         else:
-            done = replace(row, state=ImportState.DONE, finished_at=self._clock.now())
-            await self._keep(done, None)
+            await self._done(row)
+
+    async def _done(self, row: ImportRow) -> None:
+        """What has changed since this began comes next, after a while."""
+        async with self._units() as unit:
+            now = unit.now()
+            done = replace(row, state=ImportState.DONE, finished_at=now, tries=0, problem="")
+            if await unit.stores.keep(done, None):
+                since = row.started_at - _OVERLAP
+                await unit.stores.follow(row.merchant_id, unit.new_id(), since, now + CHANGES_EVERY)
 
     async def _keep(self, row: ImportRow, pause: timedelta | None) -> bool:
         """All is well so far; goes on after ``pause``, or never."""
@@ -172,7 +191,7 @@ class Importing:
     async def _later(self, row: ImportRow, problem: str) -> None:
         # What was kept meanwhile holds.
         async with self._units() as unit:
-            kept = await unit.stores.find(row.merchant_id)
+            kept = await unit.stores.find(row.merchant_id, row.kind)
             if kept is None or kept.claim != row.claim:
                 return
             tries = kept.tries + 1
@@ -186,8 +205,13 @@ class Importing:
 
     async def _fail(self, row: ImportRow, problem: str) -> None:
         async with self._units() as unit:
-            failed = replace(row, state=ImportState.FAILED, problem=problem, finished_at=unit.now())
-            await unit.stores.keep(failed, None)
+            now = unit.now()
+            failed = replace(row, state=ImportState.FAILED, problem=problem, finished_at=now)
+            if await unit.stores.keep(failed, None) and row.since is not None:
+                # Access that is lost comes back without notice.
+                await unit.stores.follow(
+                    row.merchant_id, unit.new_id(), row.since, now + _AFTER_FAILURE
+                )
 
 
 async def _pieces(reading: AsyncIterator[Told]) -> AsyncGenerator[list[Told], None]:

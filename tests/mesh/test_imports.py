@@ -246,6 +246,26 @@ async def test_a_process_that_dies_in_between_is_followed_by_another(
     assert (info.state.subjects or {})[ORDER_UPDATED.subject(merchant_id)] == 12
 
 
+async def test_webhooks_that_never_came_are_made_up_for(at: Shopify) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importing, "CHANGES_EVERY", timedelta(seconds=0.3))
+        shop = new_shop()
+        there = with_history(at, shop)
+        merchant_id = (await at.install(shop)).merchant_id
+        first = await over(at, merchant_id)
+        now = datetime.now(UTC) + timedelta(seconds=2)
+        there.hear("orders/create", sold(100, 1, now))  # and nobody is told
+        await eventually(
+            lambda: balance(at, merchant_id), lambda points: points == 10, ignore=[NotFound]
+        )
+        await eventually(lambda: profile(at, merchant_id), lambda one: one.orders == 3)
+    await eventually(
+        lambda: ask(at, core.GET_USAGE, core.GetUsage(), merchant_id),
+        lambda usage: usage.orders == 1,
+    )
+    assert await imported(at, merchant_id) == first  # what was before is another matter
+
+
 async def test_nobody_sees_another_shops_import(at: Shopify) -> None:
     with pytest.raises(NotFound):
         await imported(at, UUID(int=5))

@@ -6,6 +6,7 @@ one by one.
 """
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -45,7 +46,7 @@ AnswerT = TypeVar("AnswerT", bound=msgspec.Struct)
 
 EXPORTS: Final = {
     Phase.CUSTOMERS: """{
-  customers {
+  customers(query: "%s") {
     edges {
       node {
         id
@@ -61,7 +62,7 @@ EXPORTS: Final = {
   }
 }""",
     Phase.ORDERS: """{
-  orders {
+  orders(query: "%s") {
     edges {
       node {
         id
@@ -108,8 +109,14 @@ EXPORTS: Final = {
   }
 }""",
 }
-"""What is exported. Orders of more than 60 days ago are only among it where Shopify has granted
-``read_all_orders``."""
+"""What is exported, with a place for what to search for. Orders of more than 60 days ago are only
+among it where Shopify has granted ``read_all_orders``."""
+
+
+def export_of(phase: Phase, since: datetime | None) -> str:
+    if since is None:
+        return EXPORTS[phase] % ""
+    return EXPORTS[phase] % f"updated_at:>='{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}'"
 
 
 class Amount(Answer, frozen=True):
@@ -274,14 +281,14 @@ class ShopifyHistory:
     async def close(self) -> None:
         await self._exports.close()
 
-    async def begin(self, merchant_id: UUID, phase: Phase) -> str:
-        return await self._exports.begin(merchant_id, EXPORTS[phase])
+    async def begin(self, merchant_id: UUID, phase: Phase, since: datetime | None) -> str:
+        return await self._exports.begin(merchant_id, export_of(phase, since))
 
     async def look(self, merchant_id: UUID, export_id: str) -> Export:
         return await self._exports.look(merchant_id, export_id)
 
     async def read(
-        self, merchant_id: UUID, phase: Phase, url: str, read_from: int
+        self, merchant_id: UUID, phase: Phase, url: str, read_from: int, *, imported: bool
     ) -> AsyncIterator[Told]:
         if not url:
             return
@@ -293,7 +300,7 @@ class ShopifyHistory:
                     body: Body = people.customer_record(_customer(each), to)
                 else:
                     body = replace(
-                        orders.order(await self._order(merchant_id, each), to), imported=True
+                        orders.order(await self._order(merchant_id, each), to), imported=imported
                     )
             except (MalformedPayload, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 yield Told(None, each.end)

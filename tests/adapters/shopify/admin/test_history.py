@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from adapters.shopify.admin import client as clients
 from adapters.shopify.admin.bulk import BulkExports, Line, grouped
 from adapters.shopify.admin.client import AdminClient
 from adapters.shopify.admin.errors import Misunderstood, NotAsked
-from adapters.shopify.admin.history import EXPORTS, ShopifyHistory
+from adapters.shopify.admin.history import ShopifyHistory, export_of
 from adapters.shopify.webhooks import WebhookTranslator
 from adapters.system import SystemClock
 from contracts.contact import Contact
@@ -50,6 +50,7 @@ class At:
         self.admin = admin
         self.shop: Shop = admin.shops[SHOP]
         self.auth = auth
+        self.since: datetime | None = None
         self.exports = BulkExports(client, admin.base)
         self.history = ShopifyHistory(self.exports, client, Keys(), samples.SEALER, SystemClock())
 
@@ -58,7 +59,7 @@ class At:
         self.auth.token = self.admin.grants.by_code(SHOP, code).access_token
 
     async def exported(self, phase: Phase) -> Export:
-        export_id = await self.history.begin(MERCHANT, phase)
+        export_id = await self.history.begin(MERCHANT, phase, self.since)
         return await eventually(
             lambda: self.history.look(MERCHANT, export_id),
             lambda found: found.state is not ExportState.RUNNING,
@@ -67,7 +68,8 @@ class At:
     async def told(self, phase: Phase, start: int = 0) -> list[Told]:
         export = await self.exported(phase)
         assert export.state is ExportState.COMPLETE
-        return [each async for each in self.history.read(MERCHANT, phase, export.url, start)]
+        reading = self.history.read(MERCHANT, phase, export.url, start, imported=True)
+        return [each async for each in reading]
 
 
 @pytest.fixture
@@ -219,9 +221,9 @@ async def test_nothing_to_export_is_nothing(at: At) -> None:
 
 async def test_one_export_at_a_time(at: At) -> None:
     at.shop.bulk_takes = (timedelta(0), timedelta(hours=1))
-    await at.history.begin(MERCHANT, Phase.CUSTOMERS)
+    await at.history.begin(MERCHANT, Phase.CUSTOMERS, None)
     with pytest.raises(ExportBusy):
-        await at.history.begin(MERCHANT, Phase.ORDERS)
+        await at.history.begin(MERCHANT, Phase.ORDERS, None)
 
 
 async def test_what_is_not_granted_says_so(at: At) -> None:
@@ -236,8 +238,20 @@ async def test_what_is_not_granted_says_so(at: At) -> None:
 
 
 @pytest.mark.parametrize("phase", Phase)
-def test_an_export_is_one_that_shopify_knows(phase: Phase) -> None:
-    assert validate(admin_schema(), parse(EXPORTS[phase])) == []
+@pytest.mark.parametrize("since", [None, datetime(2026, 11, 21, tzinfo=UTC)])
+def test_an_export_is_one_that_shopify_knows(phase: Phase, since: datetime | None) -> None:
+    assert validate(admin_schema(), parse(export_of(phase, since))) == []
+
+
+async def test_only_what_has_changed_since(at: At) -> None:
+    at.shop.hear("orders/create", order(1))
+    at.shop.hear("orders/create", order(2, updated_at="2026-11-21T12:00:00Z"))
+    at.shop.hear("customers/create", samples.CUSTOMER | {"locale": "de"})
+    at.since = datetime(2026, 11, 21, 13, tzinfo=timezone(timedelta(hours=1)))
+    (told,) = await at.told(Phase.ORDERS)
+    assert isinstance(told.body, Order)
+    assert told.body.order_id == "2"
+    assert await at.told(Phase.CUSTOMERS) == []
 
 
 # --- files ----------------------------------------------------------------------------------------
@@ -272,7 +286,9 @@ async def test_rubbish_in_an_export_is_passed_over_and_counted(at: At) -> None:
         url,
     ):
         at.history._exports = exports
-        told = [each async for each in at.history.read(MERCHANT, Phase.ORDERS, url, 0)]
+        told = [
+            each async for each in at.history.read(MERCHANT, Phase.ORDERS, url, 0, imported=True)
+        ]
     assert [each.body for each in told] == [None] * 4
     assert told[-1].read_to == 44
 
