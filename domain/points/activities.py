@@ -36,7 +36,7 @@ class ActivityDisabled(LoyaltyError):
 class NotSelfService(LoyaltyError):
     code = "ACTIVITY_NOT_SELF_SERVICE"
     kind = Kind.REFUSED
-    title = "The shop reports this activity, its members do not."
+    title = "Members do not report this activity themselves."
 
 
 class ActivityNotForTier(LoyaltyError):

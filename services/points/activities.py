@@ -48,6 +48,10 @@ async def earn(unit: Unit[Ledger], caller: Caller, request: EarnPoints) -> Activ
     stores = unit.stores
     if member not in await stores.members([member]):
         raise NotFound("This shop has no such member.")
+    program = (await stores.programs([key.merchant_id])).get(key.merchant_id) or defaults("USD")
+    rule = program.activity(request.activity)
+    if caller.audience is Audience.CUSTOMER and not (rule is not None and rule.self_service):
+        raise NotSelfService
     await stores.lock_wallets([key])
     told = await stores.activity(member, request.activity, request.reference)
     if told is not None:
@@ -60,11 +64,9 @@ async def earn(unit: Unit[Ledger], caller: Caller, request: EarnPoints) -> Activ
             occurred_at=told.at,
             repeated=True,
         )
-    program = (await stores.programs([key.merchant_id])).get(key.merchant_id) or defaults("USD")
-    rule = program.activity(request.activity)
     if rule is None:
         raise UnknownActivity
-    await _check_may_earn(unit, caller, member, rule)
+    await _check_may_earn(unit, member, rule)
     now = unit.now()
     day = day_of(now, program.time_zone)
     earned = await _earned(unit, member, rule, day)
@@ -82,12 +84,8 @@ async def earn(unit: Unit[Ledger], caller: Caller, request: EarnPoints) -> Activ
     )
 
 
-async def _check_may_earn(
-    unit: Unit[Ledger], caller: Caller, member: BuyerKey, rule: ActivityRule
-) -> None:
+async def _check_may_earn(unit: Unit[Ledger], member: BuyerKey, rule: ActivityRule) -> None:
     """Raises what keeps the member from earning by this rule, whatever its limits."""
-    if caller.audience is Audience.CUSTOMER and not rule.self_service:
-        raise NotSelfService
     if not rule.enabled:
         raise ActivityDisabled
     if rule.tiers:
