@@ -17,6 +17,7 @@ from contracts import (
     keys,
     points,
     referrals,
+    rewards,
     roles,
     sessions,
     suspensions,
@@ -81,6 +82,16 @@ def _points(event: Received[points.PointsMoved]) -> _Said:
         f"customer:{body.customer_id}",
         f"{body.points:+d} points, {body.source} {body.source_ref}",
     )
+
+
+def _reward(event: Received[rewards.RewardChanged]) -> _Said:
+    body = event.body
+    offered = "archived" if body.archived else "offered" if body.enabled else "not offered"
+    return f"reward:{body.reward_id}", f"version {body.version}, {offered}"
+
+
+def _redemption(event: Received[rewards.RedemptionChanged]) -> _Said:
+    return f"redemption:{event.body.redemption_id}", event.body.state
 
 
 def _referral(event: Received[referrals.ReferralChanged]) -> _Said:
@@ -177,6 +188,12 @@ _RECORDED: Final[Mapping[Event[Body], _Say]] = {
     points.EARNED: _points,
     points.ADJUSTED: _points,
     points.REFUNDED: _points,
+    points.REDEEMED: _points,
+    rewards.REWARD_UPDATED: _reward,
+    rewards.RELEASED: _redemption,
+    rewards.IN_DOUBT: _redemption,
+    rewards.CANCELLED: _redemption,
+    rewards.RETURNED: _redemption,
     referrals.REFERRAL_CREATED: _referral,
     referrals.REFERRAL_COMPLETED: _referral,
     referrals.REFERRAL_BLOCKED: _referral,

@@ -15,6 +15,7 @@ from contracts import (
     keys,
     points,
     referrals,
+    rewards,
     roles,
     sessions,
     shop,
@@ -98,6 +99,18 @@ class Moved(Part, frozen=True, kw_only=True):
     source_ref: str
 
 
+class Offered(Part, frozen=True, kw_only=True):
+    reward_id: UUID
+    version: int
+    enabled: bool
+    archived: bool
+
+
+class Redeemed(Part, frozen=True, kw_only=True):
+    redemption_id: UUID
+    state: str
+
+
 class Referral(Part, frozen=True, kw_only=True):
     referral_id: UUID
     state: str
@@ -176,7 +189,9 @@ PACT = Pact(
         Reads((roles.ROLE_DELETED,), RoleGone),
         Reads((roles.ROLE_ASSIGNED,), Given),
         Reads((roles.ROLE_UNASSIGNED,), Taken),
-        Reads((points.EARNED, points.ADJUSTED, points.REFUNDED), Moved),
+        Reads((points.EARNED, points.ADJUSTED, points.REFUNDED, points.REDEEMED), Moved),
+        Reads((rewards.REWARD_UPDATED,), Offered),
+        Reads((rewards.RELEASED, rewards.IN_DOUBT, rewards.CANCELLED, rewards.RETURNED), Redeemed),
         Reads(
             (
                 referrals.REFERRAL_CREATED,
