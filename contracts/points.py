@@ -143,12 +143,13 @@ ADJUST: Final = Operation(
 
 
 class ExplainLine(Request, frozen=True, kw_only=True):
-    """Goods in an order: ``amount`` after discounts, in shop currency. ``tags`` left out are those
-    of the catalogue."""
+    """Goods in an order: ``amount`` after discounts, in shop currency. ``tags`` and
+    ``collections`` (Shopify's ids, as numbers) left out are those of the catalogue."""
 
     product_id: str = ""
     amount: Decimal
     tags: tuple[str, ...] | None = None
+    collections: tuple[str, ...] | None = None
 
 
 class ExplainPurchase(MemberRef, frozen=True, kw_only=True):

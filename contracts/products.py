@@ -3,7 +3,17 @@
 from decimal import Decimal
 from typing import Final
 
-from contracts.kit import Contracts, Instant, Operation, Page, Request, Response, get
+from contracts.kit import (
+    Body,
+    Contracts,
+    Event,
+    Instant,
+    Operation,
+    Page,
+    Request,
+    Response,
+    get,
+)
 from contracts.limits import SEARCHES
 from domain.errors import InvalidRequest, NotFound
 
@@ -76,4 +86,23 @@ SEARCH_PRODUCTS: Final = Operation(
     rate=SEARCHES,
 )
 
-CONTRACTS: Final = Contracts(operations=(GET_PRODUCT, LIST_PRODUCTS, SEARCH_PRODUCTS))
+
+class ProductCollections(Body, frozen=True, kw_only=True):
+    """``collections`` are those that the product is in, of the ones that the program names:
+    Shopify's ids, as numbers, sorted. A higher version is newer."""
+
+    product_id: str
+    collections: tuple[str, ...]
+    version: int
+
+
+PRODUCT_COLLECTIONS: Final = Event(
+    "product.collections",
+    ProductCollections,
+    "products",
+    "A product came into a collection that the program names, or went out of one.",
+)
+
+CONTRACTS: Final = Contracts(
+    operations=(GET_PRODUCT, LIST_PRODUCTS, SEARCH_PRODUCTS), events=(PRODUCT_COLLECTIONS,)
+)

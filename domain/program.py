@@ -32,6 +32,9 @@ MAX_BONUS_POINTS = 1_000_000
 MAX_FACTOR = 100
 MAX_BONUSES = 100
 MAX_GOODS = 250
+MAX_COLLECTIONS = 100
+MAX_DIGITS = 19
+"""Of a number that stands for something at Shopify: they fit into 64 bits."""
 
 
 class EarnOn(StrEnum):
@@ -147,6 +150,12 @@ class ProgramSettings:
         return not self.purchase.excluded.everything or bool(self.bonuses)
 
     @property
+    def collections(self) -> frozenset[str]:
+        """The collections that it names, also in bonuses that do not hold now."""
+        goods = (self.purchase.excluded, *(each.goods for each in self.bonuses))
+        return frozenset(name for each in goods for name in each.collections)
+
+    @property
     def by_member(self) -> bool:
         """Whether it matters to what an order earns who bought."""
         return any(each.tiers or each.segments for each in self.bonuses) or any(
@@ -248,6 +257,9 @@ def _bonus_problems(settings: ProgramSettings) -> list[Problem]:
     found: list[Problem] = []
     if len(settings.bonuses) > MAX_BONUSES:
         found.append(Problem("/bonuses", f"at most {MAX_BONUSES}"))
+    if len(settings.collections) > MAX_COLLECTIONS:
+        detail = f"at most {MAX_COLLECTIONS} different collections, exclusions included"
+        found.append(Problem("/bonuses", detail))
     seen: set[str] = set()
     tiers = {tier.name for tier in settings.tiers.tiers}
     for index, bonus in enumerate(settings.bonuses):
@@ -278,11 +290,16 @@ def _bonus_problems(settings: ProgramSettings) -> list[Problem]:
 
 
 def _goods_problems(goods: Goods, pointer: str) -> list[Problem]:
-    return [
+    found = [
         Problem(f"{pointer}/{name}", f"at most {MAX_GOODS}, none of them empty")
         for name in ("products", "tags")
         if len(named := getattr(goods, name)) > MAX_GOODS or not all(each.strip() for each in named)
     ]
+    collections = goods.collections
+    if len(collections) > MAX_GOODS or not all(map(_is_number, collections)):
+        detail = f"at most {MAX_GOODS}, each the number that its id at Shopify ends in"
+        found.append(Problem(f"{pointer}/collections", detail))
+    return found
 
 
 @lru_cache(maxsize=10_000)
@@ -295,6 +312,10 @@ def _is_instant(text: str) -> bool:
         return datetime.fromisoformat(text).tzinfo is not None
     except ValueError:
         return False
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS
 
 
 def _within(value: Decimal, low: int, high: int) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
 from domain.points.bonus import Buyer
@@ -21,10 +21,31 @@ class BuyerKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class GoodsFacts:
-    """What the catalogue says of a product. One that is gone has no tags and no collections."""
+    """What the catalogue says of a product. One that is gone has no tags."""
 
     tags: tuple[str, ...]
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionFacts:
+    """The collections that a product is in, of those that the program names; a higher version is
+    newer."""
+
+    collections: tuple[str, ...]
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class KnownGoods:
+    """What is known of a product. Tags and collections come from two sources, each with its own
+    clock; what was not told yet is empty."""
+
+    tags: tuple[str, ...] = ()
+    collections: tuple[str, ...] = ()
+
+
+NOTHING_KNOWN: Final = KnownGoods()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +71,10 @@ class EarningFacts(Protocol):
         """Believe what is newer than what is known."""
         ...
 
-    async def goods(self, keys: Iterable[GoodsKey]) -> Mapping[GoodsKey, GoodsFacts]:
+    async def learn_collections(self, told: Mapping[GoodsKey, CollectionFacts]) -> None:
+        """Believe what is newer than what is known."""
+        ...
+
+    async def goods(self, keys: Iterable[GoodsKey]) -> Mapping[GoodsKey, KnownGoods]:
         """Those of these products of which anything is known."""
         ...

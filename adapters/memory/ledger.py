@@ -18,7 +18,14 @@ from domain.points.orders import OrderFacts, RefundFacts
 from domain.points.wallet import EMPTY, Wallet, apply
 from domain.program import ProgramSettings
 from ports.activities import ActivityTold, CountKey, Days, Earned
-from ports.earning import BuyerFacts, BuyerKey, GoodsFacts, GoodsKey
+from ports.earning import (
+    BuyerFacts,
+    BuyerKey,
+    CollectionFacts,
+    GoodsFacts,
+    GoodsKey,
+    KnownGoods,
+)
 from ports.ledger import (
     Ageing,
     AgeingWallet,
@@ -49,6 +56,7 @@ class MemoryLedger:
         self._stand_ins: dict[UUID, dict[UUID, StandIn]] = defaultdict(dict)
         self._buyers: dict[BuyerKey, BuyerFacts] = {}
         self._goods: dict[GoodsKey, GoodsFacts] = {}
+        self._collections: dict[GoodsKey, CollectionFacts] = {}
         self._counts = MemoryCounts()
 
     async def lock_orders(self, keys: Iterable[OrderKey]) -> Mapping[OrderKey, OrderState]:
@@ -263,8 +271,21 @@ class MemoryLedger:
             if known is None or known.updated_at < facts.updated_at:
                 self._goods[key] = facts
 
-    async def goods(self, keys: Iterable[GoodsKey]) -> Mapping[GoodsKey, GoodsFacts]:
-        return {key: self._goods[key] for key in keys if key in self._goods}
+    async def learn_collections(self, told: Mapping[GoodsKey, CollectionFacts]) -> None:
+        for key, facts in told.items():
+            known = self._collections.get(key)
+            if known is None or known.version < facts.version:
+                self._collections[key] = facts
+
+    async def goods(self, keys: Iterable[GoodsKey]) -> Mapping[GoodsKey, KnownGoods]:
+        return {
+            key: KnownGoods(
+                self._goods[key].tags if key in self._goods else (),
+                self._collections[key].collections if key in self._collections else (),
+            )
+            for key in keys
+            if key in self._goods or key in self._collections
+        }
 
     async def members(self, keys: Iterable[BuyerKey]) -> Set[BuyerKey]:
         return {

@@ -68,6 +68,11 @@ GOODS: Final = Collection(
     (_SHOP, "product_id"),
     {_SHOP: UUID_, "product_id": TEXT, "tags": LIST, "updated_at": TICKS},
 )
+GOODS_COLLECTIONS: Final = Collection(
+    "goods_collections",
+    (_SHOP, "product_id"),
+    {_SHOP: UUID_, "product_id": TEXT, "collections": LIST, "version": WHOLE},
+)
 ORDERS: Final = Collection(
     "orders",
     (_SHOP, "order_id"),
@@ -245,6 +250,7 @@ OF_POINTS: Final = (
     PROGRAMS,
     BUYERS,
     GOODS,
+    GOODS_COLLECTIONS,
     ORDERS,
     ENTRIES,
     WALLETS,

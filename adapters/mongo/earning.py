@@ -2,11 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 
-from adapters.mongo.collections import BUYERS, GOODS
+from adapters.mongo.collections import BUYERS, GOODS, GOODS_COLLECTIONS
 from adapters.mongo.transaction import Transaction, in_shops
 from adapters.mongo.values import Document, instant, ticks
 from domain.points.bonus import Buyer
-from ports.earning import BuyerFacts, BuyerKey, GoodsFacts, GoodsKey
+from ports.earning import (
+    BuyerFacts,
+    BuyerKey,
+    CollectionFacts,
+    GoodsFacts,
+    GoodsKey,
+    KnownGoods,
+)
 
 
 class MongoEarningFacts:
@@ -14,6 +21,7 @@ class MongoEarningFacts:
         self._transaction = transaction
         self._buyers_told: dict[BuyerKey, BuyerFacts] = {}
         self._goods_told: dict[GoodsKey, GoodsFacts] = {}
+        self._collections_told: dict[GoodsKey, CollectionFacts] = {}
 
     async def learn_buyers(self, told: Mapping[BuyerKey, BuyerFacts]) -> None:
         for key, facts in told.items():
@@ -50,9 +58,43 @@ class MongoEarningFacts:
                 }
                 self._transaction.update(GOODS, new, _if_newer(new, "updated_at"))
 
-    async def goods(self, keys: Iterable[GoodsKey]) -> Mapping[GoodsKey, GoodsFacts]:
-        found: dict[GoodsKey, GoodsFacts] = {}
+    async def learn_collections(self, told: Mapping[GoodsKey, CollectionFacts]) -> None:
+        for key, facts in told.items():
+            known = self._collections_told.get(key)
+            if known is None or known.version < facts.version:
+                self._collections_told[key] = facts
+                new = key._asdict() | {
+                    "collections": list(facts.collections),
+                    "version": facts.version,
+                }
+                self._transaction.update(GOODS_COLLECTIONS, new, _if_newer(new, "version"))
+
+    async def goods(self, keys: Iterable[GoodsKey]) -> Mapping[GoodsKey, KnownGoods]:
         asked = list(keys)
+        tagged, collected = await self._tagged(asked), await self._collected(asked)
+        return {
+            key: KnownGoods(
+                tagged[key].tags if key in tagged else (),
+                collected[key].collections if key in collected else (),
+            )
+            for key in asked
+            if key in tagged or key in collected
+        }
+
+    async def _collected(self, asked: list[GoodsKey]) -> Mapping[GoodsKey, CollectionFacts]:
+        found: dict[GoodsKey, CollectionFacts] = {}
+        query = in_shops(asked, "product_id")
+        for each in await self._transaction.find(GOODS_COLLECTIONS, query):
+            key = GoodsKey(each["merchant_id"], each["product_id"])
+            found[key] = CollectionFacts(tuple(each["collections"]), each["version"])
+        for key in asked:
+            told = self._collections_told.get(key)
+            if told is not None and (key not in found or found[key].version < told.version):
+                found[key] = told
+        return found
+
+    async def _tagged(self, asked: list[GoodsKey]) -> Mapping[GoodsKey, GoodsFacts]:
+        found: dict[GoodsKey, GoodsFacts] = {}
         for each in await self._transaction.find(GOODS, in_shops(asked, "product_id")):
             key = GoodsKey(each["merchant_id"], each["product_id"])
             found[key] = GoodsFacts(tuple(each["tags"]), instant(each["updated_at"]))

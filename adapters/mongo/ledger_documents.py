@@ -92,6 +92,7 @@ def _facts_document(facts: OrderFacts) -> Document:
                 "amount": exact(line.amount),
                 "tags": list(line.tags),
             }
+            | ({"collections": list(line.collections)} if line.collections else {})
             for line in facts.lines
         ],
     }
@@ -113,7 +114,12 @@ def _read_facts(order_id: str, stored: Document) -> OrderFacts:
         cancelled_at=instant_or_none(stored["cancelled_at"]),
         fulfilled_at=instant_or_none(stored["fulfilled_at"]),
         lines=tuple(
-            OrderLine(line["product_id"], amount(line, "amount"), tuple(line["tags"]))
+            OrderLine(
+                line["product_id"],
+                amount(line, "amount"),
+                tuple(line["tags"]),
+                tuple(line.get("collections", ())),
+            )
             for line in stored["lines"]
         ),
     )

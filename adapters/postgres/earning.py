@@ -8,7 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.rows import as_rows
 from domain.points.bonus import Buyer
-from ports.earning import BuyerFacts, BuyerKey, GoodsFacts, GoodsKey
+from ports.earning import (
+    BuyerFacts,
+    BuyerKey,
+    CollectionFacts,
+    GoodsFacts,
+    GoodsKey,
+    KnownGoods,
+)
 
 _LEARN_BUYERS: Final = text(
     """
@@ -37,11 +44,24 @@ _LEARN_GOODS: Final = text(
     WHERE g.updated_at < excluded.updated_at
     """
 )
+_LEARN_COLLECTIONS: Final = text(
+    """
+    INSERT INTO goods_collections AS g (merchant_id, product_id, collections, version)
+    SELECT * FROM json_to_recordset(CAST(:rows AS json))
+        AS k (merchant_id uuid, product_id text, collections jsonb, version bigint)
+    ON CONFLICT (merchant_id, product_id) DO UPDATE SET
+        collections = excluded.collections, version = excluded.version
+    WHERE g.version < excluded.version
+    """
+)
 _GOODS: Final = text(
     """
-    SELECT g.* FROM unnest(CAST(:merchants AS uuid[]), CAST(:products AS text[]))
+    SELECT merchant_id, product_id, g.tags, c.collections
+    FROM unnest(CAST(:merchants AS uuid[]), CAST(:products AS text[]))
         AS k (merchant_id, product_id)
-    JOIN goods g USING (merchant_id, product_id)
+    LEFT JOIN goods g USING (merchant_id, product_id)
+    LEFT JOIN goods_collections c USING (merchant_id, product_id)
+    WHERE g.tags IS NOT NULL OR c.collections IS NOT NULL
     """
 )
 
@@ -85,7 +105,15 @@ class PostgresEarningFacts:
         if rows:
             await self._connection.execute(_LEARN_GOODS, {"rows": as_rows(rows)})
 
-    async def goods(self, keys: Iterable[GoodsKey]) -> Mapping[GoodsKey, GoodsFacts]:
+    async def learn_collections(self, told: Mapping[GoodsKey, CollectionFacts]) -> None:
+        rows = [
+            key._asdict() | {"collections": told[key].collections, "version": told[key].version}
+            for key in sorted(told)
+        ]
+        if rows:
+            await self._connection.execute(_LEARN_COLLECTIONS, {"rows": as_rows(rows)})
+
+    async def goods(self, keys: Iterable[GoodsKey]) -> Mapping[GoodsKey, KnownGoods]:
         asked = list(keys)
         if not asked:
             return {}
@@ -95,6 +123,8 @@ class PostgresEarningFacts:
         }
         rows = await self._connection.execute(_GOODS, names)
         return {
-            GoodsKey(row.merchant_id, row.product_id): GoodsFacts(tuple(row.tags), row.updated_at)
+            GoodsKey(row.merchant_id, row.product_id): KnownGoods(
+                tuple(row.tags or ()), tuple(row.collections or ())
+            )
             for row in rows
         }

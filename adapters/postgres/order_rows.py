@@ -27,6 +27,7 @@ def row_of(facts: OrderFacts) -> dict[str, Any]:
         "fulfilled_at": facts.fulfilled_at,
         "lines": [
             {"product_id": line.product_id, "amount": str(line.amount), "tags": line.tags}
+            | ({"collections": line.collections} if line.collections else {})
             for line in facts.lines
         ]
         or None,
@@ -49,7 +50,12 @@ def facts_of(row: Row[Any]) -> OrderFacts:
         cancelled_at=row.cancelled_at,
         fulfilled_at=row.fulfilled_at,
         lines=tuple(
-            OrderLine(line["product_id"], Decimal(line["amount"]), tuple(line["tags"]))
+            OrderLine(
+                line["product_id"],
+                Decimal(line["amount"]),
+                tuple(line["tags"]),
+                tuple(line.get("collections", ())),
+            )
             for line in plain(row.lines) or ()
         ),
     )

@@ -19,15 +19,17 @@ class Overlap(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Goods:
-    """Some of a shop's goods: those with one of these product ids or one of these tags (letter case
-    does not matter). Without any of them: all."""
+    """Some of a shop's goods: those with one of these product ids, with one of these tags (letter
+    case does not matter), or in one of these collections (Shopify's ids, as numbers). Without any
+    of them: all."""
 
     products: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    collections: tuple[str, ...] = ()
 
     @property
     def everything(self) -> bool:
-        return not (self.products or self.tags)
+        return not (self.products or self.tags or self.collections)
 
 
 NO_GOODS = Goods()
@@ -55,11 +57,12 @@ class Bonus:
 @dataclass(frozen=True, slots=True)
 class OrderLine:
     """A line of an order: ``amount`` after discounts, in shop currency, without gift cards; what
-    the catalogue says of the product."""
+    the catalogue says of the product. Of ``collections`` those count that the program names."""
 
     product_id: str
     amount: Decimal
     tags: tuple[str, ...] = ()
+    collections: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,8 @@ class Why(StrEnum):
 def is_among(line: OrderLine, goods: Goods) -> bool:
     """Whether a line's product is among these goods."""
     if goods.everything or line.product_id in goods.products:
+        return True
+    if any(each in goods.collections for each in line.collections):
         return True
     wanted = {tag.casefold() for tag in goods.tags}
     return any(tag.casefold() in wanted for tag in line.tags)

@@ -112,7 +112,7 @@ class RuleSnapshot:
 
 
 def _goods_to_dict(goods: Goods) -> dict[str, list[str]]:
-    named = {"products": goods.products, "tags": goods.tags}
+    named = {"products": goods.products, "tags": goods.tags, "collections": goods.collections}
     return {name: list(values) for name, values in named.items() if values}
 
 

@@ -1,6 +1,6 @@
 """The facts of an order as the ledger sees it, and how two snapshots of one order become one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -101,6 +101,19 @@ def merge(a: OrderFacts, b: OrderFacts) -> OrderFacts:
         fulfilled_at=_earliest(a.fulfilled_at, b.fulfilled_at),
         lines=new.lines or (a if new is b else b).lines,
     )
+
+
+def with_goods_of(facts: OrderFacts, earlier: OrderFacts) -> OrderFacts:
+    """The same order, each product in it with the tags and collections that it had ``earlier``:
+    what an order has earned by does not change with the catalogue. Other products are as told."""
+    had = {line.product_id: line for line in earlier.lines if line.product_id}
+    lines = tuple(
+        replace(line, tags=then.tags, collections=then.collections)
+        if (then := had.get(line.product_id)) is not None
+        else line
+        for line in facts.lines
+    )
+    return facts if lines == facts.lines else replace(facts, lines=lines)
 
 
 def _age(

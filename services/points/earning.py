@@ -8,14 +8,23 @@ from typing import Any
 from uuid import UUID
 
 from contracts.core import CustomerChanged
+from contracts.products import ProductCollections
 from contracts.referrals import ReferralChanged
 from contracts.shop import CustomerRecord, Order, Product, ProductGone, Refund
 from domain.points.bonus import NOBODY_SPECIAL, Buyer, OrderLine
 from domain.points.ledger import EntryDraft, EntryKind, due_entries, release, signup_entry
-from domain.points.orders import OrderFacts, RefundFacts, merge
+from domain.points.orders import OrderFacts, RefundFacts, merge, with_goods_of
 from domain.points.pos import reconciled
 from domain.program import ProgramSettings, RefundPolicy, defaults
-from ports.earning import BuyerFacts, BuyerKey, GoodsFacts, GoodsKey
+from ports.earning import (
+    NOTHING_KNOWN,
+    BuyerFacts,
+    BuyerKey,
+    CollectionFacts,
+    GoodsFacts,
+    GoodsKey,
+    KnownGoods,
+)
 from ports.events import Received
 from ports.ledger import Ledger, NewEntry, OrderKey, OrderState, WalletKey
 from ports.programs import newest_programs
@@ -38,7 +47,7 @@ class _Batch:
     def __init__(
         self,
         events: Sequence[Received[Any]],
-        goods: Mapping[GoodsKey, GoodsFacts] = MappingProxyType({}),
+        goods: Mapping[GoodsKey, KnownGoods] = MappingProxyType({}),
     ) -> None:
         self._goods = goods
         self.facts: dict[OrderKey, OrderFacts] = {}
@@ -86,9 +95,9 @@ class _Batch:
         lines = []
         for line in order.lines:
             if not line.gift_card:
-                known = self._goods.get(GoodsKey(event.merchant_id, line.product_id))
-                tags = () if known is None else known.tags
-                lines.append(OrderLine(line.product_id, line.total, tags))
+                key = GoodsKey(event.merchant_id, line.product_id)
+                known = self._goods.get(key, NOTHING_KNOWN)
+                lines.append(OrderLine(line.product_id, line.total, known.tags, known.collections))
         return tuple(lines)
 
     @property
@@ -174,6 +183,8 @@ def _learn(batch: _Batch, known: Mapping[OrderKey, OrderState]) -> dict[OrderKey
             facts = before.facts
         elif before.facts is not None:
             facts = merge(before.facts, facts)
+            if before.entries:  # then it has earned, by what its goods were
+                facts = with_goods_of(facts, before.facts)
         refunds = batch.refunds.get(key, {}) | {each.refund_id: each for each in before.refunds}
         back = reconciled(tuple(refunds.values()))
         states[key] = OrderState(facts, back, before.entries, before.earner)
@@ -274,12 +285,14 @@ def _wallet_of(key: OrderKey, state: OrderState) -> WalletKey | None:
 
 
 async def apply_mesh_events(unit: Unit[Ledger], events: Sequence[Received[Any]]) -> None:
-    """Reward completed referrals, and keep each shop's program and each member's standing."""
+    """Reward completed referrals, and keep each shop's program, each member's standing and the
+    collections of each product."""
     now = unit.now()
     entries: list[NewEntry] = []
     causes: dict[UUID, Received[Any]] = {}
     await unit.stores.learn_programs(newest_programs(events))
     await unit.stores.learn_buyers(_standings(events))
+    await unit.stores.learn_collections(_collections_told(events))
     for event in events:
         match event.body:
             case ReferralChanged() as referral:
@@ -314,6 +327,19 @@ def _standings(events: Sequence[Received[Any]]) -> Mapping[BuyerKey, BuyerFacts]
             known = told.get(key)
             if known is None or known.version < member.version:
                 told[key] = BuyerFacts(Buyer(member.tier, member.segment), member.version)
+    return told
+
+
+def _collections_told(events: Sequence[Received[Any]]) -> Mapping[GoodsKey, CollectionFacts]:
+    """What products are in; the newest of each."""
+    told: dict[GoodsKey, CollectionFacts] = {}
+    for event in events:
+        if isinstance(event.body, ProductCollections):
+            product = event.body
+            key = GoodsKey(event.merchant_id, product.product_id)
+            known = told.get(key)
+            if known is None or known.version < product.version:
+                told[key] = CollectionFacts(product.collections, product.version)
     return told
 
 

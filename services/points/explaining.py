@@ -10,6 +10,7 @@ from contracts.caller import Caller
 from contracts.paging import MOST
 from contracts.points import (
     BonusExplained,
+    ExplainLine,
     ExplainPurchase,
     LimitExplained,
     LineExplained,
@@ -24,7 +25,7 @@ from domain.points.explaining import explain
 from domain.points.orders import OrderFacts
 from domain.program import defaults
 from ports.activities import CountKey, Days
-from ports.earning import BuyerKey, GoodsKey
+from ports.earning import NOTHING_KNOWN, BuyerKey, GoodsKey, KnownGoods
 from ports.ledger import Ledger
 from ports.unit import Units
 from services.points.purchase_limits import PURCHASE
@@ -63,13 +64,8 @@ class Explainer:
                 if counted in found_counts:
                     earned = found_counts[counted].by_day
         room = room_for(program.purchase.limits, earned, day)
-        tags = {key.product_id: goods.tags for key, goods in known.items()}
         lines = tuple(
-            OrderLine(
-                line.product_id,
-                line.amount,
-                tags.get(line.product_id, ()) if line.tags is None else line.tags,
-            )
+            _line(line, known.get(GoodsKey(tenant, line.product_id), NOTHING_KNOWN))
             for line in request.lines
         )
         facts = OrderFacts(
@@ -121,6 +117,12 @@ class Explainer:
             ),
             limit=_limit(room, earned, day, program.time_zone) if found.capped else None,
         )
+
+
+def _line(line: ExplainLine, known: KnownGoods) -> OrderLine:
+    tags = known.tags if line.tags is None else line.tags
+    collections = known.collections if line.collections is None else line.collections
+    return OrderLine(line.product_id, line.amount, tags, collections)
 
 
 def _limit(

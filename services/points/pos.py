@@ -24,7 +24,7 @@ from domain.points.bonus import OrderLine
 from domain.points.orders import OrderFacts, RefundFacts
 from domain.points.pos import TILLS, Rejection, digest, happened, reconciled
 from domain.program import ProgramSettings, defaults
-from ports.earning import BuyerKey, GoodsFacts, GoodsKey
+from ports.earning import NOTHING_KNOWN, BuyerKey, GoodsKey, KnownGoods
 from ports.events import Received
 from ports.ledger import OrderKey, OrderState
 from ports.pos import SaleName, Sales, TillLine
@@ -143,7 +143,7 @@ class _Queue:
     taken: dict[str, TillLine]
     sales: _Named
     members: Iterable[BuyerKey]
-    goods: Mapping[GoodsKey, GoodsFacts]
+    goods: Mapping[GoodsKey, KnownGoods]
     states: dict[OrderKey, OrderState] = field(default_factory=dict)
     told: dict[str, str] = field(default_factory=dict)
     """The content of each sale that tills have told, by its id."""
@@ -215,15 +215,15 @@ class _Queue:
             paid_at=at,
             fulfilled_at=at,
             lines=tuple(
-                OrderLine(each.product_id, each.amount, self._tags(each.product_id))
+                OrderLine(each.product_id, each.amount, known.tags, known.collections)
                 for each in line.goods
+                for known in (self._known(each.product_id),)
             ),
         )
         return _Outcome.COUNTED
 
-    def _tags(self, product_id: str) -> tuple[str, ...]:
-        known = self.goods.get(GoodsKey(self.tenant, product_id))
-        return () if known is None else known.tags
+    def _known(self, product_id: str) -> KnownGoods:
+        return self.goods.get(GoodsKey(self.tenant, product_id), NOTHING_KNOWN)
 
     def _refund(self, line: PosLine, order_id: str, at: datetime) -> _Outcome | Rejection:
         state = self.states[OrderKey(self.tenant, order_id)]

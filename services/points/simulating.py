@@ -19,10 +19,10 @@ from contracts.simulations import (
 )
 from domain.errors import InvalidRequest, Problem
 from domain.money import Money, Rounding
-from domain.points.bonus import Buyer
+from domain.points.bonus import Buyer, OrderLine
 from domain.points.simulation import PastOrder, Simulated, Simulator
 from domain.program import ProgramSettings, defaults, validate
-from ports.earning import BuyerKey, GoodsKey
+from ports.earning import NOTHING_KNOWN, BuyerKey, GoodsKey, KnownGoods
 from ports.past_orders import PastOrders, Period
 from ports.unit import Units
 
@@ -70,8 +70,8 @@ class ProgramSimulator:
         while True:
             async with self._units() as unit:
                 page = await unit.stores.past_orders(tenant, period, after, _PAGE)
-                tags = await _tags(unit.stores, tenant, page) if by_goods else {}
-            orders += [_with_tags(each, tags) for each in page] if by_goods else page
+                known = await _goods(unit.stores, tenant, page) if by_goods else {}
+            orders += [_with_goods(each, known) for each in page] if by_goods else page
             if len(page) < _PAGE:
                 return orders
             after = page[-1].facts.order_id
@@ -104,9 +104,9 @@ def _problems(request: SimulateProgram, in_force: ProgramSettings, period: Perio
     return problems
 
 
-async def _tags(
+async def _goods(
     stores: PastOrders, tenant: UUID, page: Sequence[PastOrder]
-) -> Mapping[str, tuple[str, ...]]:
+) -> Mapping[str, KnownGoods]:
     """What the catalogue says of the goods now."""
     asked = {
         GoodsKey(tenant, line.product_id)
@@ -114,11 +114,15 @@ async def _tags(
         for line in order.facts.lines
         if line.product_id
     }
-    return {key.product_id: goods.tags for key, goods in (await stores.goods(asked)).items()}
+    return {key.product_id: goods for key, goods in (await stores.goods(asked)).items()}
 
 
-def _with_tags(order: PastOrder, tags: Mapping[str, tuple[str, ...]]) -> PastOrder:
-    lines = tuple(replace(line, tags=tags.get(line.product_id, ())) for line in order.facts.lines)
+def _with_goods(order: PastOrder, goods: Mapping[str, KnownGoods]) -> PastOrder:
+    lines = tuple(
+        OrderLine(line.product_id, line.amount, known.tags, known.collections)
+        for line in order.facts.lines
+        for known in (goods.get(line.product_id, NOTHING_KNOWN),)
+    )
     return order._replace(facts=replace(order.facts, lines=lines))
 
 

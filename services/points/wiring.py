@@ -35,6 +35,7 @@ from contracts import (
     liability,
     points,
     pos,
+    products,
     referrals,
     rewards,
     shop,
@@ -224,10 +225,11 @@ def service(world: World) -> Service:
                     core.CUSTOMER_CREATED,
                     core.CUSTOMER_UPDATED,
                     referrals.REFERRAL_COMPLETED,
+                    products.PRODUCT_COLLECTIONS,
                 ),
                 units,
                 apply_mesh_events,
-                inbox=False,  # programs and members have versions, entries are unique
+                inbox=False,  # programs, members and goods have versions, entries are unique
             ),
             Consumes(
                 (users.CUSTOMER_MERGED,),
