@@ -15,7 +15,7 @@ from contracts.installs import (
     ShopifyAccess,
     ShopifyUnavailable,
 )
-from domain.errors import DeadlineExceeded, NotFound
+from domain.errors import Busy, DeadlineExceeded, NotFound
 from ports.clock import Clock
 from ports.mesh import Mesh
 
@@ -71,5 +71,5 @@ class ShopAccess:
             )
         except NotFound:
             raise AccessLost from None
-        except (ShopifyUnavailable, DeadlineExceeded):
+        except (ShopifyUnavailable, DeadlineExceeded, Busy):
             raise NotAsked from None

@@ -28,7 +28,7 @@ from adapters.shopify.admin.errors import (
 from adapters.shopify.admin.shop import SHOP_DETAILS, ShopFound
 from adapters.shopify.version import API_VERSION
 from contracts.installs import AccessLost, ShopifyUnavailable
-from domain.errors import NotFound, Unavailable
+from domain.errors import Busy, NotFound, Unavailable
 from infra.embedded.ports import free_port
 from ports.shopify_limits import Lane, Level
 from tests.adapters.shopify.admin.scripted import (
@@ -130,6 +130,7 @@ async def test_a_refused_token_is_renewed_once(
         (AccessLost(), AccessLost),
         (NotFound(), AccessLost),  # the shop has removed the app
         (ShopifyUnavailable(), NotAsked),
+        (Busy(), NotAsked),
         (Unavailable(), Unavailable),
     ],
 )

@@ -1,6 +1,7 @@
 """What members buy with points is made at the shop once, whatever happens to the answers."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -357,6 +358,34 @@ async def test_the_book_that_could_not_be_kept_up_is_no_reason_to_give_twice(at:
         first = await at.issue(purchase)
     assert await at.issue(purchase) == first
     assert len(at.credits) == 1
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_whatever_happens_no_credit_is_given_twice(at: At, seed: int) -> None:
+    """Three equal redemptions, tried again and again in random order while answers and requests are
+    lost and time passes."""
+    chance = random.Random(seed)
+    purchases = [bought(StoreCredit(Decimal(5), "USD")) for _ in range(3)]
+    told: dict[UUID, str] = {}
+    for _ in range(14):
+        purchase = chance.choice(purchases)
+        fault = chance.choice([Lost(), Unheard(), Throttled(), Instead(503), None])
+        if fault is not None:
+            field = chance.choice(["storeCreditAccountCredit", "metafieldsSet", "customer", ""])
+            at.admin.trouble.next(fault, field=field)
+        at.watch.ahead += chance.choice([timedelta(0), timedelta(minutes=3), SETTLED])
+        try:
+            external_id = await at.issue(purchase)
+        except Unavailable:
+            pass
+        else:
+            assert told.setdefault(purchase.redemption_id, external_id) == external_id
+        at.admin.trouble.none()
+        at.client._means.circuits.answered(MERCHANT)
+        assert len(at.credits) <= len(purchases)
+    assert len(set(told.values())) == len(told)
+    given = {each.number for each in at.credits}
+    assert {int(each.rpartition("/")[2]) for each in told.values()} <= given
 
 
 async def test_a_declined_credit_leaves_nothing_behind(at: At) -> None:
