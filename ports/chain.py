@@ -12,11 +12,13 @@ from domain.points.wallet import Wallet
 
 class Progress(NamedTuple):
     """Entries of transactions before ``sealed_to`` are in blocks, except while ``sweeping``: then
-    some may be left that are in none. Those up to ``seal_to`` can be sealed now."""
+    some may be left that are in none. Those up to ``seal_to`` can be sealed now, and ``is_more``
+    after that."""
 
     sealed_to: int
     seal_to: int
     sweeping: bool
+    is_more: bool
 
 
 class Sealed(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Row, TextClause, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncResult
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.tenancy import ACROSS_SHOPS, Scope
 from adapters.telemetry.metrics import LEDGER_BROKEN, LEDGER_SEALED, LEDGER_SEALING
@@ -270,6 +270,6 @@ class PostgresChainReader:
         found = await self._connection.stream(
             statement, {"merchant_id": merchant_id}, execution_options={"yield_per": at_once}
         )
-        async for rows in found.partitions():
+        async for rows in found.partitions(at_once):
             for row in rows:
                 yield row

@@ -28,9 +28,9 @@ async def seal_entries(units: Units[Chain]) -> None:
             if progress.sweeping:
                 swept = await chain.sweep(progress.sealed_to, AT_ONCE, now)
                 left = swept.entries == AT_ONCE
-            sealed = await chain.seal(progress.sealed_to, progress.seal_to, now)
+            await chain.seal(progress.sealed_to, progress.seal_to, now)
             await chain.keep_progress(progress.seal_to, sweeping=left)
-        if not left and sealed.entries < AT_ONCE:
+        if not (left or progress.is_more):
             return
 
 
