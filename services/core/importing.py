@@ -55,6 +55,7 @@ _AT_ONCE: Final = 4
 _LEASE: Final = timedelta(seconds=90)
 _PIECE: Final = 200
 """Customers or orders that are told at once."""
+_PIECE_SECONDS: Final = 20.0
 _PIECES: Final = 10
 """Of one shop, before it is another's turn."""
 _PER_SECOND: Final = 500
@@ -182,11 +183,9 @@ class Importing:
                 since = row.started_at - _OVERLAP
                 await unit.stores.follow(row.merchant_id, unit.new_id(), since, now + CHANGES_EVERY)
 
-    async def _keep(self, row: ImportRow, pause: timedelta | None) -> bool:
-        """All is well so far; goes on after ``pause``, or never."""
+    async def _keep(self, row: ImportRow, pause: timedelta) -> bool:
         async with self._units() as unit:
-            due_at = None if pause is None else unit.now() + pause
-            return await unit.stores.keep(replace(row, tries=0, problem=""), due_at)
+            return await unit.stores.keep(row, unit.now() + pause)
 
     async def _later(self, row: ImportRow, problem: str) -> None:
         # What was kept meanwhile holds.
@@ -215,12 +214,15 @@ class Importing:
 
 
 async def _pieces(reading: AsyncIterator[Told]) -> AsyncGenerator[list[Told], None]:
+    """Smaller ones where reading takes long, so that each is kept while it is still ours."""
     piece: list[Told] = []
+    now = asyncio.get_running_loop().time
+    began = now()
     async for told in reading:
         piece.append(told)
-        if len(piece) == _PIECE:
+        if len(piece) == _PIECE or now() - began > _PIECE_SECONDS:
             yield piece
-            piece = []
+            piece, began = [], now()
     if piece:
         yield piece
 
@@ -249,6 +251,8 @@ def _further(row: ImportRow, piece: Sequence[Told]) -> ImportRow:
         customers=row.customers + customers,
         orders=row.orders + understood - customers,
         skipped=row.skipped + len(piece) - understood,
+        tries=0,
+        problem="",
     )
 
 

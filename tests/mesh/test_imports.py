@@ -188,6 +188,39 @@ async def test_trouble_at_shopify_is_told_and_overcome(at: Shopify) -> None:
     assert (done.state, done.problem, done.orders) == (ImportState.DONE, "", 4)
 
 
+async def test_exports_that_always_fail_are_given_up(at: Shopify) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importing, "_MOST_TRIES", 3)
+        shop = new_shop()
+        there = with_history(at, shop)
+        there.bulk_takes = (timedelta(0), timedelta(hours=1))
+
+        class Failing(type(there.bulk)):  # type: ignore[misc]  # whatever it is
+            def put(self, number: object, thing: Any) -> None:
+                thing.error = "INTERNAL_SERVER_ERROR"
+                super().put(number, thing)
+
+        there.bulk = Failing()
+        there.bulk_takes = (timedelta(0), timedelta(milliseconds=1))
+        merchant_id = (await at.install(shop)).merchant_id
+        failed = await over(at, merchant_id)
+    assert (failed.state, failed.problem) == ("failed", "Shopify could not finish its export.")
+    assert len(there.bulk) == 3
+
+
+async def test_two_processes_share_the_work(at: Shopify, run: Run) -> None:
+    shop = new_shop()
+    with_history(at, shop, customers=4, orders=3)
+    async with run("core", shopify_api_base=at.admin.base):
+        merchant_id = (await at.install(shop)).merchant_id
+        done = await over(at, merchant_id)
+    assert (done.customers, done.orders) == (4, 12)
+    subject = ORDER_UPDATED.subject(merchant_id)
+    js = world_of(at.process).js
+    info = await js.stream_info("WEBHOOKS", subjects_filter=subject)
+    assert (info.state.subjects or {})[subject] == 12
+
+
 async def test_a_shop_that_goes_ends_its_import_and_begins_anew_when_it_returns(
     at: Shopify,
 ) -> None:
