@@ -207,6 +207,7 @@ CONTENTS: Final[Mapping[str, Callable[[Shop], dict[str, Any]]]] = {
     "frontend.v1.GetAsset": lambda _: {"path": "app.js"},
     "gamification.v1.AwardBadge": lambda _: {"badge": BADGES[0].id},
     "points.v1.CreateReward": lambda _: REWARD,
+    "points.v1.SimulateProgram": lambda shop: {"settings": shop.settings},
     "points.v1.UpdateReward": lambda _: REWARD | {"version": 1},
     "referrals.v1.Claim": lambda _: {"shopify_customer_id": f"f{uuid4().hex[:12]}"},
     "roles.v1.CreateRole": lambda _: {"name": f"r{uuid4().hex}"},
