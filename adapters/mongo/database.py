@@ -8,7 +8,6 @@ from typing import Any, Final
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import (
     BulkWriteError,
-    CollectionInvalid,
     ConnectionFailure,
     ExecutionTimeout,
     OperationFailure,
@@ -138,9 +137,8 @@ class MongoDatabase:
 
     async def _make(self, collection: Collection) -> None:
         try:
-            await self._database.create_collection(collection.name)
-        except CollectionInvalid:
-            pass
+            # Not looking first, which would need a right more.
+            await self._database.create_collection(collection.name, check_exists=False)
         except OperationFailure as error:
             if error.code != _NAMESPACE_EXISTS:
                 raise

@@ -1,0 +1,133 @@
+"""mongo.yaml adds what exists; the role it gives the service suffices, and adds entries only."""
+
+import os
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import pytest
+from pymongo import AsyncMongoClient
+from pymongo.errors import OperationFailure
+
+from adapters.mongo.collections import ENTRIES, OF_POINTS, PROGRAMS
+from adapters.mongo.database import MongoDatabase
+from adapters.mongo.ledger import MongoLedger
+from adapters.mongo.scope import ACROSS_SHOPS
+from adapters.runtime.settings import Settings
+from adapters.system import SystemClock
+from domain.program import defaults
+from infra.embedded.home import Home
+from infra.embedded.mongo import MongoServer
+from infra.embedded.ports import free_port
+from infra.embedded.secrets import load
+from tests.infra.deployment import COMPOSE_DIR, containers, read_yaml
+from tests.infra.test_compose import SETTINGS, make_secrets
+
+ADDED = read_yaml(COMPOSE_DIR / "mongo.yaml")
+ROLE: dict[str, Any] = msgspec.json.decode((COMPOSE_DIR / "mongo" / "role.json").read_bytes())
+
+
+def make(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(COMPOSE_DIR / "make-mongo-secrets.sh"), str(folder)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_what_is_added_fits_what_is_there(tmp_path: Path) -> None:
+    assert make(tmp_path).returncode == 1  # the others come first
+    assert make_secrets(tmp_path).returncode == 0
+    assert make(tmp_path).returncode == 0
+    assert "nothing was changed" in make(tmp_path).stderr
+    assert ADDED["services"].keys() - containers().keys() == {"mongo"}
+    given = ADDED["services"]["points"]["environment"]
+    assert {each.removesuffix("_FILE") for each in given} <= SETTINGS.keys()
+    used = {secret for each in ADDED["services"].values() for secret in each["secrets"]}
+    assert used == ADDED["secrets"].keys()
+    for name, each in ADDED["secrets"].items():
+        assert each["file"] == f"./state/secrets/{name}"
+        assert (tmp_path / each["file"]).stat().st_mode & 0o777 == 0o600
+    for volume in ADDED["services"]["mongo"]["volumes"]:
+        source = volume.split(":")[0]
+        there = tmp_path if source.startswith("./state/") else COMPOSE_DIR
+        assert (there / source).exists(), source
+    secrets = tmp_path / "state" / "secrets"
+    password = (secrets / "mongo_password").read_text().strip()
+    assert f"loyalnest:{password}@" in (secrets / "mongo_url").read_text()
+
+
+def test_the_service_reads_its_settings(tmp_path: Path) -> None:
+    url = tmp_path / "mongo_url"
+    url.write_text("mongodb://loyalnest:x@mongo:27017/?replicaSet=rs0\n")
+    key = tmp_path / "key"
+    key.write_text("x")
+    needed = {name: "x" for name, each in SETTINGS.items() if each.metadata["required"]}
+    mounted = {"LOYALNEST_POINTS_STORE": "mongo", "LOYALNEST_MONGO_URL_FILE": str(url)}
+    more = {"LOYALNEST_MASTER_KEY_FILE": str(key), "LOYALNEST_JWT_KEY_FILE": str(key)}
+    settings = Settings.from_environment(needed | more | mounted)
+    assert settings.mongo_url.startswith("mongodb://loyalnest:")
+
+
+class WithUsers(MongoServer):
+    """As in production: nobody without a password, however near."""
+
+    def command(self) -> list[str]:
+        key = self.home.run / "mongo-key"
+        key.write_text("k" * 64)
+        key.chmod(0o600)
+        return [*super().command(), "--keyFile", str(key)]
+
+
+@pytest.fixture
+async def restricted(tmp_path: Path, mongo: MongoServer) -> AsyncIterator[MongoDatabase]:
+    """A database as the recommended user sees it. ``mongo`` only tells whether there can be one."""
+    home = Home(tmp_path)
+    home.create()
+    server = WithUsers(home, free_port(set()), load(home))
+    await server.start()
+    root: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(server.url)
+    await root.admin.command("createUser", "root", pwd="r", roles=["root"])
+    await root.close()
+    root = AsyncMongoClient(server.url, username="root", password="r")
+    points = root["loyalnest_points"]
+    await points.command("createRole", "loyalnestPoints", **ROLE)
+    await points.command("createUser", "loyalnest", pwd="p", roles=["loyalnestPoints"])
+    await root.close()
+    url = server.url.replace("mongodb://", "mongodb://loyalnest:p@")
+    database = MongoDatabase(f"{url}&authSource=loyalnest_points", "points", OF_POINTS)
+    yield database
+    await database.close()
+    await server.stop()
+
+
+async def test_the_role_suffices_and_adds_entries_only(restricted: MongoDatabase) -> None:
+    await restricted.make()
+    await restricted.migrate()
+    await restricted.migrate()
+    shop = uuid4()
+    async with restricted.transaction(ACROSS_SHOPS, SystemClock()) as transaction:
+        await MongoLedger(transaction).learn_programs({shop: defaults("USD")})
+    programs = restricted.collection(PROGRAMS.name)
+    assert await programs.count_documents({"merchant_id": shop}) == 1
+    entries = restricted.collection(ENTRIES.name)
+    assert await entries.find_one({"merchant_id": shop}) is None
+    for change in (
+        entries.update_one({"merchant_id": shop}, {"$set": {"points": 1}}),
+        entries.delete_one({"merchant_id": shop}),
+        entries.drop(),
+    ):
+        with pytest.raises(OperationFailure) as refused:
+            await change
+        assert refused.value.code == 13  # Unauthorized
+
+
+def test_the_role_is_for_what_there_is() -> None:
+    named = {each["resource"]["collection"]: each["actions"] for each in ROLE["privileges"]}
+    assert named.keys() == {"", *(each.name for each in OF_POINTS)}
+    assert [each for each, actions in named.items() if "update" not in actions] == [
+        "", ENTRIES.name
+    ]  # fmt: skip
+    assert os.access(COMPOSE_DIR / "make-mongo-secrets.sh", os.X_OK)
