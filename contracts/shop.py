@@ -155,6 +155,37 @@ class ScopesChanged(Body, frozen=True, kw_only=True):
     changed_at: Instant
 
 
+class QueuedGoods(Body, frozen=True, kw_only=True):
+    """Goods in a sale at a till; see ``contracts.pos``."""
+
+    product_id: str = ""
+    amount: Decimal
+
+
+class QueuedLine(Body, frozen=True, kw_only=True):
+    """A sale or refund in a till's queue; see ``contracts.pos``."""
+
+    line_id: str
+    kind: str
+    happened_at: Instant
+    order_id: str = ""
+    receipt: str = ""
+    shopify_customer_id: str = ""
+    merchandise: Decimal
+    tax: Decimal = Decimal(0)
+    goods: tuple[QueuedGoods, ...] = ()
+    refund_id: str = ""
+
+
+class TillQueue(Body, frozen=True, kw_only=True):
+    """What a till sold while it was offline; ``sent_at`` is what its clock said then."""
+
+    till_id: str
+    location: str = ""
+    sent_at: Instant
+    lines: tuple[QueuedLine, ...] = ()
+
+
 class PrivacyRequest(Body, frozen=True, kw_only=True):
     """A compliance webhook, to be worked off within 30 days. The customer is named by ids only;
     what else Shopify sent (e-mail, phone) is in ``sealed_payload``, about the ``request_key``."""
@@ -226,6 +257,13 @@ DATA_REQUESTED = Event(
 CUSTOMER_REDACTED = Event(
     "customers.redact", PrivacyRequest, _GATEWAY, "A customer wants to be forgotten.", prefix="shop"
 )
+TILL_SYNCED = Event(
+    "pos.offline_sync",
+    TillQueue,
+    _GATEWAY,
+    "A till told what it sold while it was offline.",
+    prefix="shop",
+)
 SHOP_REDACTED = Event(
     "shop.redact", PrivacyRequest, _GATEWAY, "A shop left; its data is to be erased.", prefix="shop"
 )
@@ -243,6 +281,7 @@ _ALL = (
     PRODUCT_CREATED,
     PRODUCT_UPDATED,
     PRODUCT_DELETED,
+    TILL_SYNCED,
     APP_UNINSTALLED,
     SCOPES_CHANGED,
     DATA_REQUESTED,

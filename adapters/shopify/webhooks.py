@@ -27,7 +27,7 @@ from adapters.shopify.payloads import (
     ShopRedaction,
 )
 from contracts.kit import Body
-from contracts.shop import PrivacyRequest
+from contracts.shop import PrivacyRequest, TillQueue
 from ports.sealing import PRIVACY_REQUEST, Sealer
 
 PayloadT = TypeVar("PayloadT")
@@ -110,6 +110,8 @@ _BY_TOPIC: Final[dict[str, Translation]] = {
     "products/create": _PRODUCT,
     "products/update": _PRODUCT,
     "products/delete": _from(ProductDeletion, products.product_gone),
+    # Not one of Shopify's: an app of the shop signs it, and its JSON is as ours.
+    "pos/offline_sync": _from(TillQueue, lambda queue, _: queue),
     "app/uninstalled": _from(Shop, privacy.uninstalled),
     "app/scopes_update": _from(ScopesPayload, scopes.scopes_changed),
     "customers/data_request": _kept(_from(DataRequestPayload, privacy.data_request)),

@@ -17,8 +17,8 @@ from uuid import UUID
 import msgspec
 
 from contracts.caller import Caller
-from contracts.pos import LineTaken, PosLine, SalesSynced, SyncSales
-from contracts.shop import ORDER_CREATED, Order, Refund, digest_of_checkout, member_id
+from contracts.pos import LineTaken, PosGoods, PosLine, SalesSynced, SyncSales
+from contracts.shop import ORDER_CREATED, Order, Refund, TillQueue, digest_of_checkout, member_id
 from domain.errors import InvalidRequest, Problem
 from domain.points.bonus import OrderLine
 from domain.points.orders import OrderFacts, RefundFacts
@@ -64,13 +64,38 @@ class Tills:
     async def sync(self, unit: Unit[Redeeming], caller: Caller, request: SyncSales) -> SalesSynced:
         """Take a till's queue: each of its lines once, the good ones also beside bad ones."""
         _check(request)
-        tenant, stores = caller.tenant, unit.stores
+        return await self._take(unit, caller.tenant, request, unit.now())
+
+    async def apply_queues(
+        self, unit: Unit[Redeeming], events: Sequence[Received[TillQueue]]
+    ) -> None:
+        """Queues that nobody waits for. One with lines that cannot be taken is put aside as well;
+        told again from there, what was taken is known."""
+        # In one order everywhere, so that no two batches wait for each other.
+        for event in sorted(events, key=lambda each: (each.merchant_id, each.body.till_id)):
+            request = _request(event.body)
+            try:
+                _check(request)
+            except InvalidRequest:
+                unit.give_up(event, "This is no queue of a till.")
+                continue
+            now = min(event.at, unit.now())
+            found = await self._take(unit, event.merchant_id, request, now)
+            if found.rejected:
+                why = ", ".join(sorted({each.reason for each in found.lines if each.reason}))
+                lines = f"{found.rejected} of {len(found.lines)} lines"
+                unit.give_up(event, f"{lines} were not taken: {why}")
+
+    async def _take(
+        self, unit: Unit[Redeeming], tenant: UUID, request: SyncSales, now: datetime
+    ) -> SalesSynced:
+        stores = unit.stores
         await stores.hold_till(tenant, request.till_id)
         names = {name for line in request.lines for name in _names_of(tenant, line)}
         queue = _Queue(
             tenant=tenant,
             request=request,
-            now=unit.now(),
+            now=now,
             program=(await stores.programs([tenant])).get(tenant) or defaults("USD"),
             taken=dict(
                 await stores.till_lines(
@@ -347,6 +372,32 @@ def _makes_sense(line: PosLine) -> bool:
         and len(line.order_id) <= _MOST_TEXT
         and len(line.goods) <= _MOST_GOODS
         and (line.customer_id is None or line.shopify_customer_id is None)
+    )
+
+
+def _request(queue: TillQueue) -> SyncSales:
+    return SyncSales(
+        till_id=queue.till_id,
+        location=queue.location,
+        sent_at=queue.sent_at,
+        lines=tuple(
+            PosLine(
+                line_id=each.line_id,
+                kind=each.kind,
+                happened_at=each.happened_at,
+                order_id=each.order_id,
+                receipt=each.receipt,
+                shopify_customer_id=each.shopify_customer_id or None,
+                merchandise=each.merchandise,
+                tax=each.tax,
+                goods=tuple(
+                    PosGoods(product_id=goods.product_id, amount=goods.amount)
+                    for goods in each.goods
+                ),
+                refund_id=each.refund_id,
+            )
+            for each in queue.lines
+        ),
     )
 
 

@@ -220,6 +220,13 @@ def service(world: World) -> Service:
                 inbox=False,  # an entry is unique in the ledger
             ),
             Consumes(
+                (shop.TILL_SYNCED,),
+                redeeming,
+                tills.apply_queues,
+                name="points-tills",
+                inbox=False,  # lines that were taken are known
+            ),
+            Consumes(
                 (
                     core.SETTINGS_UPDATED,
                     core.CUSTOMER_CREATED,

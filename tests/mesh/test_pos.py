@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from adapters.runtime.host import Process
-from contracts import core, points, pos, shop
+from contracts import admin_core, core, points, pos, shop
 from contracts.caller import service_caller
 from contracts.pos import PosLine, SalesSynced, SyncSales
 from contracts.shop import Refund, member_id
@@ -123,3 +123,35 @@ async def test_a_queue_with_the_same_key_is_answered_as_before(run: Run) -> None
         assert [each.reason or each.outcome for each in mixed.lines] == ["bad_line", "counted"]
         assert mixed.rejected == 1
         assert await spendable(process, merchant) == 3 * 40
+
+
+async def test_a_queue_that_comes_as_a_webhook_is_taken_and_its_bad_lines_are_put_aside(
+    run: Run,
+) -> None:
+    async with run("points", "admin_core") as process:
+        merchant = await with_member(process)
+        good, bad = (
+            shop.QueuedLine(
+                line_id=f"w{number}", kind="sale", happened_at=AT, receipt=f"w-{number}",
+                shopify_customer_id=customer, merchandise=Decimal(30),
+            )
+            for number, customer in enumerate(("c1", "stranger"))
+        )  # fmt: skip
+        queue = shop.TillQueue(till_id="t9", sent_at=AT, lines=(good, bad))
+        await say(process, shop.TILL_SYNCED, queue, merchant, at=AT)
+        await say(process, shop.TILL_SYNCED, queue, merchant, at=AT)
+        await eventually(lambda: spendable(process, merchant), lambda found: found == 70)
+        caller = service_caller("test", merchant)
+        letters = await eventually(
+            partial(
+                mesh_of(process).call,
+                admin_core.LIST_DEAD_LETTERS,
+                admin_core.ListDeadLetters(),
+                caller,
+            ),
+            lambda found: len(found.letters) >= 1,
+        )
+        assert "1 of 2 lines were not taken: unknown_member" in letters.letters[0].reason
+        told = await sync(process, merchant, "t9", sold(0, "t9", line_id="w0", receipt="w-0"))
+        assert told.lines[0].reason == "line_told_otherwise"
+        assert await spendable(process, merchant) == 70

@@ -142,6 +142,10 @@ SAMPLES: dict[str, bytes] = {
     ).encode(),
     "customers/merge": json.dumps(MERGE).encode(),
     "products/delete": b'{"id":632910392}',
+    "pos/offline_sync": b'{"till_id":"t1","sent_at":"2026-06-01T18:00:00Z","lines":['
+    b'{"line_id":"1","kind":"sale","happened_at":"2026-06-01T09:12:00+02:00",'
+    b'"receipt":"1-1001","checkout_token":"c0ffee","shopify_customer_id":"706405506930370084",'
+    b'"merchandise":"50.00"}]}',
     "app/scopes_update": b'{"id":1,"shop_id":954889,"previous":["read_orders"],'
     b'"current":["write_customers","read_orders"],"updated_at":"2026-11-21T04:00:00-05:00"}',
     "app/uninstalled": b'{"id":954889,"myshopify_domain":"demo-store.myshopify.com"}',

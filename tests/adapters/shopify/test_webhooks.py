@@ -382,6 +382,7 @@ def test_a_missing_id_is_named(topic: str):
         "customers/data_request": "customer",
         "customers/redact": "customer",
         "app/scopes_update": "current",
+        "pos/offline_sync": "till_id",
         "customers/merge": "admin_graphql_api_customer_kept_id",
     }
     field = "shop_id" if topic == "shop/redact" else wanted.get(topic, "id")

@@ -48,6 +48,33 @@ class Purchase(Part, frozen=True, kw_only=True):
     checkout_digest: str = ""
 
 
+class QueuedGoods(Part, frozen=True, kw_only=True):
+    product_id: str = ""
+    amount: Decimal
+
+
+class QueuedLine(Part, frozen=True, kw_only=True):
+    line_id: str
+    kind: str
+    happened_at: Instant
+    order_id: str = ""
+    receipt: str = ""
+    shopify_customer_id: str = ""
+    merchandise: Decimal
+    tax: Decimal = Decimal(0)
+    goods: tuple[QueuedGoods, ...] = ()
+    refund_id: str = ""
+
+
+class Queue(Part, frozen=True, kw_only=True):
+    """What a till told, as ``points.v1.SyncSales`` takes it."""
+
+    till_id: str
+    location: str = ""
+    sent_at: Instant
+    lines: tuple[QueuedLine, ...] = ()
+
+
 class Account(Part, frozen=True, kw_only=True):
     customer_id: UUID
     shopify_customer_id: str
@@ -110,6 +137,7 @@ PACT = Pact(
     reads=(
         Reads(shop.ORDER_EVENTS, Purchase),
         Reads((shop.REFUND_CREATED,), Back),
+        Reads((shop.TILL_SYNCED,), Queue),
         Reads((shop.CUSTOMER_CREATED,), Account),
         Reads((shop.PRODUCT_CREATED, shop.PRODUCT_UPDATED), Listed),
         Reads((shop.PRODUCT_DELETED,), Gone),
