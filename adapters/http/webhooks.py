@@ -18,7 +18,7 @@ from adapters.http.problems import refuse
 from adapters.telemetry.metrics import HTTP_REQUESTS, HTTP_SECONDS, WEBHOOKS
 from adapters.telemetry.tracing import current_trace_id, server_span
 from contracts.http import MethodNotAllowed
-from domain.errors import InternalError, LoyaltyError
+from domain.errors import InternalError, LoyaltyError, Unauthenticated
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,7 @@ _SECONDS: Final = HTTP_SECONDS.labels(_ROUTE)
 _OK: Final = HTTP_REQUESTS.labels(_ROUTE, "200")
 _ACCEPTED: Final = b'{"status":"accepted"}'
 _REPEATED: Final = b'{"status":"repeated"}'
+_SHOPIFYS: Final = b"x-shopify-"
 _ALLOW: Final[Header] = (b"allow", b"POST")
 
 
@@ -48,7 +49,7 @@ class Accept(Protocol):
 def webhook_route(accept: Accept, topics: frozenset[str], max_bytes: int) -> ASGIRouteHandler:
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        headers, twice = _headers(scope)
         topic = scope["path"].strip("/")
         label = topic if topic in topics else "unknown"  # strangers must not make up labels
         trace = {"traceparent": headers.get(b"traceparent", "")}
@@ -56,7 +57,7 @@ def webhook_route(accept: Accept, topics: frozenset[str], max_bytes: int) -> ASG
             trace_id = current_trace_id()
             more = [(b"x-trace-id", trace_id.encode())] if trace_id else []
             try:
-                _check_method(scope, more)
+                _check(scope, more, twice=twice)
                 length = headers.get(b"content-length", "").encode()
                 stored = await accept(
                     topic,
@@ -82,10 +83,23 @@ def webhook_route(accept: Accept, topics: frozenset[str], max_bytes: int) -> ASG
     return asgi_handler(list(PATHS), is_mount=True, copy_scope=False)(handle)
 
 
-def _check_method(scope: Scope, more: list[Header]) -> None:
+def _headers(scope: Scope) -> tuple[dict[bytes, str], bool]:
+    """The headers by name, and whether one of Shopify's comes twice: which of two signatures, shops
+    or ids is meant nobody can tell."""
+    headers: dict[bytes, str] = {}
+    twice = False
+    for name, value in scope["headers"]:
+        twice = twice or (name in headers and name.startswith(_SHOPIFYS))
+        headers[name] = value.decode("latin-1")
+    return headers, twice
+
+
+def _check(scope: Scope, more: list[Header], *, twice: bool) -> None:
     if scope.get("method") != "POST":
         more.append(_ALLOW)
         raise MethodNotAllowed
+    if twice:
+        raise Unauthenticated("A header of Shopify's is there twice.")
 
 
 async def _refuse(send: Send, error: LoyaltyError, headers: Sequence[Header]) -> None:

@@ -31,7 +31,8 @@ def to_bytes(error: LoyaltyError) -> bytes:
 
 
 def from_bytes(payload: bytes) -> LoyaltyError:
-    """The error that was meant; one that this process does not know keeps its code and kind."""
+    """The error that was meant; one that this process does not know keeps its code and kind, and
+    one of a kind that it does not know either is a fault: a newer replica may have made it."""
     try:
         envelope = _decode(payload)
     except msgspec.MsgspecError:
@@ -41,6 +42,13 @@ def from_bytes(payload: bytes) -> LoyaltyError:
         known = type(
             "UnknownRefusal",
             (LoyaltyError,),
-            {"code": envelope.code, "kind": base.Kind(envelope.kind), "title": envelope.detail},
+            {"code": envelope.code, "kind": _kind(envelope.kind), "title": envelope.detail},
         )
     return known(envelope.detail, envelope.problems)
+
+
+def _kind(name: str) -> base.Kind:
+    try:
+        return base.Kind(name)
+    except ValueError:
+        return base.Kind.INTERNAL

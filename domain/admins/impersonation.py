@@ -72,6 +72,11 @@ def subject(impersonation_id: UUID) -> str:
     return f"{SUBJECT_PREFIX}{impersonation_id}"
 
 
+def is_impersonation(of: str) -> bool:
+    """Whether this is the subject of one."""
+    return of.startswith(SUBJECT_PREFIX)
+
+
 def is_open(started_at: datetime, ended_at: datetime | None, now: datetime) -> bool:
     """Nothing makes it last longer: who needs more says once more why."""
     return ended_at is None and started_at <= now < started_at + LASTS

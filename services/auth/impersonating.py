@@ -26,6 +26,7 @@ from domain.admins.impersonation import (
     ANY_STAFF,
     LASTS,
     STAFF_NAMES,
+    SUBJECT_PREFIX,
     EndedBy,
     check_role,
     check_shop,
@@ -140,6 +141,12 @@ class Impersonating:
         by = EndedBy.STAFF if caller.impersonator else EndedBy.SHOP
         which = request.impersonation_id
         return _visit(await self._end(self._of_shop, caller, which, caller.tenant, by))
+
+    async def leave(self, caller: Caller) -> None:
+        """Whoever acts as the shop's staff logs out: with that it is over."""
+        which = UUID(caller.actor.removeprefix(SUBJECT_PREFIX))
+        with contextlib.suppress(NotFound):  # somebody else was faster
+            await self._end(self._of_shop, caller, which, caller.tenant, EndedBy.STAFF)
 
     async def end_overdue(self) -> None:
         """Put on record that the time of some is over; their tokens are over by themselves."""

@@ -18,12 +18,14 @@ from contracts.sessions import (
     SessionsPage,
     Why,
 )
+from domain.admins.impersonation import is_impersonation
 from domain.errors import InvalidRequest, NotFound, Problem
 from domain.shop_domain import normalised
 from ports.merchants import Merchants
 from ports.sessions import Holder, Session, SessionBook
 from ports.tokens import BEARERS
 from ports.unit import Units
+from services.auth.impersonating import Impersonating
 from services.auth.sessions import Sessions
 
 _TOKEN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
@@ -40,16 +42,20 @@ class Revoking:
         of_shop: Units[SessionBook],
         merchants: Units[Merchants],
         sessions: Sessions,
+        impersonating: Impersonating,
     ) -> None:
         self._units = units
         self._of_shop = of_shop
         self._merchants = merchants
         self._sessions = sessions
+        self._impersonating = impersonating
 
     async def log_out(self, caller: Caller, _: Nothing) -> Revoked:
         if caller.session_id is None:
             return Revoked(sessions=0)
         ended = await self._sessions.revoke(caller.session_id, why=Why.LOGGED_OUT, by=caller.name)
+        if is_impersonation(caller.actor):
+            await self._impersonating.leave(caller)
         return Revoked(sessions=ended)
 
     async def page(self, caller: Caller, request: ListSessions) -> SessionsPage:

@@ -111,7 +111,8 @@ def service(world: World) -> Service:
     sessions = Sessions(
         session_units, sessions_of_shop, JwtIssuer(signing_keys, world.clock), refresh_tokens
     )
-    revoking = Revoking(session_units, sessions_of_shop, units, sessions)
+    impersonating = Impersonating(staff_units, world.units("auth", admin_stores), sessions)
+    revoking = Revoking(session_units, sessions_of_shop, units, sessions, impersonating)
     suspending = Suspending(units, sessions)
     tokens = Tokens(
         units,
@@ -124,7 +125,9 @@ def service(world: World) -> Service:
 
     key_endpoints, key_loops = _keys(world, maker)
     count, rotations, reseal = resealed(world, "auth", _SEALED, shop_keys)
-    staff_endpoints, staff_loops, staff_stops = _staff(world, staff_units, vaults, sessions)
+    staff_endpoints, staff_loops, staff_stops = _staff(
+        world, staff_units, vaults, sessions, impersonating
+    )
     from_shopify, forget_errands, close_shopify = _from_shopify(
         world, install_units, installs_of_shops, shops, shop_keys, sessions
     )
@@ -258,7 +261,11 @@ def _keys(world: World, maker: KeyMaker) -> tuple[tuple[Endpoint, ...], tuple[Lo
 
 
 def _staff(
-    world: World, units: Units[AdminStores], vaults: Vaults, sessions: Sessions
+    world: World,
+    units: Units[AdminStores],
+    vaults: Vaults,
+    sessions: Sessions,
+    impersonating: Impersonating,
 ) -> tuple[tuple[Endpoint, ...], tuple[Loop, ...], tuple[Callable[[], Awaitable[None]], ...]]:
     """LoyalNest's own staff: what it is answered, what is repeated, what is closed at the end."""
     passwords, totp, random = Argon2Passwords(), PyotpTotp(), secrets.token_bytes
@@ -270,7 +277,6 @@ def _staff(
     inviting = Inviting(units, vaults, passwords, random)
     colleagues = Colleagues(units, vaults, sessions)
     rescue = Rescue(units, vaults, passwords, totp, sessions, random)
-    impersonating = Impersonating(units, world.units("auth", admin_stores), sessions)
 
     async def tidy() -> None:
         async with units() as unit:

@@ -28,7 +28,7 @@ from contracts.users import (
 )
 from domain.birthdays import Birthday
 from domain.birthdays import problems_of as birthday_problems
-from domain.errors import Forbidden, InvalidRequest, NotFound, Problem
+from domain.errors import Forbidden, InvalidRequest, LoyaltyError, NotFound, Problem
 from domain.rbac import allows, check_grant
 from ports.mesh import Mesh
 from ports.people import People, Person, PersonKey
@@ -60,30 +60,45 @@ class _Change:
     of_customer: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What somebody new is sealed with, and whether the caller may employ them: others had to be
+    asked for both. A refusal is kept until it is known that this is no repeat."""
+
+    envelope: Envelope
+    refusal: LoyaltyError | None = None
+
+
 class Changing:
     def __init__(self, units: Units[People], envelopes: Envelopes, mesh: Mesh) -> None:
         self._units = units
         self._envelopes = envelopes
         self._mesh = mesh
 
-    async def prepare_creation(self, caller: Caller, _: CreateUser) -> Envelope:
-        """What the person is sealed with: auth may have to be asked, so before the transaction."""
-        return await self._envelopes.of(caller.tenant)
+    async def prepare_creation(self, caller: Caller, request: CreateUser) -> Prepared:
+        """Auth and roles may have to be asked, so before the transaction."""
+        envelope = await self._envelopes.of(caller.tenant)
+        if request.kind == STAFF:
+            try:
+                await self._check_may_employ(caller, request.role)
+            except LoyaltyError as refusal:
+                return Prepared(envelope, refusal)
+        return Prepared(envelope)
 
     async def create(
-        self, unit: Unit[People], caller: Caller, request: CreateUser, envelope: Envelope
+        self, unit: Unit[People], caller: Caller, request: CreateUser, prepared: Prepared
     ) -> CreatedUser:
         """Add a person. The answer is kept for repeats, so it holds nothing personal."""
         problems = creation_problems(request, unit.now().date())
         if problems:
             raise InvalidRequest(problems=problems)
         tenant = caller.tenant
-        if request.kind == STAFF:
-            await self._check_may_employ(caller, request.role)
+        if prepared.refusal is not None:
+            raise prepared.refusal
         private = Private(_contact(request), _birthday(request))
         customer = request.shopify_customer_id
         user_id = member_id(tenant, customer) if customer else unit.new_id()
-        sealed = envelope.close(private, user_id)
+        sealed = prepared.envelope.close(private, user_id)
         if await unit.stores.email_taken(tenant, request.kind, sealed.email_index):
             raise UserExists
         now = unit.now()

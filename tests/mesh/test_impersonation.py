@@ -132,6 +132,26 @@ async def test_what_is_done_meanwhile_leads_to_the_reason(here: House) -> None:
     assert ended.json()["ended_by"] == "staff"
 
 
+async def test_logging_out_ends_it_on_record(here: House) -> None:
+    root, merchant = await here.at_work(), await register(here.process)
+    begun = await begin(here, root, merchant.merchant_id, role="owner")
+    token, boss = begun["session"]["token"], await owner(here, merchant)
+    said = await heard(here.process, impersonations.IMPERSONATION_ENDED, merchant.merchant_id)
+    out = await here.post("/v1/api/auth/logout", token)
+    assert (out.status_code, out.json()["sessions"]) == (200, 1)
+    (visit,) = (await here.get(VISITS, boss)).json()["visits"]
+    assert visit["ended_by"] == "staff"
+    assert datetime.fromisoformat(visit["ended_at"]) <= datetime.now(UTC)
+    await eventually(lambda: here.get(VISITS, token), lambda found: found.status_code == 401)
+    (told,) = await eventually(lambda: _all(said))
+    assert told.ended_by == "staff"
+    # Others who log out end nothing of it.
+    again = await begin(here, root, merchant.merchant_id, role="owner")
+    assert (await here.post("/v1/api/auth/logout", boss)).status_code == 200
+    newest = (await here.get(VISITS, await owner(here, merchant))).json()["visits"][0]
+    assert (newest["impersonation_id"], newest["ended_by"]) == (again["impersonation_id"], "")
+
+
 async def test_when_the_time_is_over_it_is_on_record(here: House) -> None:
     anna, merchant = await here.at_work("support"), await register(here.process)
     said = await heard(here.process, impersonations.IMPERSONATION_ENDED, merchant.merchant_id)

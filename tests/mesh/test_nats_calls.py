@@ -22,6 +22,7 @@ from domain.errors import (
     Forbidden,
     InternalError,
     InvalidRequest,
+    Kind,
     LoyaltyError,
     NotFound,
     NotVouchedFor,
@@ -158,6 +159,23 @@ async def test_who_has_nats_but_not_the_secret_is_nobody(
     assert [each.levelname for each in caplog.records] == ["WARNING"] * 7
     assert "auth" not in caplog.text  # what is made up is not written down
     await server.stop()
+
+
+async def test_a_refusal_of_a_newer_replica_is_one_all_the_same(client: Client) -> None:
+    """Of a kind that this version does not know, it is a fault; a code alone keeps its kind."""
+    for kind, known in (("gone", Kind.INTERNAL), ("not_found", Kind.NOT_FOUND)):
+        told = {"code": "NEW_REFUSAL", "kind": kind, "detail": "It is so."}
+
+        async def answer(message: Any, told: dict[str, str] = told) -> None:
+            raw = msgspec.json.encode(told)
+            await client.publish(message.reply, raw, headers={"LN-Error": "NEW_REFUSAL"})
+
+        subscription = await client.subscribe(ECHO.subject, cb=answer)
+        with pytest.raises(LoyaltyError) as refused:
+            await NatsMesh(client, VOUCHING).call(ECHO, Ask(), ME)
+        assert (refused.value.code, refused.value.kind) == ("NEW_REFUSAL", known)
+        assert refused.value.detail == "It is so."
+        await subscription.unsubscribe()
 
 
 async def test_a_key_is_signed_as_it_arrives_and_fits_into_a_header(client: Client) -> None:

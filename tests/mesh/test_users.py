@@ -255,6 +255,27 @@ async def test_staff_is_added_by_those_who_may_and_never_above_themselves(run: R
         assert [each.pointer for each in refusal.value.problems] == ["/role"]
 
 
+async def test_a_repeat_is_answered_as_before_whatever_the_caller_may_by_now(run: Run) -> None:
+    async with running(run, "roles") as one:
+        request = users.CreateUser(email="w@x.example", kind="staff", role="support")
+        mesh = mesh_of(one.process)
+
+        async def create(role: str) -> users.CreatedUser:
+            return await mesh.call(
+                users.CREATE_USER, request, one.staff(role), idempotency_key="once"
+            )
+
+        first = await create("owner")
+        assert await create("support") == first
+        with pytest.raises(DuplicateRequest):
+            await mesh.call(
+                users.CREATE_USER,
+                msgspec.structs.replace(request, role="viewer"),
+                one.staff("support"),
+                idempotency_key="once",
+            )
+
+
 async def test_everything_wrong_is_said_at_once_and_never_repeated(run: Run) -> None:
     async with running(run) as one:
         with pytest.raises(InvalidRequest) as refusal:
