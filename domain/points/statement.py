@@ -91,6 +91,8 @@ def _cause(draft: EntryDraft) -> str:
             return f"Order {draft.source_ref} was edited"
         case Source.CANCEL | Source.REFUND | Source.RECOUNT if draft.order_id:
             return f"{_OF_SOURCE[Source(draft.source)]} (order {draft.order_id})"
+        case Source.ACTIVITY:
+            return f"For an activity ({draft.rule})"
         case Source.REDEMPTION:
             return (
                 "A redemption was undone" if draft.points > 0 else "A redemption stands after all"

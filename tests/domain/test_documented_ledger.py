@@ -87,6 +87,9 @@ def entry(told: str) -> tuple[EntryDraft, str]:
             return replace(BACK, waived=int(waived.split()[0])), "USD"
         case ["cancellation of order 1001"]:
             return replace(BACK, source=Source.CANCEL), "USD"
+        case [activity] if activity.startswith("activity "):
+            rule = activity.removeprefix("activity ")
+            return EntryDraft(EntryKind.EARN, 100, rule, Source.ACTIVITY, "a1", rule), ""
         case ["gift by hand"]:
             return GIFT, ""
         case ["reversal of a gift by hand"]:
@@ -158,5 +161,5 @@ def test_a_deferral(
 
 
 def test_the_page_has_examples() -> None:
-    assert len(table("entry", "words")) == 9
+    assert len(table("entry", "words")) == 10
     assert len(table("order earned", "then", "the member has")) == 7

@@ -112,7 +112,8 @@ async def _ledger(stack: Stack, expected: Expected, verdict: Verdict) -> None:
 
 async def _chain(stack: Stack, verdict: Verdict) -> None:
     """What `loyalnest ledger verify` says."""
-    database = Database(stack.environment()["LOYALNEST_POSTGRES_URL"], "points", pool=1)
+    url = stack.environment()["LOYALNEST_POSTGRES_URL"]
+    database = Database(url, "points", pool=1, patience=3600)
     try:
         async with database.transaction(AS_OF_NOW) as connection:
             proof = await verify(PostgresChainReader(connection), stack.merchant_id)
