@@ -186,6 +186,23 @@ async def test_points_come_back_once_however_many_bring_them(counter: Counter) -
     assert await counter.wallet() == Wallet(spendable=1_000)
 
 
+async def test_a_code_that_was_used_after_all_costs_its_points_again(counter: Counter) -> None:
+    """The shop told of the order when the points were back and spent on something else."""
+    await counter.give(500)
+    reward = await counter.offer(stock=2)
+    first = await counter.redeem(reward)
+    await counter.cancel(first)
+    second = await counter.redeem(reward)
+    order = counter.order(discount_codes=[first.code])
+    await asyncio.gather(*(counter.happen(order) for _ in range(4)))
+    assert await counter.wallet() == Wallet(spendable=15 - 500, spent=1_000)
+    assert await counter.state(first) is S.USED
+    cancelled = counter.order(cancelled_at=counter.clock.at)
+    await asyncio.gather(*(counter.happen(order, cancelled) for _ in range(4)))
+    assert await counter.wallet() == Wallet(spendable=0, spent=500)
+    assert await counter.state(second) is S.COMPLETED
+
+
 async def test_two_loops_do_not_do_the_same(counter: Counter) -> None:
     await counter.give(5_000)
     reward = await counter.offer()
