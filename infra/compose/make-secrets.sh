@@ -85,6 +85,9 @@ key > "$draft/master_key"
 key > "$draft/jwt_key"
 # There is nothing before the first one (docs/runbook.md, Rotation).
 : > "$draft/shopify_previous_client_secret"
+# Most do without these two.
+: > "$draft/oidc_client_secret"
+: > "$draft/aws_credentials"
 
 for name in nats postgres valkey prometheus; do
     mkdir -p "$data/$name"

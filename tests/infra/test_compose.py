@@ -31,6 +31,10 @@ SETTINGS = {PREFIX + each.name.upper(): each for each in fields(Settings)}
 REQUIRED = {name for name, each in SETTINGS.items() if each.metadata["required"]}
 
 
+EMPTY = ("shopify_previous_client_secret", "oidc_client_secret", "aws_credentials")
+"""Secrets that an installation begins without."""
+
+
 def make_secrets(
     folder: Path, *options: str, secret: str = "shh"
 ) -> subprocess.CompletedProcess[str]:
@@ -60,7 +64,8 @@ def test_every_service_is_a_container_of_its_own_that_serves_just_it() -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_gets_settings_that_exist_and_all_it_needs(name: str) -> None:
-    given = CONTAINERS[name]["environment"]
+    given = {each for each in CONTAINERS[name]["environment"] if each.startswith(PREFIX)}
+    assert CONTAINERS[name]["environment"].keys() - given == {"AWS_SHARED_CREDENTIALS_FILE"}
     plain = {each if each in SETTINGS else each.removesuffix("_FILE") for each in given}
     assert plain <= SETTINGS.keys()
     assert plain >= REQUIRED
@@ -84,6 +89,15 @@ def test_settings_are_read_from_the_secret_files(made: Path) -> None:
     assert settings.nats_url.endswith("@nats:4222")
     assert settings.postgres_url.endswith("@postgres:5432")
     assert settings.valkey_url.endswith("@valkey:6379/0")
+    assert (settings.kms, settings.oidc_issuer, settings.aws_kms_key_id) == ("local", "", "")
+    given = mounted | {
+        f"LOYALNEST_{name}": f"x-{name}"
+        for name in ("OIDC_ISSUER", "OIDC_CLIENT_ID", "AWS_KMS_KEY_ID", "AWS_REGION")
+    }
+    (made / "state" / "secrets" / "oidc_client_secret").write_text("shown to the provider\n")
+    settings = Settings.from_environment(given | {"LOYALNEST_KMS": "aws"})
+    assert settings.oidc_client_secret == "shown to the provider"
+    (made / "state" / "secrets" / "oidc_client_secret").write_text("")
     rings = (settings.master_key_file, settings.jwt_key_file)
     assert len({key.secret for ring in rings for key in read_keys(ring).keys}) == 2
 
@@ -110,7 +124,7 @@ def test_every_secret_is_declared_and_made_for_its_owner_only(made: Path) -> Non
     for name, each in declared.items():
         assert each["file"] == f"./state/secrets/{name}"
         file = made / each["file"]
-        assert bool(file.read_text()) == (name != "shopify_previous_client_secret")
+        assert bool(file.read_text()) == (name not in EMPTY)
         assert file.stat().st_mode & 0o777 == 0o600
     found = {each.name for each in (made / "state" / "secrets").iterdir()}
     assert found == {*declared, "nats"}
