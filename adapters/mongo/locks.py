@@ -181,9 +181,10 @@ class Locks:
         return gone.deleted_count == len(self._held)
 
     async def drop(self) -> None:
-        """Take out whatever was taken, after a failure."""
+        """Take out whatever was taken, after a failure. Not in the session, whose transaction may
+        have failed half-way."""
         if self._mine:
-            await self._locks.delete_many(self._ours(), session=self._session)
+            await self._locks.delete_many(self._ours())
 
     def end(self) -> None:
         """Let the next ones in this process have their turns."""

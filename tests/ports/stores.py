@@ -67,7 +67,8 @@ class Standing:
 
 
 def in_memory(clock: Clock = SYSTEM_CLOCK) -> Units[Ledger]:
-    return MemoryUnits(MemoryLedger, clock, IDS)
+    units: MemoryUnits[Ledger] = MemoryUnits(MemoryLedger, clock, IDS)
+    return units
 
 
 @asynccontextmanager

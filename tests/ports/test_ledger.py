@@ -19,7 +19,7 @@ from domain.points.merging import transfers
 from domain.points.orders import OrderFacts, RefundFacts
 from domain.points.wallet import EMPTY, InsufficientPoints, Wallet, adjustment
 from domain.program import defaults
-from ports.earning import BuyerFacts, BuyerKey, GoodsFacts, GoodsKey
+from ports.earning import BuyerFacts, BuyerKey, GoodsFacts, GoodsKey, KnownGoods
 from ports.ledger import Ledger, NewEntry, OrderKey, WalletKey
 from ports.unit import Units
 
@@ -415,7 +415,7 @@ async def test_the_newest_standing_and_tags_stay(units: Units[Ledger], wallet: W
     async with units() as unit:
         stranger = BuyerKey(uuid4(), wallet.customer_id)
         assert await unit.stores.buyers([member, stranger]) == {member: Buyer("Gold", "loyal")}
-        assert await unit.stores.goods([product]) == {product: GoodsFacts(("a", "ä b"), AT)}
+        assert await unit.stores.goods([product]) == {product: KnownGoods(("a", "ä b"))}
 
 
 async def test_the_lines_of_an_order_are_kept_exactly(
