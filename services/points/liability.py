@@ -10,6 +10,7 @@ from domain.points.liability import expected_rate, liability, parts, problems_of
 from domain.program import defaults
 from ports.liability import Holdings, TierHolding
 from ports.unit import Units
+from services.points.instants import instant_problems
 
 
 class LiabilityReports:
@@ -17,7 +18,8 @@ class LiabilityReports:
         self._units = units
 
     async def report(self, caller: Caller, request: LiabilityOf) -> LiabilityReport:
-        if problems := problems_of(request.point_value, request.redemption_rate):
+        problems = problems_of(request.point_value, request.redemption_rate)
+        if problems := [*problems, *instant_problems({"/at": request.at})]:
             raise InvalidRequest(problems=problems)
         tenant = caller.tenant
         async with self._units() as unit:

@@ -22,8 +22,10 @@ from domain.points.statement import Line, lines
 from ports.statements import ExportMark, Exports, Mark, Statements
 from ports.unit import Units
 from services.points.account import Accounts, balance_of, wallet_of
+from services.points.instants import instant_problems
 
 _FIRST: Final = UUID(int=0)
+_LAST: Final = UUID(int=2**128 - 1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NOBODY: Final = "This shop has no such member with points."
 
@@ -38,9 +40,10 @@ class Past:
         if request.at is None:
             return await self._now.balance(caller, request)
         key = wallet_of(caller, request)
+        if problems := instant_problems({"/at": request.at}):
+            raise InvalidRequest(problems=problems)
         async with self._units() as unit:
-            just_after = Mark(request.at + timedelta(microseconds=1), _FIRST)
-            wallet = await unit.stores.wallet_before(key, just_after)
+            wallet = await unit.stores.wallet_before(key, Mark(request.at, _LAST))
         if wallet is None:
             raise NotFound(_NOBODY)
         return balance_of(key.customer_id, wallet, None)
@@ -50,6 +53,7 @@ class Past:
         problems = limit_problems(request.limit)
         after = cursor_of(request.cursor, problems)
         since, until = request.since or _EPOCH, request.until
+        problems += instant_problems({"/since": since, "/until": until})
         if until is not None and until < since:
             problems.append(Problem("/until", "is before since"))
         if problems:

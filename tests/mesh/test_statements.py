@@ -3,8 +3,9 @@
 import asyncio
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from functools import partial
 from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
@@ -130,6 +131,13 @@ async def test_what_was_at_any_instant(run: Run) -> None:
         with pytest.raises(InvalidRequest) as refusal:
             await here.statement(since=until, until=since, limit=0)
         assert {each.pointer for each in refusal.value.problems} == {"/until", "/limit"}
+        edge = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+        assert (await here.balance(at=edge)).spendable == 90
+        assert len((await here.statement(until=edge)).lines) == 3
+        beyond = edge.replace(tzinfo=timezone(timedelta(hours=-1)))
+        for ask in (partial(here.balance, at=beyond), partial(here.statement, since=beyond)):
+            with pytest.raises(InvalidRequest):
+                await ask()
         with pytest.raises(InvalidRequest) as refusal:
             await here.statement(cursor=str(uuid4()))
         assert {each.pointer for each in refusal.value.problems} == {"/cursor"}
