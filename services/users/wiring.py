@@ -102,7 +102,7 @@ def service(world: World) -> Service:
         loops=(
             Loop("names to be found by", 1.0, partial(name_people, across, envelopes)),
             Loop(
-                "birthdays", 30.0, partial(tell_birthdays, birthdays_across, envelopes, world.clock)
+                "birthdays", 1.0, partial(tell_birthdays, birthdays_across, envelopes, world.clock)
             ),
             Loop("changes of keys", CHECK_SECONDS, keys.learn),
             reseal,

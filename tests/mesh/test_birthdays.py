@@ -106,7 +106,7 @@ class Party:
         )  # fmt: skip
 
     async def tells(self) -> None:
-        """What the service does every half minute, for this shop and by this clock."""
+        """What the service does every second, for this shop and by this clock."""
         world = world_of(self.shop.process)
         keys = Keyring(world.mesh, world.key_management(), "users")
         envelopes = Envelopes(keys, AesGcmSealer(), HmacSearch())
