@@ -104,6 +104,34 @@ DEACTIVATE_CODE: Final = Question(
 )
 
 
+class State(Used, frozen=True):
+    """``status`` is ACTIVE, SCHEDULED or EXPIRED; what we do not make has none here."""
+
+    status: str = ""
+
+
+class StatedDiscount(Answer, frozen=True):
+    discount: State
+
+
+class DiscountFound(Answer, frozen=True):
+    node: StatedDiscount | None
+
+
+DISCOUNT: Final = Question(
+    """query Discount($id: ID!) {
+  node: discountNode(id: $id) {
+    discount {
+      ... on DiscountCodeBasic { status asyncUsageCount }
+      ... on DiscountCodeFreeShipping { status asyncUsageCount }
+    }
+  }
+}""",
+    DiscountFound,
+    2,
+)
+
+
 class Amount(Answer, frozen=True):
     amount: str
 

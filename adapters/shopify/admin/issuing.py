@@ -17,6 +17,7 @@ from adapters.shopify.admin.codes import (
     CREATE_GIFT_CARD,
     DEACTIVATE_CODE,
     DEACTIVATE_GIFT_CARD,
+    DISCOUNT,
     FIND_CODE,
     FIND_GIFT_CARD,
     GIFT_CARD,
@@ -24,7 +25,7 @@ from adapters.shopify.admin.codes import (
     Card,
     CodeCreated,
 )
-from adapters.shopify.admin.documents import Question, gid
+from adapters.shopify.admin.documents import Question, gid, number_of
 from adapters.shopify.admin.errors import (
     AccessDenied,
     AnswerLost,
@@ -78,13 +79,16 @@ class ShopifyIssuing:
             raise IssueRefused(f"Shopify declines it: {_reason(declined)}.") from None
 
     async def withdraw(self, merchant_id: UUID, benefit: Benefit, external_id: str) -> bool:
-        match benefit:
-            case StoreCredit():
-                return False
-            case GiftCard():
-                return await self._withdraw_gift_card(merchant_id, external_id)
-            case _:
-                return await self._withdraw_code(merchant_id, external_id)
+        try:
+            match benefit:
+                case StoreCredit():
+                    return False
+                case GiftCard():
+                    return await self._withdraw_gift_card(merchant_id, external_id)
+                case _:
+                    return await self._withdraw_code(merchant_id, external_id)
+        except (AccessDenied, Misunderstood, Declined):
+            raise AnswerLost from None  # so it can still be used
 
     async def _issue(self, merchant_id: UUID, purchase: Purchase) -> str:
         discount = _discount(purchase)
@@ -199,8 +203,15 @@ class ShopifyIssuing:
         """Ended first and looked at then: in between nobody can use it any more."""
         answer = await self._client.ask(merchant_id, DEACTIVATE_CODE, {"id": external_id})
         node = answer.deactivated.node
-        # One that is not there any more was deleted by the shop: worth nothing either.
-        return node is None or node.code_discount.async_usage_count == 0
+        if node is not None and not answer.deactivated.user_errors:
+            return node.code_discount.async_usage_count == 0
+        same = gid("DiscountNode", number_of(external_id))
+        found = (await self._client.ask(merchant_id, DISCOUNT, {"id": same})).node
+        if found is None:
+            return True  # deleted by the shop: worth nothing either
+        if found.discount.status != "EXPIRED":
+            raise AnswerLost  # it could still be used
+        return found.discount.async_usage_count == 0
 
     async def _withdraw_gift_card(self, merchant_id: UUID, external_id: str) -> bool:
         """Looked at first: one that was used in part keeps the rest, and nothing revives it."""

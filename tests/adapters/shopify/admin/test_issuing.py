@@ -433,6 +433,17 @@ async def test_a_code_that_is_taken_back_is_worth_nothing(at: At, benefit: Benef
     assert await at.withdraw(purchase, external_id)
 
 
+async def test_a_code_that_could_not_be_ended_is_not_thought_worthless(at: At) -> None:
+    purchase = bought(FIVE)
+    external_id = await at.issue(purchase)
+    refusal = {"deactivated": {"node": None, "userErrors": [{"code": "INTERNAL_ERROR"}]}}
+    at.admin.trouble.next(Instead(200, {"data": refusal}), field="discountCodeDeactivate", times=2)
+    with pytest.raises(Unavailable):
+        await at.withdraw(purchase, external_id)
+    at.discount.ends_at = at.watch.now() - timedelta(days=1)  # its time was over anyway
+    assert await at.withdraw(purchase, external_id)
+
+
 async def test_a_gift_card_is_taken_back_while_all_of_it_is_there(at: At) -> None:
     purchase = bought(GiftCard(Decimal(5)))
     external_id = await at.issue(purchase)
@@ -447,6 +458,17 @@ async def test_a_gift_card_is_taken_back_while_all_of_it_is_there(at: At) -> Non
     card.balance -= 1
     assert not await at.withdraw(purchase, external_id)
     assert card.deactivated_at is None  # the rest is the member's
+
+
+@pytest.mark.parametrize("benefit", [FIVE, GiftCard(Decimal(5))])
+async def test_what_may_not_be_taken_back_now_is_not_thought_worthless(
+    at: At, benefit: Benefit
+) -> None:
+    purchase = bought(benefit)
+    external_id = await at.issue(purchase)
+    at.grant(("read_customers",))
+    with pytest.raises(Unavailable):
+        await at.withdraw(purchase, external_id)
 
 
 async def test_store_credit_is_not_taken_back(at: At) -> None:
