@@ -56,6 +56,12 @@ SHOPIFY_LIMIT_ALONE: Final = Gauge(
     "1 while Valkey is away and only Shopify itself bounds what is asked of it.",
 )
 
+COLLECTIONS_LEARNT: Final = Counter(
+    "loyalnest_collections_learnt_total",
+    "Turns at learning which products are in a shop's collections, by what became of them.",
+    ["outcome"],
+)
+
 EVENTS: Final = Counter(
     "loyalnest_events_total", "Events taken from a stream.", ["consumer", "outcome"]
 )

@@ -1,19 +1,38 @@
 """How the products service is put together."""
 
+from typing import Final
+
 from adapters.nats.consumer import Consumes
 from adapters.postgres.catalogue import PostgresCatalogue
-from adapters.runtime.service import Service, answers
+from adapters.postgres.collections import PostgresCollections
+from adapters.runtime.service import Loop, Service, answers
+from adapters.runtime.shopify_admin import admin_client
 from adapters.runtime.world import World
-from contracts import products, shop
+from adapters.shopify.admin.collections import ShopifyCollections
+from adapters.telemetry.metrics import COLLECTIONS_LEARNT
+from contracts import core, installs, products, shop
 from ports.catalogue import Catalogue
+from ports.collections import CollectionBook
 from ports.unit import Units
+from services.products.collecting import WORK_SECONDS, Collecting, doubt, heed
 from services.products.finding import Shelves
 from services.products.keeping import apply_products
+
+_PRODUCT_EVENTS: Final = (shop.PRODUCT_CREATED, shop.PRODUCT_UPDATED, shop.PRODUCT_DELETED)
 
 
 def service(world: World) -> Service:
     units: Units[Catalogue] = world.units("products", PostgresCatalogue)
+    collections: Units[CollectionBook] = world.units("products", PostgresCollections)
+    across: Units[CollectionBook] = world.units_across_shops("products", PostgresCollections)
     shelves = Shelves(units)
+    shopify = admin_client(world, "products")
+    collecting = Collecting(
+        collections,
+        across,
+        ShopifyCollections(shopify),
+        lambda outcome: COLLECTIONS_LEARNT.labels(outcome).inc(),
+    )
     return Service(
         name="products",
         endpoints=(
@@ -22,10 +41,10 @@ def service(world: World) -> Service:
             answers(products.SEARCH_PRODUCTS, shelves.search),
         ),
         consumes=(
-            Consumes(
-                (shop.PRODUCT_CREATED, shop.PRODUCT_UPDATED, shop.PRODUCT_DELETED),
-                units,
-                apply_products,
-            ),
+            Consumes(_PRODUCT_EVENTS, units, apply_products),
+            Consumes(_PRODUCT_EVENTS, collections, doubt, name="products-in-doubt"),
+            Consumes((core.SETTINGS_UPDATED, installs.SHOP_CONNECTED), collections, heed),
         ),
+        loops=(Loop("collections", WORK_SECONDS, collecting.run),),
+        on_stop=(shopify.close,),
     )

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from uuid import UUID
 
-from contracts import core, installs, referrals, shop, users
+from contracts import core, installs, products, referrals, shop, users
 from contracts.kit import Instant
 from domain.errors import NotFound
 from tests.contracts.pacts import Calls, Pact, Part, Reads
@@ -132,6 +132,12 @@ class Celebrating(Part, frozen=True, kw_only=True):
     occurred_at: Instant
 
 
+class InCollections(Part, frozen=True, kw_only=True):
+    product_id: str
+    collections: tuple[str, ...]
+    version: int
+
+
 PACT = Pact(
     "points",
     reads=(
@@ -144,6 +150,7 @@ PACT = Pact(
         Reads((core.CUSTOMER_CREATED, core.CUSTOMER_UPDATED), Standing),
         Reads((core.SETTINGS_UPDATED,), Program),
         Reads((referrals.REFERRAL_COMPLETED,), Referral),
+        Reads((products.PRODUCT_COLLECTIONS,), InCollections),
         Reads((users.CUSTOMER_MERGED,), Merged),
         Reads((users.CUSTOMER_BIRTHDAY,), Celebrating),
         *RESEALING,

@@ -1,10 +1,11 @@
-"""What products relies on: the shop's catalogue, as its webhooks tell it."""
+"""What products relies on: the shop's catalogue, as its webhooks tell it, and its program."""
 
 from decimal import Decimal
 
-from contracts import shop
+from contracts import core, installs, shop
 from contracts.kit import Instant
 from tests.contracts.pacts import Pact, Part, Reads
+from tests.contracts.parts import ACCESS_TO_SHOPIFY, Program
 
 
 class Listed(Part, frozen=True, kw_only=True):
@@ -28,7 +29,10 @@ class Gone(Part, frozen=True, kw_only=True):
 PACT = Pact(
     "products",
     reads=(
+        Reads((core.SETTINGS_UPDATED,), Program),
+        Reads((installs.SHOP_CONNECTED,), Part),
         Reads((shop.PRODUCT_CREATED, shop.PRODUCT_UPDATED), Listed),
         Reads((shop.PRODUCT_DELETED,), Gone),
     ),
+    calls=(ACCESS_TO_SHOPIFY,),
 )
