@@ -24,7 +24,6 @@ from contracts.kit import Nothing
 from contracts.shop import CUSTOMER_UPDATED, ORDER_UPDATED, CustomerRecord
 from domain.errors import LoyaltyError, NotFound
 from domain.keys import KeysDestroyed
-from ports.clock import Clock
 from ports.events import Received
 from ports.imports import (
     Export,
@@ -64,7 +63,6 @@ _LOOK_AGAIN: Final = timedelta(seconds=2)
 _MOST_TRIES: Final = 12
 _FIRST_PAUSE: Final = timedelta(seconds=1)
 _LONGEST_PAUSE: Final = timedelta(minutes=10)
-_OURSELVES: Final = "service:core"
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -83,13 +81,11 @@ class Importing:
         across: Units[Imports],
         history: History,
         tell: Tell,
-        clock: Clock,
     ) -> None:
         self._units = units
         self._across = across
         self._history = history
         self._tell = tell
-        self._clock = clock
 
     async def get(self, caller: Caller, _request: Nothing) -> Import:
         async with self._units() as unit:

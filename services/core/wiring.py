@@ -49,7 +49,7 @@ def service(world: World) -> Service:
         AesGcmSealer(),
         world.clock,
     )
-    imported = importing.Importing(imports, across, history, _tell(world), world.clock)
+    imported = importing.Importing(imports, across, history, _tell(world))
     desk = SettingsDesk(settings)
     profiles = MemberList(members)
     return Service(
