@@ -177,12 +177,12 @@ def beyond_the_document(operation: AnyOperation, world: World) -> Iterator[Sent]
     good = request_of(
         operation, {} if operation.name in ENDS_SESSIONS else world.ours.ids, world.ours
     )
-    case = promise(operation).Case(path_parameters={"path": "x"})
     method, path = operation.http.method, operation.http.path
+    in_path = re.compile(r"{([a-z_]+)(?::path)?}")
+    case = promise(operation).Case(path_parameters=dict.fromkeys(in_path.findall(path), "x"))
     names = texts_of(named(operation, world.ours.ids))
     key = {IDEMPOTENCY_KEY: f"{operation.name} {random.random()}"}
     send = partial(Sent, operation, case, method, names=names)
-    in_path = re.compile(r"{[a-z_]+(:path)?}")
     for _ in range(CASES if in_path.search(path) else 0):
         odd = quote(random.choice(NASTY)[:2000].encode("utf-8", "replace"))
         yield send(address=in_path.sub(odd, path), headers=key, body=None)
