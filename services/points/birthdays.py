@@ -1,5 +1,6 @@
 """Points on members' birthdays, once a year whatever becomes of the birthday."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -42,7 +43,9 @@ async def apply_birthdays(unit: Unit[Ledger], events: Sequence[Received[Any]]) -
         return
     await unit.stores.lock_wallets({WalletKey(key.merchant_id, key.customer_id) for key in asked})
     earned = await unit.stores.earned(asked)
-    by_day = {each.key: dict(each.by_day) for each in earned.values()}
+    by_day: dict[CountKey, dict[date, Counted]] = defaultdict(dict)
+    for each in earned.values():  # of two who are one person maybe of other days
+        by_day[each.key].update(each.by_day)
     now = unit.now()
     entries: list[NewEntry] = []
     causes: dict[UUID, Received[Any]] = {}

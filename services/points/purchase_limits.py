@@ -26,10 +26,11 @@ class PurchaseLimits:
     ) -> None:
         self._programs = programs
         self._earned = earned
-        self._by_day = {
-            each.key: defaultdict(Counted, each.by_day)
-            for each in earned.values()  # of two who are one person the same
-        }
+        self._by_day: dict[CountKey, dict[date, Counted]] = defaultdict(
+            lambda: defaultdict(Counted)
+        )
+        for each in earned.values():  # of two who are one person maybe of other days
+            self._by_day[each.key].update(each.by_day)
         self._added: dict[tuple[CountKey, date], Counted] = defaultdict(Counted)
 
     @classmethod

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import permutations
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from contracts.activities import ActivityEarned, EarnPoints
 from contracts.caller import Audience, Caller
 from contracts.shop import Order, Refund, member_id
 from domain.errors import InvalidRequest, LimitReached, NotFound
+from domain.merging import ToldMerge
 from domain.points.activities import (
     ActivityDisabled,
     ActivityNotForTier,
@@ -207,6 +209,26 @@ async def test_an_edit_passes_no_limit_and_brings_no_more_than_there_was_room_fo
     await shop.runs_on(replace(shop.program, purchase=PurchaseRule()))
     await shop.happen(order(order_id="o1", subtotal=Decimal(501), updated_at=later.replace(hour=1)))
     assert await shop.points() == 130  # of the 100 that there was room for when it earned
+
+
+async def test_two_who_are_one_share_their_limits_in_one_batch_too() -> None:
+    """Whichever of the two ids an order names, and whichever days the others are of."""
+    shop = await Shop(purchase=LIMITED).opens()
+    await shop.happen(order("c2", order_id="o1"))
+    async with shop.units() as unit:
+        merge = ToldMerge(member_id(SHOP, "c1"), member_id(SHOP, "c2"), 1)
+        await unit.stores.merge(SHOP, [merge])
+    for number, days in enumerate(permutations((2, 3))):
+        at = [datetime(2026, 5, day + 2 * number, 12, tzinfo=UTC) for day in days]
+        await shop.happen(
+            order("c1", order_id=f"again{number}"),
+            *(
+                order(who, order_id=f"{who}{number}{n}", created_at=each, updated_at=each)
+                for n, each in enumerate(at)
+                for who in ("c1", "c2")
+            ),
+        )
+        assert await shop.points("c2") == 100 + 200 * (number + 1)
 
 
 orders = st.lists(

@@ -54,7 +54,7 @@ async def test_who_tells_what(told: str, points: str) -> None:
 )
 def test_a_clock(row: list[str]) -> None:
     said, sent, now, was = (
-        datetime(2026, 6, 1, *map(int, each.split(":")), tzinfo=UTC) for each in row
+        datetime.fromisoformat(f"2026-06-01T{each}").replace(tzinfo=UTC) for each in row
     )
     assert happened(said, sent, now) == was
 
