@@ -14,10 +14,8 @@ from typing import Any, Final, cast
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
 
+from adapters.mongo.drivers import MOTOR
 from adapters.mongo.values import Document
-
-PYMONGO: Final = "pymongo"
-MOTOR: Final = "motor"
 
 Client = AsyncMongoClient[Document]
 Session = AsyncClientSession

@@ -15,7 +15,8 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
-from adapters.mongo.client import PYMONGO, close, open_client, session_of
+from adapters.mongo.client import close, open_client, session_of
+from adapters.mongo.drivers import PYMONGO
 from adapters.mongo.locks import Turns
 from adapters.mongo.schema import Collection
 from adapters.mongo.scope import Scope

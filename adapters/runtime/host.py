@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import uvloop
 from nats.errors import Error as NatsError
@@ -20,7 +20,6 @@ from redis.asyncio import Redis
 
 from adapters.crypto.keyfile import BadKeyFile
 from adapters.http.server import PortBusy, WebServer
-from adapters.mongo.database import MongoDatabase
 from adapters.nats.client import NatsMesh
 from adapters.nats.connection import connect
 from adapters.nats.consumer import Consumer
@@ -39,6 +38,9 @@ from adapters.system import SystemClock, UuidV7
 from adapters.tasks import end_all
 from adapters.telemetry import logs, tracing
 from domain.errors import LoyaltyError, Unavailable
+
+if TYPE_CHECKING:
+    from adapters.mongo.database import MongoDatabase
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +106,7 @@ class _Running:
             return type(error).__name__
         return "ok"
 
-    def _storages(self) -> Sequence[Database | MongoDatabase]:
+    def _storages(self) -> "Sequence[Database | MongoDatabase]":
         return [each for each in self._world.storages if each.service == self.service.name]
 
     async def _lag(self) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
-from adapters.mongo.client import MOTOR, PYMONGO
+from adapters.mongo.drivers import MOTOR, PYMONGO
 
 PREFIX: Final = "LOYALNEST_"
 POSTGRES: Final = "postgres"

@@ -2,18 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from nats.js import JetStreamContext
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.crypto.derive import derived
-from adapters.mongo.collections import OF_POINTS
-from adapters.mongo.database import MongoDatabase
-from adapters.mongo.outbox import MongoOutbox
-from adapters.mongo.transaction import Transaction
-from adapters.mongo.units import mongo_units
 from adapters.nats.client import NatsMesh
 from adapters.nats.connection import QuickClient
 from adapters.nats.publisher import Publisher
@@ -28,6 +23,10 @@ from ports.clock import Clock
 from ports.ids import Ids
 from ports.key_management import KeyManagement
 from ports.unit import Units
+
+if TYPE_CHECKING:
+    from adapters.mongo.database import MongoDatabase
+    from adapters.mongo.transaction import Transaction
 
 StoresT = TypeVar("StoresT")
 
@@ -44,7 +43,7 @@ class World:
     clock: Clock
     ids: Ids
     databases: dict[str, Database] = field(default_factory=dict)
-    mongo: dict[str, MongoDatabase] = field(default_factory=dict)
+    mongo: "dict[str, MongoDatabase]" = field(default_factory=dict)
     relays: dict[str, Relay] = field(default_factory=dict)
     _key_management: KeyManagement | None = None
 
@@ -95,10 +94,15 @@ class World:
             across_shops=across_shops,
         )
 
-    def mongo_database(self, service: str) -> MongoDatabase:
+    def mongo_database(self, service: str) -> "MongoDatabase":
         """The database of a ``service`` that is kept on MongoDB; made and migrated before the
         service starts."""
         if service not in self.mongo:
+            # Imported here and below: it is heavy, and most processes do without.
+            from adapters.mongo.collections import OF_POINTS
+            from adapters.mongo.database import MongoDatabase
+            from adapters.mongo.outbox import MongoOutbox
+
             database = MongoDatabase(
                 self.settings.mongo_url,
                 service,
@@ -113,11 +117,13 @@ class World:
     def mongo_units(
         self,
         service: str,
-        stores: Callable[[Transaction], StoresT],
+        stores: "Callable[[Transaction], StoresT]",
         *,
         across_shops: bool = False,
     ) -> Units[StoresT]:
         """As ``units``, or ``units_across_shops``, on MongoDB."""
+        from adapters.mongo.units import mongo_units
+
         return mongo_units(
             self.mongo_database(service),
             self.relays[service],
@@ -129,7 +135,7 @@ class World:
         )
 
     @property
-    def storages(self) -> Sequence[Database | MongoDatabase]:
+    def storages(self) -> "Sequence[Database | MongoDatabase]":
         return (*self.databases.values(), *self.mongo.values())
 
     @property

@@ -8,11 +8,6 @@ from typing import Final
 from adapters.crypto.digests import KeyedDigests
 from adapters.crypto.keyring import CHECK_SECONDS, Keyring
 from adapters.crypto.sealer import AesGcmSealer
-from adapters.mongo.ledger import MongoLedger
-from adapters.mongo.past_orders import MongoPastOrders
-from adapters.mongo.resealing import MongoSealedRows
-from adapters.mongo.rewards import MongoRedeeming
-from adapters.mongo.statements import MongoStatements
 from adapters.nats.consumer import Consumes
 from adapters.nats.server import Endpoint
 from adapters.postgres.chain import PostgresChain
@@ -108,6 +103,13 @@ def _on_postgres(world: World) -> _Kept:
 
 
 def _on_mongo(world: World) -> _Kept:
+    # Imported here: the driver is heavy, and who is on PostgreSQL does without.
+    from adapters.mongo.ledger import MongoLedger
+    from adapters.mongo.past_orders import MongoPastOrders
+    from adapters.mongo.resealing import MongoSealedRows
+    from adapters.mongo.rewards import MongoRedeeming
+    from adapters.mongo.statements import MongoStatements
+
     return _Kept(
         ledger=world.mongo_units("points", MongoLedger),
         across=world.mongo_units("points", MongoLedger, across_shops=True),

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from adapters.mongo.client import MOTOR, PYMONGO
+from adapters.mongo.drivers import MOTOR, PYMONGO
 from infra.embedded.mongo import MongoServer
 from infra.embedded.servers import Servers
 from ports.ledger import Ledger

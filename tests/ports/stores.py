@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.units import MemoryUnits
-from adapters.mongo.client import PYMONGO
 from adapters.mongo.collections import OF_POINTS
 from adapters.mongo.database import MongoDatabase
+from adapters.mongo.drivers import PYMONGO
 from adapters.mongo.ledger import MongoLedger
 from adapters.mongo.outbox import MongoOutbox
 from adapters.mongo.transaction import Transaction
