@@ -1,4 +1,5 @@
-"""The short crash test: every service, NATS and PostgreSQL killed once while orders flow."""
+"""The short crash test: every service, NATS and PostgreSQL killed once while orders flow and points
+are spent."""
 
 import pytest
 
@@ -22,4 +23,5 @@ async def test_nothing_is_lost_or_doubled_when_everything_is_killed_once() -> No
     outcome = await chaos.run(rounds=1)
     assert outcome.kills == dict.fromkeys(sorted(_VICTIMS), 1)
     assert outcome.sent.accepted > 300
+    assert outcome.redeemed > 10
     assert outcome.right, outcome.verdict

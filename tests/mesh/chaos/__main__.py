@@ -17,7 +17,7 @@ from tests.rig.stack import NotReady, layout_of
 def main(argv: Sequence[str] | None = None) -> int:
     """0 when every wallet was right."""
     known = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.CRITICAL)  # servers that go away are the point
+    logging.disable()  # servers that go away are the point
     victims = known.only or (*SERVICES, *SERVERS)
     layout = layout_of(known.layout) if known.layout else EACH_ALONE
     chaos = Chaos(victims, layout=layout, rate=known.rate, seed=known.seed)
@@ -41,6 +41,7 @@ def told(outcome: Outcome) -> str:
             f"{sum(outcome.kills.values())} kills: {kills}",
             f"{sent.accepted:,} deliveries accepted ({sent.orders:,} orders), "
             f"{sent.retries:,} sent again, {sent.given_up} given up, refused: {sent.refused}",
+            outcome.spent,
             f"all at rest {outcome.quiet_after:.1f} s later; {outcome.dead_letters} dead letters",
             outcome.verdict,
             "right" if outcome.right else "WRONG",

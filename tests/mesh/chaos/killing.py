@@ -13,6 +13,7 @@ from services import SERVICES
 from tests.rig.load import Sent, Shop
 from tests.rig.quiet import Watch
 from tests.rig.shop import LoadProcess
+from tests.rig.spenders import Spenders, settings_of, shopify_port, with_spenders
 from tests.rig.stack import Layout, Stack, Worker
 from tests.rig.truth import Verdict, compare
 
@@ -37,6 +38,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     dead_letters: int
     quiet_after: float
     verdict: str
+    spent: str
+    redeemed: int
 
     @property
     def right(self) -> bool:
@@ -67,7 +70,8 @@ class Chaos:
 
     async def run(self, seconds: float = 0, rounds: int = 0) -> Outcome:
         """For so long, or so many rounds over all victims, whichever is more."""
-        async with Stack(self._layout) as stack:
+        shopify = shopify_port()
+        async with Stack(self._layout, settings=settings_of(shopify)) as stack:
             orders = int(self._rate * (seconds + 60 * rounds) * _ORDERS_PER_DELIVERY)
             shop = Shop(
                 port=stack.http_port,
@@ -76,28 +80,46 @@ class Chaos:
                 orders=orders,
                 customers=max(orders // 8, 50),
             )
-            async with LoadProcess(shop) as load, Watch(stack) as watch:
-                return await self._run(stack, load, watch, seconds, rounds)
+            async with (
+                Spenders(stack, shopify) as spenders,
+                LoadProcess(shop) as load,
+                Watch(stack) as watch,
+            ):
+                return await self._run(stack, load, spenders, watch, seconds, rounds)
 
     async def _run(
-        self, stack: Stack, load: LoadProcess, watch: Watch, seconds: float, rounds: int
+        self,
+        stack: Stack,
+        load: LoadProcess,
+        spenders: Spenders,
+        watch: Watch,
+        seconds: float,
+        rounds: int,
     ) -> Outcome:
         until = time.monotonic() + seconds
         # The shop is told to stop; it does not know beforehand how long the killing takes.
         sending = asyncio.create_task(load.send(0, self._rate, patience=_PATIENCE))
+        spending = asyncio.create_task(spenders.spend())
         try:
             done = 0
             while not sending.done() and (done < rounds or time.monotonic() < until):
                 await self._round(stack, until if done >= rounds else None)
                 done += 1
             load.enough()
+            spenders.enough()
             sent = await sending
+            await spending
         finally:
             sending.cancel()
+            spending.cancel()
         ended = time.monotonic()
+        await watch.until_quiet(_QUIET_WITHIN)
+        await spenders.until_settled()
         quiet_at = await watch.until_quiet(_QUIET_WITHIN)
-        verdict = await compare(stack, await load.truth())
-        return self._outcome(sent, verdict, quiet_at - ended, await watch.dead_letters())
+        verdict = await compare(stack, with_spenders(await load.truth(), spenders))
+        verdict.wrong += await spenders.faults()
+        verdict.checked.append("redemptions")
+        return self._outcome(sent, spenders, verdict, quiet_at - ended, await watch.dead_letters())
 
     async def _round(self, stack: Stack, until: float | None) -> None:
         workers = {name: each for each in stack.workers.values() for name in each.services}
@@ -124,7 +146,12 @@ class Chaos:
         self._say(f"killed {name}, all ready again")
 
     def _outcome(
-        self, sent: Sent, verdict: Verdict, quiet_after: float, dead_letters: int
+        self,
+        sent: Sent,
+        spenders: Spenders,
+        verdict: Verdict,
+        quiet_after: float,
+        dead_letters: int,
     ) -> Outcome:
         return Outcome(
             kills=dict(sorted(self.kills.items())),
@@ -135,4 +162,6 @@ class Chaos:
             dead_letters=dead_letters,
             quiet_after=quiet_after,
             verdict=str(verdict),
+            spent=str(spenders.spent),
+            redeemed=len(spenders.spent.bought),
         )
