@@ -24,16 +24,14 @@ from uuid import UUID
 import msgspec
 
 from adapters.shopify.admin.client import AdminClient, done
-from adapters.shopify.admin.documents import (
-    MUTATION_COST,
-    Answer,
-    Node,
-    Question,
-    Repeat,
-    UserError,
-    gid,
-    number_of,
+from adapters.shopify.admin.credits import (
+    GIVE_STORE_CREDIT,
+    KEEP_STORE_CREDIT_BOOK,
+    KEY,
+    NEWEST,
+    STORE_CREDIT_BOOK,
 )
+from adapters.shopify.admin.documents import Question, gid, number_of
 from adapters.shopify.admin.errors import (
     AccessDenied,
     AnswerLost,
@@ -48,112 +46,9 @@ from ports.issuing import OutcomeUnknown
 
 SETTLED: Final = timedelta(minutes=10)
 """After so long a request that Shopify got is done or never will be."""
-_KEY: Final = "store_credits"
-_NEWEST: Final = 50
 _KEPT: Final = 50
 _TRIES: Final = 5
 _NOT_CLEAR: Final = "Whether Shopify has given this store credit is not known yet."
-
-
-class Money(Answer, frozen=True):
-    amount: str
-    currency_code: str
-
-
-class Transaction(Answer, frozen=True):
-    """Without ``id`` and ``amount`` it is something else than a credit."""
-
-    id: str = ""
-    amount: Money | None = None
-
-
-class Transactions(Answer, frozen=True):
-    nodes: list[Transaction]
-
-
-class Account(Answer, frozen=True):
-    balance: Money
-    transactions: Transactions
-
-
-class Accounts(Answer, frozen=True):
-    nodes: list[Account]
-
-
-class Kept(Answer, frozen=True):
-    value: str
-    compare_digest: str
-
-
-class Owner(Answer, frozen=True):
-    metafield: Kept | None
-    store_credit_accounts: Accounts
-
-
-class BookFound(Answer, frozen=True):
-    customer: Owner | None
-
-
-STORE_CREDIT_BOOK: Final = Question(
-    f"""query StoreCreditBook($customer: ID!) {{
-  customer(id: $customer) {{
-    metafield(key: "{_KEY}") {{ value compareDigest }}
-    storeCreditAccounts(first: 5) {{
-      nodes {{
-        balance {{ amount currencyCode }}
-        transactions(first: {_NEWEST}, sortKey: CREATED_AT, reverse: true) {{
-          nodes {{
-            ... on StoreCreditAccountCreditTransaction {{ id amount {{ amount currencyCode }} }}
-          }}
-        }}
-      }}
-    }}
-  }}
-}}""",
-    BookFound,
-    300,
-)
-"""Without a search: an index of Shopify's may be behind."""
-
-
-class BookKept(Answer, frozen=True):
-    user_errors: list[UserError]
-
-
-class MetafieldsSet(Answer, frozen=True):
-    metafields_set: BookKept
-
-
-KEEP_STORE_CREDIT_BOOK: Final = Question(
-    """mutation KeepStoreCreditBook($metafields: [MetafieldsSetInput!]!) {
-  metafieldsSet(metafields: $metafields) { userErrors { code field } }
-}""",
-    MetafieldsSet,
-    MUTATION_COST,
-)
-"""Compare-and-set: a repeat is told that the book has changed."""
-
-
-class Credited(Answer, frozen=True):
-    transaction: Node | None
-    user_errors: list[UserError]
-
-
-class CreditGiven(Answer, frozen=True):
-    given: Credited
-
-
-GIVE_STORE_CREDIT: Final = Question(
-    """mutation GiveStoreCredit($account: ID!, $credit: StoreCreditAccountCreditInput!) {
-  given: storeCreditAccountCredit(id: $account, creditInput: $credit) {
-    transaction: storeCreditAccountTransaction { id }
-    userErrors { code field }
-  }
-}""",
-    CreditGiven,
-    MUTATION_COST,
-    Repeat.NEVER,
-)
 
 
 class _Entry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -286,7 +181,7 @@ class _Account:
         ]
         given = [_Credit(each.id, Decimal(each.amount.amount)) for each in made if each.amount]
         digest = None if kept is None else kept.compare_digest
-        return _Found(book, digest, given, len(made) < _NEWEST)
+        return _Found(book, digest, given, len(made) < NEWEST)
 
     async def keep(self, found: _Found, own: str, entry: _Entry | None) -> bool:
         """Write the book as it was found, but for one entry; False if it has changed meanwhile."""
@@ -298,7 +193,7 @@ class _Account:
             del book[key]
         metafield = {
             "ownerId": self._customer,
-            "key": _KEY,
+            "key": KEY,
             "type": "json",
             "value": msgspec.json.encode(book).decode(),
             "compareDigest": found.digest,

@@ -16,7 +16,8 @@ from adapters.shopify.admin import client as clients
 from adapters.shopify.admin.bulk import BulkExports, Line, grouped
 from adapters.shopify.admin.client import AdminClient
 from adapters.shopify.admin.errors import Misunderstood, NotAsked
-from adapters.shopify.admin.history import ShopifyHistory, export_of
+from adapters.shopify.admin.exports import export_of
+from adapters.shopify.admin.history import ShopifyHistory
 from adapters.shopify.webhooks import WebhookTranslator
 from adapters.system import SystemClock
 from contracts.contact import Contact
