@@ -19,6 +19,7 @@ from contracts.shop import member_id
 from domain.errors import InvalidRequest, NotFound, Problem
 from domain.points.expiry import NextExpiry
 from domain.points.wallet import Wallet, adjustment
+from ports.earning import BuyerKey
 from ports.ledger import Ledger, NewEntry, WalletKey
 from ports.unit import Unit, Units
 from services.points.next_expiry import next_expiries
@@ -86,11 +87,16 @@ class Accounts:
 
 
 async def adjust(unit: Unit[Ledger], caller: Caller, request: Adjust) -> Adjusted:
-    """Give or take points by hand, for a reason the member will read."""
+    """Give or take points by hand, for a reason the member will read. To somebody the shop has: one
+    with a wallet, or whom core has told of. Services know whom they mean."""
     reason = request.reason.strip()
     if not 0 < len(reason) <= 200:
         raise InvalidRequest(problems=[Problem("/reason", "1 to 200 characters are needed.")])
     key = WalletKey(caller.tenant, request.customer_id)
+    if caller.audience is not Audience.SERVICE and await unit.stores.wallet(key) is None:
+        member = BuyerKey(key.merchant_id, key.customer_id)
+        if member not in await unit.stores.buyers([member]):
+            raise NotFound("This shop has no such member.")
     wallet = (await unit.stores.lock_wallets([key]))[key]
     entry_id = unit.new_id()
     draft = adjustment(wallet, request.points, reason, str(entry_id))

@@ -2,14 +2,20 @@
 
 import json
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 
 from adapters.runtime.host import Process
 from adapters.shopify.signatures import webhook_signature
-from contracts.auth import ISSUE_DEVELOPMENT_TOKEN, IssueDevelopmentToken
+from contracts.auth import (
+    ISSUE_DEVELOPMENT_TOKEN,
+    VALIDATE_MERCHANT,
+    IssueDevelopmentToken,
+    ValidateMerchant,
+)
 from contracts.caller import service_caller
+from contracts.points import ADJUST, Adjust
 
 SHOP = "demo-store.myshopify.com"
 
@@ -43,6 +49,16 @@ class Edge:
         return (
             await self.world.mesh.call(ISSUE_DEVELOPMENT_TOKEN, request, service_caller("test"))
         ).token
+
+    async def member(self) -> UUID:
+        """Somebody of the demo shop who has a point."""
+        found = await self.world.mesh.call(
+            VALIDATE_MERCHANT, ValidateMerchant(shop_domain=SHOP), service_caller("test")
+        )
+        gift = Adjust(customer_id=uuid4(), points=1, reason="a start")
+        caller = service_caller("test", found.merchant_id)
+        await self.world.mesh.call(ADJUST, gift, caller, idempotency_key=str(uuid4()))
+        return gift.customer_id
 
     async def get(self, path: str, token: str = "", **parameters: str) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token}"} if token else {}

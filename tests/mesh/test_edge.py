@@ -197,14 +197,17 @@ async def test_tokens_and_permissions(edge: Edge) -> None:
     wrong = await edge.get(path, owner, customer_id="not-a-uuid", more="1")
     assert wrong.status_code == 400
     assert {each["pointer"] for each in wrong.json()["errors"]} == {"/customer_id", "/more"}
-    body = {"customer_id": "0191d2b4-0000-7000-8000-000000000000", "points": 5, "reason": "sorry"}
-    for role, status in (("viewer", 403), ("owner", 200)):
+    body = {"points": 5, "reason": "sorry"}
+    known, unknown = str(await edge.member()), str(uuid4())
+    for role, who, status in (
+        ("viewer", known, 403), ("owner", known, 200), ("owner", unknown, 404),
+    ):  # fmt: skip
         answer = await edge.http.post(
             "/v1/api/points/adjust",
-            json=body,
+            json=body | {"customer_id": who},
             headers={
                 "Authorization": f"Bearer {await edge.token(role)}",
-                "Idempotency-Key": "tokens-and-permissions",
+                "Idempotency-Key": f"tokens-and-permissions-{who}",
             },
         )
         assert answer.status_code == status, answer.text

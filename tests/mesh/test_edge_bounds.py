@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any, cast
-from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -18,14 +17,13 @@ from adapters.nats.connection import REQUEST
 from adapters.nats.server import Endpoint, RpcServer
 from adapters.telemetry.logs import JsonFormatter
 from adapters.telemetry.metrics import HTTP_REQUESTS
-from contracts.points import GET_BALANCE, Balance
+from contracts.core import GET_USAGE, Usage
 from contracts.registry import REGISTRY
 from tests.conftest import Run, eventually
 from tests.mesh.edge import Edge, shopify_order
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-QUERY = "query($id: UUID!) { points { getPointsBalance(input: {customerId: $id}) { spendable } } }"
 BALANCE = "/v1/api/points/balance"
 ADJUST = "/v1/api/points/adjust"
 
@@ -268,11 +266,11 @@ async def test_a_service_that_is_slow_is_waited_for_until_its_deadline(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """504, whether the service gives up in time or says nothing at all."""
-    soon = replace(GET_BALANCE, deadline=0.3)
+    soon = replace(GET_USAGE, deadline=0.3)
     monkeypatch.setitem(cast(dict[str, Any], REGISTRY.operations), soon.name, soon)
     ended = asyncio.Event()
 
-    async def never(*_: object) -> Balance:
+    async def never(*_: object) -> Usage:
         try:
             await asyncio.Event().wait()
         finally:
@@ -285,10 +283,10 @@ async def test_a_service_that_is_slow_is_waited_for_until_its_deadline(
     async with run("api_gateway", "auth", "roles") as process:
         one = Edge(process)
         token = await one.token()
-        asked = {"query": QUERY, "variables": {"id": str(uuid4())}}
-        slow = RpcServer(one.world.client, "points", [Endpoint(soon, never)], one.world.vouching)
+        asked = {"query": "{ core { getUsage { plan } } }"}
+        slow = RpcServer(one.world.client, "core", [Endpoint(soon, never)], one.world.vouching)
         await slow.start()
-        answer = await one.get(BALANCE, token, shopify_customer_id="7")
+        answer = await one.get("/v1/api/core/usage", token)
         assert (answer.status_code, answer.json()["code"]) == (504, "DEADLINE_EXCEEDED")
         await asyncio.wait_for(ended.wait(), 1)
         found = (
@@ -298,14 +296,14 @@ async def test_a_service_that_is_slow_is_waited_for_until_its_deadline(
         ).json()
         assert found["errors"][0]["extensions"] == {"code": "DEADLINE_EXCEEDED", "status": 504}
         await slow.stop()
-        subscription = await one.world.client.subscribe(soon.subject, queue="points", cb=silent)
+        subscription = await one.world.client.subscribe(soon.subject, queue="core", cb=silent)
         started = time.monotonic()
-        answer = await one.get(BALANCE, token, shopify_customer_id="7")
+        answer = await one.get("/v1/api/core/usage", token)
         assert (answer.status_code, answer.json()["code"]) == (504, "DEADLINE_EXCEEDED")
         assert time.monotonic() - started < 2
         await subscription.unsubscribe()
         # Nobody there at all is told from that, and at once.
-        answer = await one.get(BALANCE, token, shopify_customer_id="7")
+        answer = await one.get("/v1/api/core/usage", token)
         assert (answer.status_code, answer.json()["code"]) == (503, "UNAVAILABLE")
         await one.http.aclose()
 
@@ -443,7 +441,7 @@ async def test_rubbish_is_refused_in_words(
 async def test_texts_that_postgres_cannot_hold(edge: Edge) -> None:
     token = await edge.token()
     headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "nul"}
-    named = {"customer_id": "0191d2b4-0000-7000-8000-000000000000", "points": 1}
+    named = {"customer_id": str(await edge.member()), "points": 1}
     wrong = await edge.http.post(ADJUST, json=named | {"reason": "a\x00b"}, headers=headers)
     assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (400, "/reason")
     wrong = await edge.http.get(f"{BALANCE}?shopify_customer_id=%00", headers=headers)

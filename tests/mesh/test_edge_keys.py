@@ -22,7 +22,7 @@ from contracts.kit import Idempotency
 from contracts.registry import REGISTRY
 from contracts.shop import member_id
 from domain.errors import InvalidRequest
-from tests.conftest import Run
+from tests.conftest import Run, eventually
 from tests.mesh.edge import SHOP, Edge, shopify_order
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -66,6 +66,10 @@ async def test_a_repeat_is_answered_as_before_and_another_wish_is_refused(edge: 
     token = await edge.token()
     await edge.deliver("orders/create", shopify_order(4001, 91))
     merchant = await _shop(edge)
+    await eventually(
+        lambda: edge.get("/v1/api/points/balance", token, shopify_customer_id="91"),
+        lambda answer: answer.status_code == 200,
+    )
     gift = {"customer_id": str(member_id(merchant, "91")), "points": 5, "reason": "sorry"}
 
     async def give(key: str, **other: object) -> tuple[int, str]:

@@ -101,7 +101,6 @@ NOT_404: Final[Mapping[str, frozenset[int]]] = {
     # about the asking shop's own, which has nothing yet or begins with this.
     "campaign.v1.GetVIPTier": frozenset((200,)),
     "gamification.v1.AwardBadge": frozenset((200,)),
-    "points.v1.AdjustPoints": frozenset((200,)),
     "points.v1.ExplainPurchase": frozenset((200,)),
     "points.v1.SyncSales": frozenset((200,)),
     "points.v1.ListOffers": frozenset((200,)),

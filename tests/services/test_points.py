@@ -14,7 +14,7 @@ import pytest
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.units import MemoryUnits
 from contracts import points, shop
-from contracts.caller import Audience, Caller
+from contracts.caller import Audience, Caller, service_caller
 from contracts.core import CUSTOMER_UPDATED, SETTINGS_UPDATED, CustomerChanged, SettingsUpdated
 from contracts.kit import Body, Event
 from contracts.points import BalanceOf, ExplainLine, ExplainPurchase
@@ -30,9 +30,10 @@ from contracts.shop import (
     member_id,
 )
 from domain.errors import InvalidRequest, NotFound
-from domain.points.bonus import Bonus, Goods
+from domain.points.bonus import Bonus, Buyer, Goods
 from domain.points.wallet import InsufficientPoints
 from domain.program import EarnOn, ProgramSettings, RefundPolicy, defaults
+from ports.earning import BuyerFacts, BuyerKey
 from ports.events import Received
 from services.points.account import Accounts, adjust
 from services.points.earning import apply_mesh_events, apply_shop_events, release_matured
@@ -215,8 +216,26 @@ async def test_an_adjustment_that_makes_no_sense_changes_nothing(
     request = points.Adjust(customer_id=uuid4(), points=amount, reason=reason)
     async with service.units() as unit:
         with pytest.raises(refusal):
+            await adjust(unit, service_caller("test", SHOP), request)
+    assert service.units.said == []
+
+
+async def test_nobody_is_given_points_whom_the_shop_does_not_have() -> None:
+    service = Points()
+    request = points.Adjust(customer_id=member_id(SHOP, "c1"), points=5, reason="sorry")
+    async with service.units() as unit:
+        with pytest.raises(NotFound):
             await adjust(unit, service.staff, request)
     assert service.units.said == []
+    # Who has points already, and who is known to the shop, though they have none yet.
+    await service.happen(order(order_id="o1"))
+    async with service.units() as unit:
+        await adjust(unit, service.staff, request)
+        new = BuyerKey(SHOP, uuid4())
+        await unit.stores.learn_buyers({new: BuyerFacts(Buyer("", ""), 1)})
+        gift = points.Adjust(customer_id=new.customer_id, points=5, reason="welcome")
+        given = await adjust(unit, service.staff, gift)
+    assert given.balance.spendable == 5
 
 
 async def test_history_pages_newest_first_and_ends() -> None:
