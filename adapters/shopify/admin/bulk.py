@@ -126,6 +126,8 @@ class BulkExports:
             return Export(ExportState.FAILED, problem=_GONE)
         found = int(operation.object_count)
         match operation.status:
+            case "COMPLETED" if found and not operation.url:
+                return Export(ExportState.FAILED, found, problem=_GONE)
             case "COMPLETED":
                 return Export(ExportState.COMPLETE, found, operation.url or "")
             case "CREATED" | "RUNNING" | "CANCELING":

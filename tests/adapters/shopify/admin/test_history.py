@@ -216,6 +216,21 @@ async def test_reading_goes_on_behind_what_was_read(at: At) -> None:
     assert await at.told(Phase.ORDERS, all_of_it[-1].read_to) == []
 
 
+async def test_an_export_whose_file_is_gone_is_none(at: At) -> None:
+    at.shop.hear("orders/create", order(1))
+    export_id = await at.history.begin(MERCHANT, Phase.ORDERS, None)
+    (operation,) = at.shop.bulk.values()
+    operation.file = b""
+    found = await eventually(
+        lambda: at.history.look(MERCHANT, export_id),
+        lambda found: found.state is not ExportState.RUNNING,
+    )
+    assert (found.state, found.problem) == (
+        ExportState.FAILED,
+        "Shopify does not keep its export any more.",
+    )
+
+
 async def test_nothing_to_export_is_nothing(at: At) -> None:
     assert await at.told(Phase.ORDERS) == []
 
