@@ -45,7 +45,7 @@ class Membership(NamedTuple):
 class CollectionBook(Protocol):
     """Works inside one transaction."""
 
-    async def name(self, told: Mapping[UUID, CollectionsNamed], now: datetime) -> None:
+    async def name(self, programs: Mapping[UUID, CollectionsNamed], now: datetime) -> None:
         """Believe newer programs. Where one names other collections than before, they are to be
         asked for at once; also where it names none any more, so that no product is in any."""
         ...
@@ -75,9 +75,9 @@ class CollectionBook(Protocol):
         ...
 
     async def doubted(
-        self, merchant_id: UUID, until: datetime, limit: int
+        self, merchant_id: UUID, by: datetime, limit: int
     ) -> Mapping[str, datetime]:
-        """Products that came into doubt ``until`` then, and when; the earliest first."""
+        """Products that came into doubt ``by`` then, and when; the earliest first."""
         ...
 
     async def settle(self, merchant_id: UUID, doubted: Mapping[str, datetime]) -> None:

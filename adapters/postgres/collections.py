@@ -91,7 +91,7 @@ _HOLD: Final = text(
 _DOUBTED: Final = text(
     """
     SELECT product_id, since FROM products_in_doubt
-    WHERE merchant_id = :merchant_id AND since <= :until
+    WHERE merchant_id = :merchant_id AND since <= :by
     ORDER BY since, product_id LIMIT :most
     """
 )
@@ -143,14 +143,14 @@ class PostgresCollections:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def name(self, told: Mapping[UUID, CollectionsNamed], now: datetime) -> None:
+    async def name(self, programs: Mapping[UUID, CollectionsNamed], now: datetime) -> None:
         rows = [
             {
                 "merchant_id": each,
-                "collections": told[each].collections,
-                "version": told[each].version,
+                "collections": programs[each].collections,
+                "version": programs[each].version,
             }
-            for each in sorted(told)
+            for each in sorted(programs)
         ]
         if rows:
             await self._connection.execute(_NAME, {"rows": as_rows(rows), "now": now})
@@ -190,9 +190,9 @@ class PostgresCollections:
         return (await self._connection.execute(_HOLD, asked)).rowcount == 1
 
     async def doubted(
-        self, merchant_id: UUID, until: datetime, limit: int
+        self, merchant_id: UUID, by: datetime, limit: int
     ) -> Mapping[str, datetime]:
-        asked = {"merchant_id": merchant_id, "until": until, "most": limit}
+        asked = {"merchant_id": merchant_id, "by": by, "most": limit}
         rows = await self._connection.execute(_DOUBTED, asked)
         return {row.product_id: row.since for row in rows}
 

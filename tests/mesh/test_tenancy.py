@@ -127,6 +127,10 @@ TOLD: Final[dict[str, object]] = {
         examples.merchant_id: examples.of(ImportRow).import_id
     },
     "PostgresImports.take_due.now": LATER,
+    "CollectionSync.claim": 0,
+    "PostgresCollections.hold.until": LATER,
+    "PostgresCollections.take_due.now": LATER,
+    "PostgresCollections.take_due.until": LATER,
     "PostgresLedger.lots.after": None,
     "PostgresLedger.take_ageing.at": LATER,
     "PostgresLedger.take_matured.at": LATER,
@@ -187,6 +191,7 @@ ACROSS: Final = {
     ("points", "PostgresLedger"): _LOOP,
     ("points", "PostgresRedeeming"): _LOOP,
     ("points", "sealed_rows"): _LOOP,
+    ("products", "PostgresCollections"): _LOOP,
     ("referrals", "PostgresReferrals"): _LOOP,
     ("rfm", "PostgresProfiles"): _LOOP,
     ("users", "PostgresBirthdays"): _LOOP,
@@ -196,6 +201,8 @@ ACROSS: Final = {
 """By service, the stores that are used across shops (``World.units_across_shops``), and why."""
 WITHIN: Final = {
     "auth/sessions.py": "who logs in is of no shop yet, and the session is of one",
+    "core/importing.py": "a loop that has found imports works on each within its shop",
+    "products/collecting.py": "a loop that has found shops works on each within it",
     "points/issuing.py": "a loop that has found redemptions works on each within its shop",
     "roles/book.py": "gateways ask for versions of the roles of many shops at once",
 }
