@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import AsyncIterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,7 +17,7 @@ from adapters.mongo.collections import ENTRIES, OF_POINTS, PROGRAMS
 from adapters.mongo.database import MongoDatabase
 from adapters.mongo.ledger import MongoLedger
 from adapters.mongo.scope import ACROSS_SHOPS
-from adapters.runtime.settings import Settings
+from adapters.runtime.settings import BadSettings, Settings
 from adapters.system import SystemClock
 from domain.program import defaults
 from infra.embedded.home import Home
@@ -131,3 +132,26 @@ def test_the_role_is_for_what_there_is() -> None:
         "", ENTRIES.name
     ]  # fmt: skip
     assert os.access(COMPOSE_DIR / "make-mongo-secrets.sh", os.X_OK)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"LOYALNEST_POINTS_STORE": "mysql"}, "LOYALNEST_POINTS_STORE is"),
+        ({"LOYALNEST_POINTS_STORE": "mongo"}, "LOYALNEST_MONGO_URL is not set"),
+        ({"LOYALNEST_MONGO_DRIVER": "other"}, "LOYALNEST_MONGO_DRIVER is"),
+    ],
+    ids=lambda each: "",
+)
+def test_a_process_with_wrong_ones_does_not_start(wrong: dict[str, str], says: str) -> None:
+    needed = {name: "x" for name, each in SETTINGS.items() if each.metadata["required"]}
+    with pytest.raises(BadSettings, match=says):
+        Settings.from_environment(needed | {"LOYALNEST_MASTER_KEY_FILE": "x"} | wrong)
+
+
+@pytest.mark.skipif(find_spec("motor") is not None, reason="Motor is installed here")
+def test_a_driver_that_is_not_installed_is_missed_at_once() -> None:
+    needed = {name: "x" for name, each in SETTINGS.items() if each.metadata["required"]}
+    chosen = {"LOYALNEST_MASTER_KEY_FILE": "x", "LOYALNEST_MONGO_DRIVER": "motor"}
+    with pytest.raises(BadSettings, match="not installed"):
+        Settings.from_environment(needed | chosen)
