@@ -12,12 +12,16 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from adapters.postgres.chain import AS_OF_NOW, PostgresChain, PostgresChainReader
 from adapters.postgres.tenancy import MIGRATION
 from adapters.runtime.host import Process
 from contracts import points
 from contracts.caller import service_caller
 from domain.points.chain import SEALED
 from infra.cli.ledger_export import guarded
+from infra.cli.main import main
+from services.points.chaining import seal_entries
+from services.points.chaining import verify as proven
 from tests.conftest import Run, eventually
 from tests.mesh.said import mesh_of, register, world_of
 
@@ -52,49 +56,66 @@ async def tamper(process: Process, statement: str, *values: object) -> None:
                 await connection.exec_driver_sql(statement, values)
 
 
+async def unsealed(process: Process, merchant: UUID) -> int:
+    """How many entries are still, after another try."""
+    world = world_of(process)
+    await seal_entries(world.units_across_shops("points", PostgresChain))
+    async with world.databases["points"].transaction(AS_OF_NOW) as connection:
+        return (await proven(PostgresChainReader(connection), merchant)).unsealed
+
+
 async def test_whoever_looks_is_told_what_agrees_and_what_does_not(
     run: Run, environment: dict[str, str]
 ) -> None:
     async with run("auth", "points") as process:
         shop = await register(process)
         merchant = shop.merchant_id
-        named = ("--shop", shop.shop_domain)
         entries = [await give(process, merchant, 10) for _ in range(3)]
+        await eventually(partial(unsealed, process, merchant), lambda left: left == 0)
+        verify = partial(ledger, environment, "verify")
+        named = ("--shop", shop.shop_domain)
 
-        async def sealed() -> list[str]:
-            code, lines, err = await ledger(environment, "verify", *named, "--head")
-            assert (code, err) == (0, "")
-            return lines
-
-        lines = await eventually(sealed, lambda lines: "newest 0 entries" in lines[0], 20)
+        code, lines, err = await verify(*named, "--head")
+        assert (code, err) == (0, "")
         assert lines[0].startswith(f"{merchant}  3 entries of 3 members, ")
+        assert "the newest 0 entries not sealed yet" in lines[0]
         assert lines[1] == "  all agrees"
-        head = lines[2].split()[-1]
-        code, lines, _ = await ledger(environment, "verify", *named, "--since-head", head)
+        code, lines, _ = await verify(*named, "--since-head", lines[2].split()[-1])
         assert (code, lines[1]) == (0, "  all agrees")
+
+        other = f"1:{'0' * 64}"
+        code, lines, _ = await verify("--shop", str(merchant), "--since-head", other)
+        assert code == 1
+        assert "block 1: has another hash than the head that was kept" in lines[2]
 
         change = "UPDATE points_transactions SET reason = 'a bribe' WHERE entry_id = $1"
         await tamper(process, change, entries[1])
-        verify = partial(ledger, environment, "verify")
-        for words in (named, ("--shop", str(merchant)), ()):
-            code, lines, _ = await verify(*words)
-            assert code == 1
-            here = lines.index(next(line for line in lines if line.startswith(str(merchant))))
-            assert lines[here + 1].startswith("  DOES NOT AGREE")
-            assert f"entry {entries[1]}: is not what was sealed in block" in lines[here + 2]
+        code, lines, _ = await verify()
         await tamper(process, change.replace("a bribe", "a gift"), entries[1])
-        assert (await verify(*named))[0] == 0
-
-        other = f"1:{'0' * 64}"
-        code, lines, _ = await verify(*named, "--since-head", other)
         assert code == 1
-        assert "block 1: has another hash than the head that was kept" in lines[2]
-        code, _, err = await verify(*named, "--since-head", "x")
-        assert (code, "--since-head: " in err) == (1, True)
-        code, _, err = await verify("--since-head", other)
-        assert (code, "needs --shop" in err or "name it" in err) == (1, True)
+        here = lines.index(next(line for line in lines if line.startswith(str(merchant))))
+        assert lines[here + 1] == "  DOES NOT AGREE"
+        assert f"entry {entries[1]}: is not what was sealed in block" in lines[here + 2]
+
         code, _, err = await verify("--shop", "nobody.myshopify.com")
         assert (code, err.startswith("loyalnest: ")) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--shop", "x", "--since-head", "x"], "--since-head: "),
+        (["--since-head", f"1:{'0' * 64}"], "name it with --shop"),
+    ],
+)
+def test_a_head_that_is_none_or_nobodys_is_refused(
+    words: list[str], said: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert main(["ledger", "verify", *words]) == 1
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
