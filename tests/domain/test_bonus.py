@@ -12,13 +12,22 @@ from hypothesis import strategies as st
 from domain.money import Rounding
 from domain.points.bonus import Bonus, Buyer, Goods, OrderLine, Overlap, Why
 from domain.points.earning import RuleSnapshot, judged, purchase_points
+from domain.points.orders import with_goods_of
 from domain.program import EarnOn, PurchaseRule, SpendRule, validate
 from domain.tiers import Tier, TierLadder, TierMetric
 from tests.domain.shop import NOW, USD, net, order, refund, replay
 
-SHOES = OrderLine("p1", Decimal(60), tags=("Shoes", "sale"))
+SHOES = OrderLine("p1", Decimal(60), tags=("Shoes", "sale"), collections=("71", "72"))
 SOCKS = OrderLine("p2", Decimal(10), tags=("socks",))
 BOTH = order("70", lines=(SHOES, SOCKS))
+COLLECTIONS = {"p1": ("71", "72"), "p2": ("72",), "p3": ()}
+ON = {
+    "all": Goods(),
+    "p1": Goods(products=("p1",)),
+    "p2": Goods(products=("p2",)),
+    "71": Goods(collections=("71",)),
+    "72": Goods(collections=("72", "79")),
+}
 DAY = timedelta(days=1)
 TODAY = NOW.date()
 PLAIN = replace(USD, tiers=TierLadder(TierMetric.SPEND, ()))
@@ -42,6 +51,9 @@ def points(facts, *bonuses, overlap=Overlap.BEST, **rule):
         (Goods(tags=("SHOES",)), 130),
         (Goods(tags=("sock",)), 70),
         (Goods(products=("p2",), tags=("sale",)), 140),
+        (Goods(collections=("70", "72")), 130),
+        (Goods(collections=("7",)), 70),
+        (Goods(products=("p2",), collections=("71",)), 140),
     ],
 )
 def test_a_bonus_holds_for_its_goods(goods, expected):
@@ -53,6 +65,7 @@ def test_excluded_goods_neither_earn_nor_count_as_spend():
     assert points(BOTH, excluded=socks) == 60
     assert points(BOTH, excluded=socks, minimum_spend=Decimal(61)) == 0
     assert points(BOTH, bonus(goods=socks), excluded=socks) == 60
+    assert points(BOTH, excluded=Goods(collections=("71",))) == 10
 
 
 def test_fixed_points_are_given_for_the_order():
@@ -134,6 +147,43 @@ def test_an_edited_order_is_priced_by_the_bonuses_of_the_day():
     assert net(replay([BOTH, refund("r1", "70")], program)) == 0
 
 
+def test_a_snapshot_without_collections_is_what_it_was_before_there_were_any():
+    found = purchase_points(replace(PLAIN, bonuses=(bonus(goods=Goods(tags=("sale",))),)), BOTH)
+    stored = found.snapshot.to_dict()
+    assert stored["bonuses"] == [{"id": "b", "factor": "2", "goods": {"tags": ["sale"]}}]
+    assert RuleSnapshot.from_dict(stored).bonuses[0].goods == Goods(tags=("sale",))
+
+
+def test_what_an_order_has_earned_by_does_not_change_with_the_catalogue():
+    moved = order(
+        "90",
+        lines=(
+            replace(SHOES, amount=Decimal(70), tags=(), collections=()),
+            replace(SOCKS, collections=("72",)),
+            OrderLine("p3", Decimal(10), tags=("new",)),
+        ),
+    )
+    kept = with_goods_of(moved, BOTH)
+    assert [(line.amount, line.tags, line.collections) for line in kept.lines] == [
+        (Decimal(70), SHOES.tags, SHOES.collections),
+        (Decimal(10), SOCKS.tags, ()),
+        (Decimal(10), ("new",), ()),
+    ]
+    assert with_goods_of(kept, BOTH) == kept
+    assert with_goods_of(order("90"), BOTH) == order("90")
+
+
+def test_the_collections_that_a_program_names():
+    program = replace(
+        PLAIN,
+        purchase=PurchaseRule(excluded=Goods(collections=("1", "2"))),
+        bonuses=(bonus(goods=Goods(collections=("2", "3"))), bonus(name="c", enabled=False)),
+    )
+    assert program.collections == {"1", "2", "3"}
+    assert program.by_goods
+    assert PLAIN.collections == frozenset()
+
+
 def test_earning_can_wait_until_all_is_sent():
     program = replace(USD, earn_on=EarnOn.FULFILLED)
     assert replay([order(financial_status="paid")], program) == []
@@ -145,7 +195,7 @@ def test_earning_can_wait_until_all_is_sent():
         st.tuples(st.sampled_from(("p1", "p2", "p3")), st.decimals(0, 500, places=2)), max_size=5
     ),
     factors=st.lists(
-        st.tuples(st.sampled_from(("1.1", "2", "0.5")), st.sampled_from(("", "p1", "p2"))),
+        st.tuples(st.sampled_from(("1.1", "2", "0.5")), st.sampled_from(tuple(ON))),
         max_size=4,
     ),
     overlap=st.sampled_from(Overlap),
@@ -155,11 +205,9 @@ def test_the_sum_of_the_lines_is_what_is_earned(lines, factors, overlap, off):
     """Each line times its bonuses, added up by hand; and the stored snapshot says the same."""
     total = sum((amount for _, amount in lines), Decimal(0))
     merchandise = (total * (100 - off) / 100).quantize(Decimal("0.01"))
-    facts = order(merchandise, lines=tuple(OrderLine(name, amount) for name, amount in lines))
-    bonuses = tuple(
-        bonus(factor, f"b{n}", goods=Goods(products=(name,)) if name else Goods())
-        for n, (factor, name) in enumerate(factors)
-    )
+    told = tuple(OrderLine(name, amount, (), COLLECTIONS[name]) for name, amount in lines)
+    facts = order(merchandise, lines=told)
+    bonuses = tuple(bonus(factor, f"b{n}", goods=ON[on]) for n, (factor, on) in enumerate(factors))
     program = replace(
         PLAIN,
         bonuses=bonuses,
@@ -169,7 +217,8 @@ def test_the_sum_of_the_lines_is_what_is_earned(lines, factors, overlap, off):
     earned = purchase_points(program, facts)
     by_hand = Decimal(0)
     for name, amount in lines:
-        holding = [Decimal(factor) for factor, on in factors if on in ("", name)]
+        known = ("all", name, *COLLECTIONS[name])
+        holding = [Decimal(factor) for factor, on in factors if on in known]
         if overlap is Overlap.BEST:
             by_hand += amount * max(holding, default=Decimal(1))
         else:
@@ -190,6 +239,8 @@ def test_every_mistake_in_a_bonus_is_reported_with_its_place():
         bonuses=(
             bonus(),
             bonus("101", tiers=("Platinum",), segments=("nobody",)),
+            bonus(name="c", goods=Goods(collections=("71", "gid://shopify/Collection/7"))),
+            bonus(name="d", goods=Goods(collections=tuple(str(n) for n in range(251)))),
             bonus(
                 "-1", "tier:x", minimum_spend=Decimal(-1), first_day=TODAY,
                 last_day=TODAY - DAY, goods=Goods(products=("",)),
@@ -203,11 +254,14 @@ def test_every_mistake_in_a_bonus_is_reported_with_its_place():
         "/bonuses/1/factor",
         "/bonuses/1/tiers/0",
         "/bonuses/1/segments/0",
-        "/bonuses/2/id",
-        "/bonuses/2/factor",
-        "/bonuses/2/minimum_spend",
-        "/bonuses/2/last_day",
-        "/bonuses/2/goods/products",
+        "/bonuses/2/goods/collections",
+        "/bonuses/3/goods/collections",
+        "/bonuses",  # more collections than a program may name in all
+        "/bonuses/4/id",
+        "/bonuses/4/factor",
+        "/bonuses/4/minimum_spend",
+        "/bonuses/4/last_day",
+        "/bonuses/4/goods/products",
     }
 
 

@@ -44,6 +44,11 @@ def program_of(terms: str) -> ProgramSettings:
                 purchase = replace(purchase, fixed_points=int(points))
             case ["overlap", how]:
                 program = replace(program, overlap=Overlap(how))
+            case ["excluded collection", collection]:
+                purchase = replace(purchase, excluded=Goods(collections=(collection,)))
+            case ["2 × on collection", collection]:
+                bonus = Bonus("b", Decimal(2), Goods(collections=(collection,)))
+                program = replace(program, bonuses=(bonus,))
             case ["2 × on tag", tag]:
                 bonus = Bonus("b", Decimal(2), Goods(tags=(tag,)))
                 program = replace(program, bonuses=(bonus,))
@@ -60,8 +65,10 @@ def program_of(terms: str) -> ProgramSettings:
 def test_an_example(bought: str, terms: str, member: str, points: int) -> None:
     lines = []
     for part in bought.split(" + "):
-        amount, _, tag = part.partition(" ")
-        lines.append(OrderLine(f"p-{tag}", Decimal(amount), (tag,) if tag else ()))
+        amount, _, rest = part.partition(" ")
+        tag, _, collection = rest.partition(" of ")
+        tags, collections = ((each,) if each else () for each in (tag, collection))
+        lines.append(OrderLine(f"p-{tag}", Decimal(amount), tags, collections))
     merchandise = sum((line.amount for line in lines), Decimal(0))
     facts = order(merchandise, lines=tuple(lines))
     buyer = Buyer(tier=member.partition(" ")[0])
@@ -69,4 +76,4 @@ def test_an_example(bought: str, terms: str, member: str, points: int) -> None:
 
 
 def test_the_page_has_examples() -> None:
-    assert len(rows()) == 9
+    assert len(rows()) == 11

@@ -19,7 +19,14 @@ from domain.points.merging import transfers
 from domain.points.orders import OrderFacts, RefundFacts
 from domain.points.wallet import EMPTY, InsufficientPoints, Wallet, adjustment
 from domain.program import defaults
-from ports.earning import BuyerFacts, BuyerKey, GoodsFacts, GoodsKey, KnownGoods
+from ports.earning import (
+    BuyerFacts,
+    BuyerKey,
+    CollectionFacts,
+    GoodsFacts,
+    GoodsKey,
+    KnownGoods,
+)
 from ports.ledger import Ledger, NewEntry, OrderKey, WalletKey
 from ports.unit import Units
 
@@ -418,11 +425,40 @@ async def test_the_newest_standing_and_tags_stay(units: Units[Ledger], wallet: W
         assert await unit.stores.goods([product]) == {product: KnownGoods(("a", "ä b"))}
 
 
+async def test_tags_and_collections_come_by_clocks_of_their_own(
+    units: Units[Ledger], wallet: WalletKey
+) -> None:
+    keys = [GoodsKey(wallet.merchant_id, name) for name in ("both", "tagged", "inside")]
+    both, tagged, inside = keys
+    async with units() as unit:
+        await unit.stores.learn_collections({both: CollectionFacts(("$7", "8"), 2)})
+        assert await unit.stores.goods([both]) == {both: KnownGoods((), ("$7", "8"))}
+        await unit.stores.learn_collections({both: CollectionFacts(("9",), 1)})
+        await unit.stores.learn_goods({both: GoodsFacts(("a",), AT), tagged: GoodsFacts((), AT)})
+    async with units() as unit:
+        await unit.stores.learn_collections(
+            {both: CollectionFacts(("9",), 1), inside: CollectionFacts(("7",), 1)}
+        )
+        await unit.stores.learn_goods({both: GoodsFacts((), AT - timedelta(seconds=1))})
+    async with units() as unit:
+        assert await unit.stores.goods([*keys, GoodsKey(uuid4(), "both")]) == {
+            both: KnownGoods(("a",), ("$7", "8")),
+            tagged: KnownGoods(),
+            inside: KnownGoods((), ("7",)),
+        }
+        await unit.stores.learn_collections({both: CollectionFacts((), 3)})
+    async with units() as unit:
+        assert await unit.stores.goods([both]) == {both: KnownGoods(("a",))}
+
+
 async def test_the_lines_of_an_order_are_kept_exactly(
     units: Units[Ledger], wallet: WalletKey
 ) -> None:
     key = OrderKey(wallet.merchant_id, "o1")
-    lines = (OrderLine("p1", Decimal("0.10"), ("x",)), OrderLine("", Decimal("1E+2")))
+    lines = (
+        OrderLine("p1", Decimal("0.10"), ("x",), ("7", "8")),
+        OrderLine("", Decimal("1E+2")),
+    )
     told = replace(facts(wallet), lines=lines, fulfilled_at=AT)
     async with units() as unit:
         await unit.stores.lock_orders([key])

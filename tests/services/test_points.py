@@ -305,8 +305,12 @@ async def test_goods_with_a_tag_earn_more_and_gift_cards_nothing() -> None:
     lines = (line("p1", 60), line("p2", 40), line("card", 50, gift_card=True))
     await service.happen(order(lines=lines))
     assert await service.balance() == (160, 0)
-    # An edit is priced by the tags of the catalogue, and by the bonus of the day.
-    await service.runs_on(defaults("USD"))
+    # An edit is priced by the tags and the bonus of the day.
+    await service.runs_on(replace(defaults("USD"), version=3))
+    await service.happen(
+        Product(product_id="p1", title="", tags=(), updated_at=AT + timedelta(minutes=1)),
+        Product(product_id="p2", title="", tags=("shoes",), updated_at=AT),
+    )
     later = AT + timedelta(hours=1)
     await service.happen(
         order(lines=(line("p1", 100), line("p2", 40)), subtotal=Decimal(140), updated_at=later)
