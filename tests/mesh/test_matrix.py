@@ -111,6 +111,8 @@ NOT_404: Final[Mapping[str, frozenset[int]]] = {
     "roles.v1.CreateRole": frozenset((400,)),
     "roles.v1.UpdateRole": frozenset((400,)),
     "referrals.v1.Claim": frozenset((400,)),
+    # An activity is a part of the program, and another shop's is in none of this one.
+    "points.v1.EarnPoints": frozenset((422,)),
 }
 """How the id of nobody's row is answered where that is neither 404 nor an empty list."""
 
