@@ -8,6 +8,7 @@ from contracts.kit import (
     Contracts,
     Event,
     Instant,
+    Nothing,
     Operation,
     Page,
     Request,
@@ -87,6 +88,33 @@ SEARCH_PRODUCTS: Final = Operation(
 )
 
 
+class CollectionKnown(Response, frozen=True, kw_only=True):
+    """A collection by the number in its id at Shopify, and how many products are in it."""
+
+    collection_id: str
+    products: int
+
+
+class CollectionsKnown(Response, frozen=True, kw_only=True):
+    """The collections that the program names, as they were when Shopify was last asked for all of
+    them (``synced_at``; None: not yet) or for a product that had changed since. ``problem`` says in
+    words what is wrong, empty where nothing is."""
+
+    collections: tuple[CollectionKnown, ...]
+    synced_at: Instant | None = None
+    problem: str = ""
+
+
+GET_COLLECTIONS: Final = Operation(
+    "products.v1.GetCollections",
+    Nothing,
+    CollectionsKnown,
+    permission="products:read",
+    summary="What is known of the collections that the program names.",
+    http=get("/v1/api/products/collections"),
+)
+
+
 class ProductCollections(Body, frozen=True, kw_only=True):
     """``collections`` are those that the product is in, of the ones that the program names:
     Shopify's ids, as numbers, sorted. A higher version is newer."""
@@ -104,5 +132,6 @@ PRODUCT_COLLECTIONS: Final = Event(
 )
 
 CONTRACTS: Final = Contracts(
-    operations=(GET_PRODUCT, LIST_PRODUCTS, SEARCH_PRODUCTS), events=(PRODUCT_COLLECTIONS,)
+    operations=(GET_PRODUCT, LIST_PRODUCTS, SEARCH_PRODUCTS, GET_COLLECTIONS),
+    events=(PRODUCT_COLLECTIONS,),
 )

@@ -74,9 +74,7 @@ class CollectionBook(Protocol):
         ends."""
         ...
 
-    async def doubted(
-        self, merchant_id: UUID, by: datetime, limit: int
-    ) -> Mapping[str, datetime]:
+    async def doubted(self, merchant_id: UUID, by: datetime, limit: int) -> Mapping[str, datetime]:
         """Products that came into doubt ``by`` then, and when; the earliest first."""
         ...
 
@@ -86,6 +84,10 @@ class CollectionBook(Protocol):
 
     async def inside(self, merchant_id: UUID) -> Mapping[str, tuple[str, ...]]:
         """Every product that is in any collection, and in which."""
+        ...
+
+    async def sizes(self, merchant_id: UUID) -> Mapping[str, int]:
+        """How many products are in each collection that has any."""
         ...
 
     async def learn(

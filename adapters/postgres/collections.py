@@ -108,6 +108,13 @@ _INSIDE: Final = text(
     WHERE merchant_id = :merchant_id AND collections <> '[]'
     """
 )
+_SIZES: Final = text(
+    """
+    SELECT e.collection_id, count(*) AS size
+    FROM product_collections p, jsonb_array_elements_text(p.collections) AS e (collection_id)
+    WHERE p.merchant_id = :merchant_id GROUP BY e.collection_id
+    """
+)
 # A product that never was in any needs no row; one that was keeps its version.
 _LEARN: Final = text(
     """
@@ -189,9 +196,7 @@ class PostgresCollections:
         asked = {"merchant_id": row.merchant_id, "claim": row.claim, "until": until}
         return (await self._connection.execute(_HOLD, asked)).rowcount == 1
 
-    async def doubted(
-        self, merchant_id: UUID, by: datetime, limit: int
-    ) -> Mapping[str, datetime]:
+    async def doubted(self, merchant_id: UUID, by: datetime, limit: int) -> Mapping[str, datetime]:
         asked = {"merchant_id": merchant_id, "by": by, "most": limit}
         rows = await self._connection.execute(_DOUBTED, asked)
         return {row.product_id: row.since for row in rows}
@@ -205,6 +210,10 @@ class PostgresCollections:
     async def inside(self, merchant_id: UUID) -> Mapping[str, tuple[str, ...]]:
         rows = await self._connection.execute(_INSIDE, {"merchant_id": merchant_id})
         return {row.product_id: tuple(row.collections) for row in rows}
+
+    async def sizes(self, merchant_id: UUID) -> Mapping[str, int]:
+        rows = await self._connection.execute(_SIZES, {"merchant_id": merchant_id})
+        return {row.collection_id: row.size for row in rows}
 
     async def learn(
         self, merchant_id: UUID, told: Mapping[str, tuple[str, ...]]

@@ -13,8 +13,15 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
+from contracts.caller import Caller
 from contracts.installs import AccessLost, ShopConnected
-from contracts.products import PRODUCT_COLLECTIONS, ProductCollections
+from contracts.kit import Nothing
+from contracts.products import (
+    PRODUCT_COLLECTIONS,
+    CollectionKnown,
+    CollectionsKnown,
+    ProductCollections,
+)
 from contracts.shop import Product, ProductGone
 from domain.errors import LoyaltyError
 from ports.catalogue import ProductKey
@@ -67,6 +74,26 @@ async def doubt(unit: Unit[CollectionBook], events: Sequence[Received[Any]]) -> 
         if isinstance(event.body, Product | ProductGone)
     }
     await unit.stores.doubt(products, now, now + SETTLES)
+
+
+class CollectionDesk:
+    def __init__(self, units: Units[CollectionBook]) -> None:
+        self._units = units
+
+    async def known(self, caller: Caller, _request: Nothing) -> CollectionsKnown:
+        async with self._units() as unit:
+            row = await unit.stores.sync(caller.tenant)
+            sizes = await unit.stores.sizes(caller.tenant)
+        if row is None:
+            return CollectionsKnown(collections=())
+        return CollectionsKnown(
+            collections=tuple(
+                CollectionKnown(collection_id=each, products=sizes.get(each, 0))
+                for each in row.collections
+            ),
+            synced_at=row.synced_at,
+            problem=row.problem,
+        )
 
 
 class _Lost(Exception):
@@ -204,7 +231,7 @@ class Collecting:
 
 
 def _pause(row: CollectionSync) -> timedelta:
-    return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(row.tries, 20))
+    return min(_LONGEST_PAUSE, _FIRST_PAUSE * (1 << min(row.tries, 20)))
 
 
 def _problem(missing: Sequence[str]) -> str:

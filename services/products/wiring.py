@@ -14,7 +14,13 @@ from contracts import core, installs, products, shop
 from ports.catalogue import Catalogue
 from ports.collections import CollectionBook
 from ports.unit import Units
-from services.products.collecting import WORK_SECONDS, Collecting, doubt, heed
+from services.products.collecting import (
+    WORK_SECONDS,
+    Collecting,
+    CollectionDesk,
+    doubt,
+    heed,
+)
 from services.products.finding import Shelves
 from services.products.keeping import apply_products
 
@@ -39,6 +45,7 @@ def service(world: World) -> Service:
             answers(products.GET_PRODUCT, shelves.product),
             answers(products.LIST_PRODUCTS, shelves.list),
             answers(products.SEARCH_PRODUCTS, shelves.search),
+            answers(products.GET_COLLECTIONS, CollectionDesk(collections).known),
         ),
         consumes=(
             Consumes(_PRODUCT_EVENTS, units, apply_products),

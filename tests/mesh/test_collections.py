@@ -9,18 +9,24 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
+from prometheus_client import REGISTRY
+from sqlalchemy import text
 
+from adapters.postgres.collections import PostgresCollections
+from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.shopify.admin import client as clients
-from contracts import core, points
+from contracts import core, points, products
 from contracts.caller import Caller, service_caller
+from contracts.kit import Nothing
 from domain.errors import NotFound
 from domain.points.bonus import Bonus, Goods
 from infra.demo_shop.admin.api.records import Collection
 from infra.demo_shop.admin.api.shop import Shop
+from infra.demo_shop.admin.api.trouble import Instead
 from services.products import collecting, wiring
 from tests.conftest import Run, eventually
 from tests.mesh.edge import shopify_order
-from tests.mesh.said import mesh_of
+from tests.mesh.said import mesh_of, world_of
 from tests.mesh.shopify import Shopify, new_shop, shopify
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -48,14 +54,14 @@ async def ask(at: Shopify, operation: Any, request: Any, merchant_id: UUID) -> A
     return await mesh_of(at.process).call(operation, request, of(merchant_id))
 
 
-async def with_winter(at: Shopify, *products: int) -> tuple[str, UUID, Shop, Collection]:
+async def with_winter(at: Shopify, *inside: int) -> tuple[str, UUID, Shop, Collection]:
     """A shop whose winter collection earns double."""
     name = new_shop()
     there = at.admin.shops[name]
     there.add_customer(1)
     for number in (BOOTS, SOCKS):
         there.hear("products/create", product(number))
-    winter = there.add_collection("Winter", products)
+    winter = there.add_collection("Winter", inside)
     merchant_id = (await at.install(name)).merchant_id
     await run_on(at, merchant_id, winter)
     return name, merchant_id, there, winter
@@ -99,6 +105,57 @@ async def balance(at: Shopify, merchant_id: UUID) -> int:
     return int((await ask(at, points.GET_BALANCE, request, merchant_id)).spendable)
 
 
+async def known(at: Shopify, merchant_id: UUID) -> products.CollectionsKnown:
+    answer = await ask(at, products.GET_COLLECTIONS, Nothing(), merchant_id)
+    assert isinstance(answer, products.CollectionsKnown)
+    return answer
+
+
+async def due(at: Shopify, merchant_id: UUID) -> None:
+    """An hour has passed."""
+    async with world_of(at.process).database("products").transaction(ACROSS_SHOPS) as connection:
+        await connection.execute(
+            text(
+                "UPDATE collection_syncs SET whole_at = now(), due_at = now()"
+                " WHERE merchant_id = :m"
+            ),
+            {"m": merchant_id},
+        )
+
+
+async def rows(at: Shopify, merchant_id: UUID, columns: str, table: str) -> list[Any]:
+    """What products keeps of a shop."""
+    async with world_of(at.process).database("products").transaction(ACROSS_SHOPS) as connection:
+        found = await connection.execute(
+            text(f"SELECT {columns} FROM {table} WHERE merchant_id = :m"), {"m": merchant_id}
+        )
+        return [tuple(each) for each in found]
+
+
+async def inside(at: Shopify, merchant_id: UUID) -> dict[str, list[str]]:
+    found = await rows(at, merchant_id, "product_id, collections", "product_collections")
+    return {product: collections for product, collections in found if collections}
+
+
+async def learnt(outcome: str) -> float:
+    """How many turns have ended so."""
+    return (
+        REGISTRY.get_sample_value("loyalnest_collections_learnt_total", {"outcome": outcome}) or 0
+    )
+
+
+async def lag(at: Shopify) -> int:
+    """How many events wait for products."""
+    consumers = [
+        each
+        for running in at.process._running
+        for each in running.consumers
+        if each.name.startswith("products")
+    ]
+    assert len(consumers) == 3
+    return sum([await each.measure_lag() for each in consumers])
+
+
 def sold(number: int, product_id: int, **changes: Any) -> dict[str, Any]:
     placed = shopify_order(number, 1, subtotal_price="10.00")
     line = {"id": 1, "product_id": product_id, "quantity": 1, "price": "10.00"}
@@ -128,3 +185,115 @@ async def test_what_is_in_the_collection_earns_double_and_keeps_what_it_earned(
     assert await at.deliver(name, "orders/paid", again) == 200
     assert await at.deliver(name, "orders/create", sold(2, BOOTS)) == 200
     await eventually(lambda: balance(at, merchant_id), lambda found: found == 30)
+
+
+async def test_what_no_webhook_tells_is_found_from_end_to_end(at: Shopify) -> None:
+    """More than a page; then one put in and one taken out without a change of the products."""
+    _, merchant_id, there, winter = await with_winter(at, *range(100, 400))
+    for number in range(100, 401):
+        there.hear("products/create", product(number))
+    await run_on(at, merchant_id)
+    await run_on(at, merchant_id, winter)
+    await becomes(at, merchant_id, 20, 399)
+    winter.products[winter.products.index("399")] = "400"
+    await due(at, merchant_id)
+    await becomes(at, merchant_id, 20, 400)
+    await becomes(at, merchant_id, 10, 399)
+    assert await worth(at, merchant_id, 100) == 20
+
+
+async def test_a_program_that_names_it_no_more_forgets_it(at: Shopify) -> None:
+    _, merchant_id, there, winter = await with_winter(at, BOOTS)
+    await becomes(at, merchant_id, 20)
+    other = there.add_collection("Other", [SOCKS])
+    await run_on(at, merchant_id, other)
+    await becomes(at, merchant_id, 20, SOCKS)
+    assert await worth(at, merchant_id) == 10
+    assert await inside(at, merchant_id) == {str(SOCKS): [str(other.number)]}
+    await run_on(at, merchant_id)
+    await eventually(lambda: inside(at, merchant_id), lambda found: not found)
+    assert (await known(at, merchant_id)).collections == ()
+    await run_on(at, merchant_id, winter, other)
+    await becomes(at, merchant_id, 20)
+    await becomes(at, merchant_id, 20, SOCKS)
+
+
+async def test_trouble_at_shopify_is_counted_and_overcome(at: Shopify) -> None:
+    before = await learnt("unavailable")
+    at.admin.trouble.next(Instead(503), field="collection", times=4)
+    _, merchant_id, _, _ = await with_winter(at, BOOTS)
+    await becomes(at, merchant_id, 20)
+    assert await learnt("unavailable") > before
+    assert (await known(at, merchant_id)).problem == ""
+
+
+async def test_a_shop_that_goes_is_asked_again_when_it_returns(at: Shopify) -> None:
+    name, merchant_id, _, winter = await with_winter(at, BOOTS)
+    await becomes(at, merchant_id, 20)
+    before = await learnt("refused")
+    assert await at.deliver(name, "app/uninstalled") == 200
+    at.admin.grants.uninstall(name)
+    winter.products.append(str(SOCKS))
+    await due(at, merchant_id)
+    await eventually(lambda: learnt("refused"), lambda found: found > before)
+    assert await worth(at, merchant_id) == 20  # what was known holds
+    assert "access" in (await known(at, merchant_id)).problem
+    await at.install(name)
+    await becomes(at, merchant_id, 20, SOCKS)
+
+
+async def test_a_collection_that_is_not_there_keeps_no_other_from_being_learnt(
+    at: Shopify,
+) -> None:
+    _, merchant_id, there, winter = await with_winter(at, BOOTS, SOCKS)
+    gone = there.add_collection("Gone", [SOCKS])
+    del there.collections[str(gone.number)]
+    await run_on(at, merchant_id, gone, winter)
+    found = await eventually(lambda: known(at, merchant_id), lambda one: one.problem != "")
+    assert found.problem == f"Shopify has no such collection: {gone.number}."
+    assert {each.collection_id: each.products for each in found.collections} == {
+        str(winter.number): 2,
+        str(gone.number): 0,
+    }
+    assert found.synced_at is not None
+    assert await worth(at, merchant_id) == 20
+    strangers = await known(at, UUID(int=5))
+    assert (strangers.collections, strangers.synced_at) == ((), None)
+
+
+async def test_who_dies_in_between_is_followed_by_another(at: Shopify) -> None:
+    """Killed after some of it was kept and said; the next one keeps and says the rest."""
+    keep, deaths = PostgresCollections.learn, 0
+
+    async def dies(self: Any, merchant_id: UUID, found: Any) -> Any:
+        nonlocal deaths
+        if str(SOCKS) in found and deaths < 3:
+            deaths += 1
+            raise ConnectionError
+        return await keep(self, merchant_id, found)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PostgresCollections, "learn", dies)
+        patch.setattr(collecting, "_PIECE", 1)
+        _, merchant_id, _, _ = await with_winter(at, BOOTS, SOCKS)
+        await becomes(at, merchant_id, 20, SOCKS)
+    assert deaths == 3
+    assert await worth(at, merchant_id) == 20
+    kept = await rows(at, merchant_id, "product_id, version", "product_collections")
+    assert sorted(kept) == [(str(BOOTS), 1), (str(SOCKS), 1)]
+
+
+async def test_a_shop_without_collections_is_never_asked(at: Shopify) -> None:
+    name = new_shop()
+    there = at.admin.shops[name]
+    merchant_id = (await at.install(name)).merchant_id
+    await run_on(at, merchant_id)
+    there.hear("products/create", product(BOOTS))
+    assert await at.deliver(name, "products/create", product(BOOTS)) == 200
+    await eventually(
+        lambda: ask(at, products.GET_PRODUCT, products.GetProduct(product_id="71"), merchant_id),
+        ignore=[NotFound],
+    )
+    await eventually(lambda: lag(at), lambda found: found == 0)
+    assert await rows(at, merchant_id, "due_at", "collection_syncs") == [(None,)]
+    assert await rows(at, merchant_id, "product_id", "products_in_doubt") == []
