@@ -13,6 +13,7 @@ from domain.errors import Kind, LoyaltyError
 from domain.points.bonus import NOBODY_SPECIAL, Buyer
 from domain.points.clawback import clawback_target
 from domain.points.earning import RuleSnapshot, purchase_points, reprice
+from domain.points.earning_limits import Counted
 from domain.points.lot import Share, still_out
 from domain.points.orders import OrderFacts, RefundFacts
 from domain.program import EarnOn, ProgramSettings, RefundPolicy
@@ -197,6 +198,15 @@ def due_entries(
             allowed = max(0, spendable + sum(entry.points for entry in due))
     due += _claw_backs(facts, refunds, own, terms, pending, allowed)
     return due
+
+
+def earned_by(due: Iterable[EntryDraft]) -> Counted:
+    """What of an order's entries counts towards limits on earning: what it earned, and what edits
+    made of that. What is taken back for refunds was earned all the same."""
+    earned = [draft for draft in due if draft.source in _EARNED]
+    return Counted(
+        sum(draft.source == Source.ORDER for draft in earned), sum(draft.points for draft in earned)
+    )
 
 
 def release(order_id: str, posted: Iterable[EntryDraft]) -> list[EntryDraft]:

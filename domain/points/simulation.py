@@ -5,17 +5,27 @@ its events at its time (``tests/services/test_simulated_ledger.py`` compares the
 expired or given for anything but buying are left out.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
+from domain.days import day_of
 from domain.points.bonus import NOBODY_SPECIAL, Buyer
 from domain.points.clawback import clawback_target
 from domain.points.earning import price, terms_of
-from domain.points.ledger import EntryDraft, EntryKind, due_entries, earning_moment, release
+from domain.points.earning_limits import EVER, Counted, room_for
+from domain.points.ledger import (
+    EntryDraft,
+    EntryKind,
+    due_entries,
+    earned_by,
+    earning_moment,
+    release,
+)
 from domain.points.orders import OrderFacts, RefundFacts
 from domain.program import ProgramSettings, RefundPolicy
 
@@ -73,6 +83,7 @@ class Simulator:
         self._buyers = buyers
         self._terms = terms_of(settings)
         self._by_time = settings.refund_policy is not RefundPolicy.UNLIMITED
+        self._limited = bool(settings.purchase.limits)
         self.found = Simulated()
 
     def add(self, customer_id: UUID, orders: Sequence[PastOrder]) -> None:
@@ -80,8 +91,11 @@ class Simulator:
         buyer = self._buyers.get(customer_id, NOBODY_SPECIAL)
         found = self.found
         found.orders += len(orders)
-        # Where a claw-back takes all that it should, what came first makes no difference.
-        if self._by_time and any(each.refunds or each.facts.cancelled for each in orders):
+        # Where a claw-back takes all that it should, what came first makes no difference; nor where
+        # nothing bounds what a member may earn.
+        if self._limited or (
+            self._by_time and any(each.refunds or each.facts.cancelled for each in orders)
+        ):
             moves = list(_replay(self._settings, buyer, orders))
         else:
             moves = [self._settle(each, buyer) for each in orders]
@@ -113,7 +127,8 @@ class Simulator:
 
 def _replay(settings: ProgramSettings, buyer: Buyer, orders: Sequence[PastOrder]) -> Iterator[Move]:
     """What each order earned and lost again, with everything done when it happened, because what a
-    claw-back may take depends on what the wallet held then."""
+    claw-back may take depends on what the wallet held then, and what an order may earn on what was
+    earned before."""
     steps: list[tuple[datetime, int]] = []
     matures: dict[int, datetime] = {}
     for number, (facts, refunds) in enumerate(orders):
@@ -124,17 +139,25 @@ def _replay(settings: ProgramSettings, buyer: Buyer, orders: Sequence[PastOrder]
             times.add(matures[number])
         times |= {each.created_at for each in refunds}
         steps += [(at, number) for at in times if at is not None]
+    limits = settings.purchase.limits
+    counted: dict[date, Counted] = defaultdict(Counted)
     posted: list[list[EntryDraft]] = [[] for _ in orders]
     spendable = 0
     for at, number in sorted(steps):
         facts, refunds = orders[number]
         known = [each for each in refunds if each.created_at <= at]
         own = posted[number]
-        due = due_entries(_as_of(facts, at), known, own, settings, buyer=buyer, spendable=spendable)
+        day = day_of(facts.created_at, settings.time_zone)
+        room = room_for(limits, counted, day).points
+        due = due_entries(
+            _as_of(facts, at), known, own, settings, buyer=buyer, spendable=spendable, room=room
+        )
+        for each in (day, EVER):
+            counted[each] += earned_by(due)
         if number in matures and at >= matures[number]:
             due += release(facts.order_id, [*own, *due])
         own += due
-        spendable += sum(each.points for each in due if not each.pending)
+        spendable += sum(draft.points for draft in due if not draft.pending)
     for own in posted:
         issued = sum(each.points for each in own if each.kind is EntryKind.EARN)
         yield Move(issued, issued - sum(each.points for each in own))

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from domain.days import day_of
 from domain.points.earning_limits import EVER, NOTHING, Counted, days_asked, room_for
-from domain.points.ledger import EntryDraft, Source
+from domain.points.ledger import EntryDraft, earned_by
 from domain.points.orders import OrderFacts
 from domain.program import ProgramSettings
 from ports.activities import CountKey, Days, Earned
@@ -74,18 +74,15 @@ class PurchaseLimits:
         return room_for(program.purchase.limits, self._by_day[key], day).points
 
     def earn(self, wallet: WalletKey, facts: OrderFacts, due: Iterable[EntryDraft]) -> None:
-        """Count what an order has earned, and what its edits made of that. What is taken back for
-        refunds was earned all the same."""
+        """Count what an order has earned."""
         place = self._place(wallet, facts)
         if place is None:
             return
         key, day = place
-        for draft in due:
-            if draft.source in (Source.ORDER, Source.EDIT):
-                each = Counted(int(draft.source == Source.ORDER), draft.points)
-                self._added[place] += each
-                self._by_day[key][day] += each
-                self._by_day[key][EVER] += each
+        each = earned_by(due)
+        self._added[place] += each
+        self._by_day[key][day] += each
+        self._by_day[key][EVER] += each
 
     async def keep(self, ledger: Ledger) -> None:
         """Write down what was counted."""

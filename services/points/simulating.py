@@ -53,7 +53,9 @@ class ProgramSimulator:
                     problems.append(Problem("/placed_from", detail))
         if problems:
             raise InvalidRequest(problems=problems)
-        programs = (in_force, request.settings)
+        # What was bought before the shop came is looked at like the rest: to see what a program
+        # would mean for it is why somebody new asks.
+        programs = [replace(each, earns_from="") for each in (in_force, request.settings)]
         orders = await self._orders(tenant, period, programs)
         counted = [each for each in orders if each.facts.currency == in_force.currency]
         buyers = await self._buyers(tenant, {each.facts.customer_id for each in counted})

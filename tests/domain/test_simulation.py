@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.points.bonus import Bonus, Buyer, Goods, OrderLine, Overlap
+from domain.points.earning_limits import EarningLimit, Every
 from domain.points.ledger import EntryDraft, due_entries
 from domain.points.simulation import PastOrder, Simulator
 from domain.program import EarnOn, ProgramSettings, PurchaseRule, RefundPolicy
@@ -151,3 +152,17 @@ def test_it_is_fast(buyer: Buyer) -> None:
     started = time.process_time()
     simulator.add(MEMBER, orders)
     assert time.process_time() - started < 1
+
+
+def test_limits_hold_one_order_after_the_other() -> None:
+    limits = (EarningLimit(Every.DAY, points=150), EarningLimit(Every.LIFETIME, times=3))
+    settings = replace(USD, purchase=PurchaseRule(limits=limits))
+    placed = [
+        order("100.00", order_id=str(number), created_at=NOW + timedelta(days=number // 2))
+        for number in range(6)
+    ]
+    simulator = Simulator(settings, {})
+    simulator.add(MEMBER, [PastOrder(each) for each in placed])
+    # Two orders on the first day, the second of them within what is left; one on the next.
+    assert simulator.found.kept == 100 + 50 + 100
+    assert simulator.found.earning_orders == 3
