@@ -50,6 +50,10 @@ _FEW: Final = 100
 _WHOLE_PAUSE: Final = timedelta(minutes=5)
 _PIECE: Final = 500
 _ALL: Final = 1_000_000
+_DENIED: Final = "The shop has not granted LoyalNest to read its collections at Shopify."
+_LOST: Final = "The shop has taken away LoyalNest's access to Shopify."
+_AWAY: Final = "Shopify, or a part of LoyalNest, does not answer now."
+_OURS: Final = "Something went wrong on our side."
 _FIRST_PAUSE: Final = timedelta(seconds=1)
 _LONGEST_PAUSE: Final = timedelta(minutes=10)
 
@@ -131,20 +135,21 @@ class Collecting:
             except (AccessLost, NotAllowed) as error:
                 # Nothing but the shop's staff changes that.
                 log.warning("collections of %s: %s", row.merchant_id, type(error).__name__)
-                problem = "The shop has not granted LoyalNest to read its collections at Shopify."
+                outcome, problem = "ACCESS_DENIED", _DENIED
                 if isinstance(error, AccessLost):
-                    problem = "The shop has taken away LoyalNest's access to Shopify."
-                await self._failed(row, "refused", problem, EVERY)
+                    outcome, problem = error.code, _LOST
+                await self._failed(row, outcome, problem, EVERY)
             except LoyaltyError as error:
                 log.warning("collections of %s: %s", row.merchant_id, type(error).__name__)
-                await self._failed(row, "unavailable", "Shopify does not answer now.", _pause(row))
+                await self._failed(row, error.code, _AWAY, _pause(row))
             except Exception:
                 # Its time comes again; the others must not wait for it.
                 log.exception("collections of %s were not learnt", row.merchant_id)
-                await self._failed(row, "failed", "Something went wrong on our side.", _pause(row))
+                await self._failed(row, LoyaltyError.code, _OURS, _pause(row))
 
     async def _learn(self, row: CollectionSync) -> str:
-        """What was done: ``synced`` or ``looked``."""
+        """Ask for the collections from end to end (``synced``), or only for products in doubt
+        (``looked``)."""
         async with self._units() as unit:
             now = unit.now()
             doubted = await unit.stores.doubted(row.merchant_id, now - SETTLES, _ALL)

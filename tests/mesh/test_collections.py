@@ -219,23 +219,23 @@ async def test_a_program_that_names_it_no_more_forgets_it(at: Shopify) -> None:
 
 
 async def test_trouble_at_shopify_is_counted_and_overcome(at: Shopify) -> None:
-    before = await learnt("unavailable")
+    before = await learnt("UNAVAILABLE")
     at.admin.trouble.next(Instead(503), field="collection", times=4)
     _, merchant_id, _, _ = await with_winter(at, BOOTS)
     await becomes(at, merchant_id, 20)
-    assert await learnt("unavailable") > before
+    assert await learnt("UNAVAILABLE") > before
     assert (await known(at, merchant_id)).problem == ""
 
 
 async def test_a_shop_that_goes_is_asked_again_when_it_returns(at: Shopify) -> None:
     name, merchant_id, _, winter = await with_winter(at, BOOTS)
     await becomes(at, merchant_id, 20)
-    before = await learnt("refused")
+    before = await learnt("SHOPIFY_ACCESS_LOST")
     assert await at.deliver(name, "app/uninstalled") == 200
     at.admin.grants.uninstall(name)
     winter.products.append(str(SOCKS))
     await due(at, merchant_id)
-    await eventually(lambda: learnt("refused"), lambda found: found > before)
+    await eventually(lambda: learnt("SHOPIFY_ACCESS_LOST"), lambda found: found > before)
     assert await worth(at, merchant_id) == 20  # what was known holds
     assert "access" in (await known(at, merchant_id)).problem
     await at.install(name)
