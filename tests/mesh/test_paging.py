@@ -54,6 +54,7 @@ BOUNDED: Final[Mapping[str, str]] = {
     "gamification.v1.GetLeaderboard": "the best of a period: 100 at most, and nobody is the 101st",
     "gamification.v1.ListBadges": "one of each badge at most, and there are a handful",
     "points.v1.GetLiability": "one line for each tier, and for each month that points expire in",
+    "products.v1.GetCollections": "a program names a hundred collections at most",
     "rfm.v1.GetSegmentCounts": "one line for each segment, of which there are as many as are named",
     "roles.v1.ListRoles": "a shop has fifty roles at most, which creating one refuses beyond",
 }
