@@ -72,7 +72,8 @@ async def begin(unit: Unit[SettingsHistory], events: Sequence[Received[Any]]) ->
         current = await unit.stores.version(event.merchant_id)
         if current is None:
             continue
-        in_force, came_at = current.settings, event.body.connected_at
+        # Shopify tells when orders were placed in whole seconds: the first may be of this one.
+        in_force, came_at = current.settings, event.body.connected_at.replace(microsecond=0)
         if in_force.beginning is not None and in_force.beginning >= came_at:
             continue
         program = replace(in_force, version=in_force.version + 1, earns_from=came_at.isoformat())

@@ -138,6 +138,8 @@ async def test_a_merchant_may_let_history_earn_and_it_earns_once(at: Shopify) ->
     await over(at, merchant_id)
     saved = await ask(at, core.GET_SETTINGS, core.GetSettings(), merchant_id)
     assert saved.settings.beginning is not None
+    # As exact as Shopify's times: what is bought within the second of the installation earns.
+    assert saved.settings.beginning.microsecond == 0
     generous = core.UpdateSettings(settings=replace(saved.settings, earns_from=""))
     await ask(at, core.UPDATE_SETTINGS, generous, merchant_id)
     await eventually(lambda: _program(at, merchant_id), lambda version: version == 3)
