@@ -149,7 +149,8 @@ class Ledger(Programs, EarningFacts, EarningCounts, Protocol):
         ...
 
     async def wallet(self, key: WalletKey) -> Wallet | None:
-        """None for a member who never had a point."""
+        """None for a member who never had a point. With what was spent and has expired of all who
+        were merged into the member."""
         ...
 
     async def wallets(self, merchant_id: UUID, customers: Sequence[UUID]) -> Mapping[UUID, Wallet]:

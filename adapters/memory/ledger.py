@@ -15,7 +15,7 @@ from domain.points.ledger import EntryDraft, Source
 from domain.points.lot import FOREVER, Share, spending_order
 from domain.points.lots import Lots, is_activity, undoing
 from domain.points.orders import OrderFacts, RefundFacts
-from domain.points.wallet import EMPTY, Wallet, apply
+from domain.points.wallet import EMPTY, Wallet, apply, together
 from domain.program import ProgramSettings
 from ports.activities import ActivityTold, CountKey, Days, Earned
 from ports.earning import (
@@ -172,8 +172,9 @@ class MemoryLedger:
             )
 
     async def wallet(self, key: WalletKey) -> Wallet | None:
-        known = self._wallets.get(self._last(key))
-        return None if known is None else known[0]
+        last = self._last(key)
+        own = [wallet for each, (wallet, _) in self._wallets.items() if self._last(each) == last]
+        return together(own) if own else None
 
     async def wallets(self, merchant_id: UUID, customers: Sequence[UUID]) -> Mapping[UUID, Wallet]:
         found = {each: await self.wallet(WalletKey(merchant_id, each)) for each in customers}

@@ -21,7 +21,7 @@ from adapters.mongo.transaction import Transaction, in_shops
 from adapters.mongo.values import Document, instant, ticks
 from domain.merging import ToldMerge, learn_merges
 from domain.points.lot import FOREVER, Share, spending_order
-from domain.points.wallet import Wallet
+from domain.points.wallet import Wallet, together
 from ports.ledger import Ageing, AgeingWallet, Leftover, WalletKey
 
 _NEVER: Final = Int64(2**63 - 1)
@@ -119,7 +119,26 @@ class MongoWallets:
 
     async def wallets(self, merchant_id: UUID, customers: Sequence[UUID]) -> Mapping[UUID, Wallet]:
         found = await self._look(merchant_id, customers)
-        return {each: held.wallet for each, (_, held) in found.items() if held.version > 0}
+        lasts = {key.customer_id for key, _ in found.values()}
+        people = await self._people(merchant_id, lasts)
+        held = await self._known(merchant_id, {each for own in people.values() for each in own})
+        asked = {}
+        for customer_id, (last, _) in found.items():
+            own = [held[WalletKey(merchant_id, each)] for each in people[last.customer_id]]
+            if any(each.version > 0 for each in own):
+                asked[customer_id] = together(each.wallet for each in own)
+        return asked
+
+    async def _known(self, merchant_id: UUID, customers: Iterable[UUID]) -> dict[WalletKey, Held]:
+        """These very wallets, whoever stands for their members."""
+        wanted = list(customers)
+        known = {WalletKey(merchant_id, each): Held() for each in wanted}
+        found = await self._transaction.find(
+            WALLETS, {merchant_id: {"customer_id": {"$in": wanted}}}
+        )
+        for each in found:
+            known[WalletKey(merchant_id, each["customer_id"])] = read_wallet(each)
+        return known | {key: held for key, held in self._wallets.items() if key in known}
 
     async def _look(
         self, merchant_id: UUID, customers: Iterable[UUID]
@@ -130,11 +149,7 @@ class MongoWallets:
         asked = [WalletKey(merchant_id, each) for each in customers]
         missing = set(asked)
         while missing:
-            wanted = {merchant_id: {"customer_id": {"$in": [key.customer_id for key in missing]}}}
-            known |= {key: Held() for key in missing}
-            for each in await self._transaction.find(WALLETS, wanted):
-                known[WalletKey(merchant_id, each["customer_id"])] = read_wallet(each)
-            known |= {key: held for key, held in self._wallets.items() if key in missing}
+            known |= await self._known(merchant_id, [key.customer_id for key in missing])
             missing = {_kept(key, known) for key in known} - known.keys()
         found = {}
         for key in asked:

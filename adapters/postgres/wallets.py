@@ -33,10 +33,15 @@ _LOCK_WALLETS: Final = text(
 )
 _WALLETS: Final = text(
     f"""
-    SELECT a.customer_id AS asked, w.* FROM wallets a
-    JOIN wallets w ON w.merchant_id = a.merchant_id AND w.customer_id = {stands_for("a")}
+    SELECT a.customer_id AS asked,
+        CAST(sum(w.spendable) AS bigint) AS spendable, CAST(sum(w.pending) AS bigint) AS pending,
+        CAST(sum(w.spent) AS bigint) AS spent, CAST(sum(w.expired) AS bigint) AS expired
+    FROM wallets a
+    JOIN wallets w ON w.merchant_id = a.merchant_id
+        AND (w.customer_id = {stands_for("a")} OR w.merged_into = {stands_for("a")})
     WHERE a.merchant_id = :merchant_id AND a.customer_id = ANY(CAST(:customers AS uuid[]))
         AND w.version > 0
+    GROUP BY a.customer_id
     """
 )
 _HOLD_MERGES: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")

@@ -1,5 +1,6 @@
 """The wallet: what a member's entries add up to, and what an adjustment by hand may do to it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from domain.errors import Kind, LoyaltyError
@@ -42,6 +43,17 @@ class Wallet:
 
 
 EMPTY = Wallet()
+
+
+def together(wallets: Iterable[Wallet]) -> Wallet:
+    """The wallets of one person, who was several members once, as one."""
+    spendable = pending = spent = expired = 0
+    for each in wallets:
+        spendable += each.spendable
+        pending += each.pending
+        spent += each.spent
+        expired += each.expired
+    return Wallet(spendable, pending, spent, expired)
 
 
 def apply(wallet: Wallet, entry: EntryDraft) -> Wallet:

@@ -256,7 +256,7 @@ async def test_a_merged_member_has_the_wallet_of_who_is_kept(
             ]
         )  # fmt: skip
     assert await merge(units, old.merchant_id, (old.customer_id, wallet.customer_id, 1)) == 4
-    both = Wallet(spendable=77, pending=20)
+    both = Wallet(spendable=77, pending=20, spent=30)
     assert await balances(units, wallet, old) == [both, both]
     assert await balances(units, stranger) == [Wallet(spendable=1)]
     # Whatever comes later under the old id, of old orders too, is the kept member's.
@@ -270,7 +270,7 @@ async def test_a_merged_member_has_the_wallet_of_who_is_kept(
         assert held == {old: posted[-1].wallet, wallet: posted[-1].wallet, stranger: Wallet(1)}
         assert await unit.stores.wallets(
             old.merchant_id, [old.customer_id, wallet.customer_id, uuid4()]
-        ) == {old.customer_id: held[old], wallet.customer_id: held[old]}
+        ) == {each.customer_id: Wallet(spendable=83, spent=30) for each in (old, wallet)}
         history = await unit.stores.history(old, None, 100)
         first = await unit.stores.history(wallet, None, 4)
         rest = await unit.stores.history(wallet, first[-1].entry_id, 100)

@@ -24,6 +24,5 @@ def upgrade() -> None:
         """
     )
     op.execute(
-        "CREATE INDEX merchants_suspended ON merchants (merchant_id)"
-        " WHERE suspended_at IS NOT NULL"
+        "CREATE INDEX merchants_suspended ON merchants (merchant_id) WHERE suspended_at IS NOT NULL"
     )
