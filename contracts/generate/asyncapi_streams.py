@@ -9,7 +9,6 @@ from contracts.generate.schemas import Schema, Schemas, component, describe, nam
 from contracts.kit import Body, Event
 from contracts.streams import GAP, OPEN, PROTOCOL, Stream, StreamGap, StreamOpen
 
-
 NO_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
