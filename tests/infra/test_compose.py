@@ -11,6 +11,8 @@ import pytest
 
 from adapters.runtime.settings import PREFIX, Settings
 from adapters.tokens.keys import load_signing_keys, read_keys
+from contracts.installs import GET_SHOPIFY_ACCESS
+from infra.mesh.parts import parts
 from services import SERVICES
 from tests.infra.deployment import (
     COMPOSE_DIR,
@@ -243,10 +245,14 @@ def test_only_the_gateway_and_prometheus_are_reachable_on_loopback() -> None:
     for ports in published.values():
         assert all(port.startswith("127.0.0.1:") for port in ports)
     assert compose()["networks"]["mesh"] == {"internal": True}
+    ask_shopify = {each.service for each in parts() if GET_SHOPIFY_ACCESS.name in each.calls}
+    assert len(ask_shopify) >= 3
     for name, each in CONTAINERS.items():
         assert set(each["networks"]) <= {"mesh", "outside"}
         assert "mesh" in each["networks"]
-        assert ("outside" in each["networks"]) == (name in {*published, "otel", "auth"})
+        assert ("outside" in each["networks"]) == (
+            name in {*published, *ask_shopify, "otel", "auth"}
+        )
 
 
 def test_ports_are_the_ones_that_somebody_listens_on() -> None:
