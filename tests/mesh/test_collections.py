@@ -1,11 +1,12 @@
 """A bonus on a collection: what is in it is asked of Shopify, told to points, and earns."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
@@ -23,6 +24,8 @@ from domain.points.bonus import Bonus, Goods
 from infra.demo_shop.admin.api.records import Collection
 from infra.demo_shop.admin.api.shop import Shop
 from infra.demo_shop.admin.api.trouble import Instead
+from ports.catalogue import ProductKey
+from ports.collections import CollectionsNamed, CollectionSync
 from services.products import collecting, wiring
 from tests.conftest import Run, eventually
 from tests.mesh.edge import shopify_order
@@ -297,3 +300,72 @@ async def test_a_shop_without_collections_is_never_asked(at: Shopify) -> None:
     await eventually(lambda: lag(at), lambda found: found == 0)
     assert await rows(at, merchant_id, "due_at", "collection_syncs") == [(None,)]
     assert await rows(at, merchant_id, "product_id", "products_in_doubt") == []
+
+
+class Undo(Exception):
+    pass
+
+
+async def test_one_at_a_time_and_nothing_in_doubt_is_forgotten(at: Shopify) -> None:
+    """What is kept of a shop, whoever works on it and however late; at a time that never comes, and
+    undone, so that nobody else sees it."""
+    merchant_id, other = uuid4(), uuid4()
+    now = datetime(2100, 1, 1, tzinfo=UTC)
+    minute, hour = timedelta(minutes=1), timedelta(hours=1)
+    with suppress(Undo):
+        async with (
+            world_of(at.process).database("products").transaction(ACROSS_SHOPS) as connection
+        ):
+            book = PostgresCollections(connection)
+
+            async def due_for(at: datetime) -> list[CollectionSync]:
+                found = await book.take_due(at, at + minute, 10_000)
+                return [each for each in found if each.merchant_id in (merchant_id, other)]
+
+            await book.name({other: CollectionsNamed((), 2)}, now)
+            await book.name({other: CollectionsNamed(("7",), 1)}, now)  # late, and too old
+            await book.name({merchant_id: CollectionsNamed(("7",), 1)}, now)
+            (slow,) = await due_for(now)
+            assert await due_for(now) == []
+            (quick,) = await due_for(now + 2 * minute)  # the first one has died, or sleeps
+            assert not await book.hold(slow, now + hour)
+            await book.keep(replace(slow, problem="mine"), now)
+            assert await book.hold(quick, now + hour)
+
+            # Another version that names the same takes nothing away, one that names others does.
+            await book.name({merchant_id: CollectionsNamed(("7",), 2)}, now)
+            assert await book.hold(quick, now + hour)
+            await book.name({merchant_id: CollectionsNamed(("7", "8"), 3)}, now)
+            assert not await book.hold(quick, now + hour)
+            (again,) = await due_for(now)
+            assert (again.collections, again.problem) == (("7", "8"), "")
+
+            # A product that comes into doubt while somebody looks is looked at again.
+            keys = [ProductKey(merchant_id, "p1"), ProductKey(other, "p1")]
+            await book.doubt(keys, now, now + minute)
+            looked = await book.doubted(merchant_id, now, 10)
+            assert list(looked) == ["p1"]
+            assert await book.doubted(merchant_id, now - minute, 10) == {}
+            assert await book.doubted(other, now, 10) == {}  # its program names none
+            await book.doubt(keys, now + minute, now + 2 * minute)
+            await book.settle(merchant_id, looked)
+            await book.keep(replace(again, whole_at=now + hour), now + 2 * minute)
+            assert await due_for(now + minute) == []
+            (later,) = await due_for(now + 2 * minute)
+            await book.settle(merchant_id, await book.doubted(merchant_id, now + hour, 10))
+            await book.keep(later, now + 3 * minute)
+            assert await due_for(now + 4 * minute) == []
+
+            # Whoever comes back is asked at once, whatever was waited for.
+            await book.restart([merchant_id, other], now)
+            (back,) = await due_for(now)
+            assert back.merchant_id == merchant_id
+            assert not await book.hold(later, now + hour)
+
+            # News are told once, with versions that grow; who never was in any is none.
+            found = {"p1": ("7",), "p2": ()}
+            assert await book.learn(merchant_id, found) == [("p1", ("7",), 1)]
+            assert await book.learn(merchant_id, found) == []
+            assert await book.learn(merchant_id, {"p1": ()}) == [("p1", (), 2)]
+            assert await book.inside(merchant_id) == {}
+            raise Undo

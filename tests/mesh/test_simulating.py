@@ -14,6 +14,7 @@ from adapters.runtime.host import Process
 from contracts import core, points, shop
 from contracts.caller import service_caller
 from contracts.kit import Body, Event
+from contracts.products import PRODUCT_COLLECTIONS, ProductCollections
 from contracts.shop import Line, Order, Product, Refund, member_id
 from contracts.simulations import SIMULATE_PROGRAM, ProgramSimulated, SimulateProgram
 from domain.errors import InvalidRequest
@@ -34,6 +35,7 @@ DRAFT = replace(
     ),
     bonuses=(
         Bonus("sale", Decimal(3), goods=Goods(tags=("sale",))),
+        Bonus("mugs", Decimal("1.25"), goods=Goods(collections=("5011",))),
         Bonus("big", Decimal("0.5"), minimum_spend=Decimal(300)),
     ),
 )
@@ -128,7 +130,11 @@ async def publish(process: Process, merchant: UUID, settings: ProgramSettings) -
 
 async def test_a_draft_gives_when_published_what_was_simulated(run: Run) -> None:
     today, tomorrow = uuid4(), uuid4()
+    mugs = ProductCollections(product_id="mug", collections=("5011",), version=1)
     async with run("points") as process:
+        # Before the program, which is heard by the same consumer: then both are known.
+        for merchant in (today, tomorrow):
+            await say(process, PRODUCT_COLLECTIONS, mugs, merchant)
         await publish(process, tomorrow, DRAFT)
         given = {}
         for merchant in (today, tomorrow):

@@ -18,6 +18,7 @@ from contracts.caller import Audience, Caller, service_caller
 from contracts.core import CUSTOMER_UPDATED, SETTINGS_UPDATED, CustomerChanged, SettingsUpdated
 from contracts.kit import Body, Event
 from contracts.points import BalanceOf, ExplainLine, ExplainPurchase
+from contracts.products import PRODUCT_COLLECTIONS, ProductCollections
 from contracts.referrals import REFERRAL_COMPLETED, ReferralChanged
 from contracts.shop import (
     CustomerRecord,
@@ -76,6 +77,7 @@ EVENTS: dict[type[Body], Event[Body]] = {
     SettingsUpdated: SETTINGS_UPDATED,
     ReferralChanged: REFERRAL_COMPLETED,
     CustomerChanged: CUSTOMER_UPDATED,
+    ProductCollections: PRODUCT_COLLECTIONS,
     Product: shop.PRODUCT_UPDATED,
     ProductGone: shop.PRODUCT_DELETED,
 }
@@ -346,6 +348,7 @@ async def test_a_dry_run_says_what_would_be_earned_and_why() -> None:
     bonuses = (
         Bonus("shoes", Decimal(2), Goods(tags=("shoes",))),
         Bonus("over", Decimal(9), last_day=AT.date()),
+        Bonus("winter", Decimal(4), Goods(collections=("71",))),
     )
     await service.runs_on(replace(defaults("USD"), version=2, bonuses=bonuses, pending_days=3))
     await service.happen(Product(product_id="p1", title="", tags=("shoes",), updated_at=AT))
@@ -361,11 +364,21 @@ async def test_a_dry_run_says_what_would_be_earned_and_why() -> None:
     assert [(each.id, each.holds, each.why_not) for each in found.bonuses] == [
         ("shoes", True, ""),
         ("over", False, "over"),
+        ("winter", False, "other_goods"),
         ("tier:Gold", True, ""),
     ]
     assert [each.factor for each in found.lines] == [Decimal(2), Decimal("1.5"), Decimal("1.5")]
     stranger = await explain(service.staff, ExplainPurchase(lines=lines))
     assert (stranger.points, stranger.tier) == (160, "")
+    await service.hear(ProductCollections(product_id="p1", collections=("71",), version=1))
+    known, _, _ = (await explain(service.staff, ExplainPurchase(lines=lines))).lines
+    assert known.factor == 4
+    thought_of = (
+        ExplainLine(product_id="p1", amount=Decimal(60), collections=()),
+        ExplainLine(amount=Decimal(30), collections=("71",)),
+    )
+    found = await explain(service.staff, ExplainPurchase(lines=thought_of))
+    assert [each.factor for each in found.lines] == [Decimal(2), Decimal(4)]
     assert service.units.said == []
     with pytest.raises(InvalidRequest) as refused:
         await explain(
