@@ -24,6 +24,8 @@ from domain.points.bonus import (
 from domain.points.orders import OrderFacts
 from domain.program import ProgramSettings
 
+MOST_POINTS = Decimal(10) ** 12
+"""Of one order, whatever it is about: a wallet counts to nine million times that."""
 _NOTHING = Decimal(0)
 _ANYTHING = OrderLine("", _NOTHING)
 """What shipping, tax and fixed points count as: only a bonus on all goods holds for it."""
@@ -263,9 +265,9 @@ def _priced(terms: RuleSnapshot, bonuses: tuple[Bonus, ...], facts: OrderFacts) 
     if base > 0 and base >= terms.minimum_spend:
         if terms.fixed:
             weighed = terms.fixed * factor_of(_ANYTHING, bonuses, terms.overlap)
-            points = whole(weighed, terms.rounding)
+            points = whole(min(weighed, MOST_POINTS), terms.rounding)
         else:
-            points = whole(weighed * terms.rate, terms.rounding)
+            points = whole(min(weighed * terms.rate, MOST_POINTS), terms.rounding)
     if terms.cap is not None and points > terms.cap:
         points = terms.cap
     # As ``replace``, which takes half as long again; every order comes here.

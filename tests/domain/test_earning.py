@@ -45,6 +45,13 @@ def test_spend_below_the_minimum_earns_nothing():
     assert points(order("50.00"), minimum_spend=Decimal(50)) == 50
 
 
+def test_no_order_earns_more_than_a_wallet_can_count():
+    dear = order("1" + "0" * 12)
+    assert points(dear) == 10**12
+    assert points(dear, factor="100", points_per_unit=Decimal(10_000)) == 10**12
+    assert points(order("1" + "0" * 27), factor="100", points_per_unit=Decimal(10_000)) == 10**12
+
+
 def test_shipping_and_tax_count_only_when_the_merchant_says_so():
     facts = order("10.00", shipping=Decimal(5), tax=Decimal(2))
     assert purchase_points(USD, facts).points == 10
