@@ -264,6 +264,24 @@ async def test_a_collection_that_is_not_there_keeps_no_other_from_being_learnt(
     assert (strangers.collections, strangers.synced_at) == ((), None)
 
 
+async def test_of_many_products_in_doubt_the_collections_are_asked_for(at: Shopify) -> None:
+    """A change of the whole catalogue is not a question for each product."""
+    name, merchant_id, _, winter = await with_winter(at, BOOTS)
+    await becomes(at, merchant_id, 20)
+    winter.products.append(str(SOCKS))
+    at.admin.trouble.next(Instead(503), field="product", times=100)
+    before = await learnt("synced")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(collecting, "_FEW", 1)
+        patch.setattr(collecting, "_WHOLE_PAUSE", timedelta())
+        patch.setattr(collecting, "SETTLES", timedelta(seconds=0.3))
+        for number in (BOOTS, SOCKS, 73):
+            assert await at.deliver(name, "products/update", product(number)) == 200
+        await becomes(at, merchant_id, 20, SOCKS)
+    assert await learnt("synced") > before
+    at.admin.trouble.none()
+
+
 async def test_who_dies_in_between_is_followed_by_another(at: Shopify) -> None:
     """Killed after some of it was kept and said; the next one keeps and says the rest."""
     keep, deaths = PostgresCollections.learn, 0
