@@ -9,6 +9,8 @@ from adapters.shopify.errors import MalformedPayload
 from adapters.shopify.payloads import MoneySet
 
 ZERO: Final = Decimal(0)
+_FIRST_YEAR: Final = 1000
+_LAST_YEAR: Final = 8999
 
 # Plain digits only: "NaN", "1e999999" and the like are numbers to Decimal, but no amounts.
 _is_amount = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,8})?", re.ASCII).fullmatch
@@ -30,11 +32,12 @@ def shop_amount(both: MoneySet | None, plain: str | None, pointer: str) -> Decim
 
 
 def utc(instant: datetime, pointer: str) -> datetime:
-    """The same instant in UTC, so that equal instants are also spelled equally."""
-    try:
-        return instant.astimezone(UTC)
-    except OverflowError:
-        raise MalformedPayload(pointer, "Expected an instant of our era.") from None
+    """The same instant in UTC, so that equal instants are also spelled equally; one that has a day
+    in every time zone, and days enough before and after it for whatever is reckoned from it.
+    Raises MalformedPayload."""
+    if not _FIRST_YEAR <= instant.year <= _LAST_YEAR:
+        raise MalformedPayload(pointer, "Expected an instant of our era.")
+    return instant.astimezone(UTC)
 
 
 def text(given: str | None) -> str:

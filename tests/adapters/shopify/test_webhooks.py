@@ -402,6 +402,8 @@ def test_a_missing_id_is_named(topic: str):
         ({"created_at": "2026-11-20T08:09:03"}, "/created_at"),
         ({"created_at": "0001-01-01T00:00:00+14:00"}, "/created_at"),
         ({"updated_at": "9999-12-31T23:59:59-14:00"}, "/updated_at"),
+        ({"created_at": "0001-01-01T00:00:00Z"}, "/created_at"),
+        ({"created_at": "9999-12-31T23:59:59Z"}, "/created_at"),
         ({"subtotal_price": "NaN"}, "/subtotal_price"),
         ({"subtotal_price": "1e999999"}, "/subtotal_price"),
         ({"subtotal_price": "١٢"}, "/subtotal_price"),
