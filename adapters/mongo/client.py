@@ -5,7 +5,7 @@ what only one of them has: ``aggregate``, ``list_indexes`` and ``start_transacti
 the one and not in the other (docs/decisions/0027-mongodb.md).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib import import_module
 from inspect import isawaitable
@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.collection import AsyncCollection
 
 from adapters.mongo.drivers import MOTOR
 from adapters.mongo.values import Document
@@ -52,6 +53,17 @@ async def session_of(client: Client) -> AsyncIterator[Session]:
         session = await session
     async with session:
         yield session
+
+
+async def aggregated(
+    collection: AsyncCollection[Document], stages: Sequence[Mapping[str, Any]], session: Session
+) -> list[Document]:
+    """All that a pipeline gives."""
+    cursor: Any = collection.aggregate(list(stages), session=session)
+    if isawaitable(cursor):  # PyMongo's
+        cursor = await cursor
+    found: list[Document] = await cursor.to_list(None)
+    return found
 
 
 async def close(client: Client) -> None:

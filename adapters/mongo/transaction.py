@@ -12,7 +12,7 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from adapters.mongo.client import Session
+from adapters.mongo.client import Session, aggregated
 from adapters.mongo.locks import LockName, Locks, Turns
 from adapters.mongo.schema import Collection
 from adapters.mongo.scope import Scope
@@ -87,6 +87,21 @@ class Transaction:
             return 0
         documents = self._database[collection.name]
         return await documents.count_documents(query, session=self._session)
+
+    async def aggregate(
+        self,
+        collection: Collection,
+        merchant_id: UUID,
+        condition: Mapping[str, Any],
+        stages: Sequence[Mapping[str, Any]],
+    ) -> list[Document]:
+        """What comes out of ``stages`` when a shop's documents for which the condition holds go
+        in, as they are committed; few. A stage that looks elsewhere has to name the shop itself."""
+        query = self._seen({merchant_id: condition})
+        if query is None:
+            return []
+        documents = self._database[collection.name]
+        return await aggregated(documents, [{"$match": query}, *stages], self._session)
 
     def _seen(self, conditions: Conditions) -> Mapping[str, Any] | None:
         """What to ask for, of the shops that this transaction is about; None for nothing."""

@@ -86,6 +86,7 @@ class _Kept:
     redeeming_across: Units[Redeeming]
     sealed: Units[SealedRows]
     sealed_across: Units[SealedRows]
+    holdings: Units[Holdings]
 
 
 def _on_postgres(world: World) -> _Kept:
@@ -99,12 +100,14 @@ def _on_postgres(world: World) -> _Kept:
         redeeming_across=world.units_across_shops("points", PostgresRedeeming),
         sealed=world.units("points", rows),
         sealed_across=world.units_across_shops("points", rows),
+        holdings=world.units("points", PostgresHoldings),
     )
 
 
 def _on_mongo(world: World) -> _Kept:
     # Imported here: the driver is heavy, and who is on PostgreSQL does without.
     from adapters.mongo.ledger import MongoLedger
+    from adapters.mongo.liability import MongoHoldings
     from adapters.mongo.past_orders import MongoPastOrders
     from adapters.mongo.resealing import MongoSealedRows
     from adapters.mongo.rewards import MongoRedeeming
@@ -119,18 +122,15 @@ def _on_mongo(world: World) -> _Kept:
         redeeming_across=world.mongo_units("points", MongoRedeeming, across_shops=True),
         sealed=world.mongo_units("points", MongoSealedRows),
         sealed_across=world.mongo_units("points", MongoSealedRows, across_shops=True),
+        holdings=world.mongo_units("points", MongoHoldings),
     )
 
 
 def _only_on_postgres(world: World) -> tuple[tuple[Endpoint, ...], tuple[Loop, ...]]:
     """What is not kept on MongoDB yet, and therefore not offered there (docs/mongo.md)."""
     chain: Units[Chain] = world.units_across_shops("points", PostgresChain)
-    holdings: Units[Holdings] = world.units("points", PostgresHoldings)
     exports: Units[Exports] = world.units("points", PostgresExports)
-    endpoints = (
-        answers(statements.EXPORT, Exporter(exports).page),
-        answers(liability.GET_LIABILITY, LiabilityReports(holdings).report),
-    )
+    endpoints = (answers(statements.EXPORT, Exporter(exports).page),)
     return endpoints, (Loop("sealing", 5.0, partial(seal_entries, chain)),)
 
 
@@ -173,6 +173,7 @@ def service(world: World) -> Service:
             commands(statements.REVERSE, units, reverse),
             commands(activities.EARN, units, earn),
             commands(pos.SYNC_SALES, redeeming, tills.sync),
+            answers(liability.GET_LIABILITY, LiabilityReports(kept.holdings).report),
             answers(points.EXPLAIN_PURCHASE, Explainer(units).explain),
             answers(expiry.LIST_LOTS, LotLists(units).page),
             answers(simulations.SIMULATE_PROGRAM, ProgramSimulator(kept.past).simulate),

@@ -15,8 +15,10 @@ from contracts import core
 from contracts.caller import service_caller
 from contracts.core import CustomerChanged
 from contracts.liability import GET_LIABILITY, LiabilityOf, LiabilityReport
+from contracts.points import ADJUST, Adjust
 from domain.errors import InvalidRequest
 from domain.points.ledger import EntryDraft, EntryKind
+from infra.embedded.mongo import MongoServer
 from ports.ledger import Ledger, NewEntry, WalletKey
 from ports.tenancy import within
 from ports.unit import Units
@@ -100,3 +102,15 @@ async def test_what_makes_no_sense_is_refused(run: Run) -> None:
             )
         pointers = {each.pointer for each in refusal.value.problems}
         assert pointers == {"/point_value", "/redemption_rate"}
+
+
+async def test_it_is_answered_where_points_are_on_mongodb(run: Run, mongo: MongoServer) -> None:
+    async with run("points", points_store="mongo", mongo_url=mongo.url) as process:
+        shop = uuid4()
+        given = Adjust(customer_id=uuid4(), points=333, reason="sorry")
+        caller = service_caller("test", shop)
+        await mesh_of(process).call(ADJUST, given, caller, idempotency_key=str(uuid4()))
+        found = await report(process, shop, redemption_rate=Decimal("0.5"))
+        assert (found.members, found.points, found.maximum) == (1, 333, Decimal("3.33"))
+        assert [(each.month, each.points) for each in found.by_expiry] == [("", 333)]
+        assert (await report(process, uuid4())).points == 0

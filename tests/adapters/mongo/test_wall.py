@@ -14,6 +14,7 @@ from pymongo.errors import WriteError
 
 from adapters.mongo.collections import ENTRIES, INBOX, OF_POINTS, WALLETS
 from adapters.mongo.database import MongoDatabase
+from adapters.mongo.liability import MongoHoldings
 from adapters.mongo.past_orders import MongoPastOrders
 from adapters.mongo.resealing import MongoSealedRows
 from adapters.mongo.rewards import MongoRedeeming
@@ -45,7 +46,7 @@ AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 LONG_AGO = datetime(1980, 1, 1, tzinfo=UTC)
 
 
-class Stores(MongoRedeeming, MongoPastOrders, MongoStatements):
+class Stores(MongoRedeeming, MongoPastOrders, MongoStatements, MongoHoldings):
     """All that the service keeps in one transaction."""
 
 
@@ -182,6 +183,8 @@ READS: Mapping[str, Work] = {
     "past_orders": lambda ledger, shop: ledger.past_orders(shop, ALWAYS, "", 9),
     "wallet_before": lambda ledger, shop: ledger.wallet_before(WalletKey(shop, MEMBER), None),
     "mark_of": lambda ledger, shop: ledger.mark_of(WalletKey(shop, MEMBER), ENTRY),
+    "held": lambda ledger, shop: ledger.held(shop, None),
+    "expiring": lambda ledger, shop: ledger.expiring(shop, "UTC"),
     "entries_from": lambda ledger, shop: ledger.entries_from(
         WalletKey(shop, MEMBER), Mark(LONG_AGO, UUID(int=0)), None, 9
     ),
