@@ -9,7 +9,6 @@ from adapters.crypto.digests import KeyedDigests
 from adapters.crypto.keyring import CHECK_SECONDS, Keyring
 from adapters.crypto.sealer import AesGcmSealer
 from adapters.nats.consumer import Consumes
-from adapters.nats.server import Endpoint
 from adapters.postgres.chain import PostgresChain
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.liability import PostgresHoldings
@@ -87,6 +86,7 @@ class _Kept:
     sealed: Units[SealedRows]
     sealed_across: Units[SealedRows]
     holdings: Units[Holdings]
+    exports: Units[Exports]
 
 
 def _on_postgres(world: World) -> _Kept:
@@ -101,11 +101,13 @@ def _on_postgres(world: World) -> _Kept:
         sealed=world.units("points", rows),
         sealed_across=world.units_across_shops("points", rows),
         holdings=world.units("points", PostgresHoldings),
+        exports=world.units("points", PostgresExports),
     )
 
 
 def _on_mongo(world: World) -> _Kept:
     # Imported here: the driver is heavy, and who is on PostgreSQL does without.
+    from adapters.mongo.exports import MongoExports
     from adapters.mongo.ledger import MongoLedger
     from adapters.mongo.liability import MongoHoldings
     from adapters.mongo.past_orders import MongoPastOrders
@@ -123,21 +125,20 @@ def _on_mongo(world: World) -> _Kept:
         sealed=world.mongo_units("points", MongoSealedRows),
         sealed_across=world.mongo_units("points", MongoSealedRows, across_shops=True),
         holdings=world.mongo_units("points", MongoHoldings),
+        exports=world.mongo_units("points", MongoExports),
     )
 
 
-def _only_on_postgres(world: World) -> tuple[tuple[Endpoint, ...], tuple[Loop, ...]]:
-    """What is not kept on MongoDB yet, and therefore not offered there (docs/mongo.md)."""
+def _only_on_postgres(world: World) -> tuple[Loop, ...]:
+    """What is not done on MongoDB yet (docs/mongo.md)."""
     chain: Units[Chain] = world.units_across_shops("points", PostgresChain)
-    exports: Units[Exports] = world.units("points", PostgresExports)
-    endpoints = (answers(statements.EXPORT, Exporter(exports).page),)
-    return endpoints, (Loop("sealing", 5.0, partial(seal_entries, chain)),)
+    return (Loop("sealing", 5.0, partial(seal_entries, chain)),)
 
 
 def service(world: World) -> Service:
     on_mongo = world.settings.points_store == MONGO
     kept = _on_mongo(world) if on_mongo else _on_postgres(world)
-    more_endpoints, more_loops = ((), ()) if on_mongo else _only_on_postgres(world)
+    more_loops = () if on_mongo else _only_on_postgres(world)
     units, across = kept.ledger, kept.across
     accounts = Accounts(units)
     past_points = Past(kept.statements, accounts)
@@ -173,6 +174,7 @@ def service(world: World) -> Service:
             commands(statements.REVERSE, units, reverse),
             commands(activities.EARN, units, earn),
             commands(pos.SYNC_SALES, redeeming, tills.sync),
+            answers(statements.EXPORT, Exporter(kept.exports).page),
             answers(liability.GET_LIABILITY, LiabilityReports(kept.holdings).report),
             answers(points.EXPLAIN_PURCHASE, Explainer(units).explain),
             answers(expiry.LIST_LOTS, LotLists(units).page),
@@ -205,7 +207,6 @@ def service(world: World) -> Service:
                 rewards.CANCEL_REDEMPTION, redeeming, redeemer.cancel, redeemer.finish_cancelling
             ),
             commands(rewards.ASK_AGAIN, redeeming, redeemer.ask_again, redeemer.finish),
-            *more_endpoints,
         ),
         consumes=(
             rotations,

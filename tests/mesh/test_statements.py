@@ -21,6 +21,7 @@ from domain.errors import DuplicateRequest, InvalidRequest, LoyaltyError, NotFou
 from domain.points.chain import SEALED
 from domain.points.reversal import AlreadyReversed, NotReversible
 from domain.points.wallet import InsufficientPoints
+from infra.embedded.mongo import MongoServer
 from tests.conftest import Run, eventually
 from tests.mesh.said import AT, mesh_of, order, say
 
@@ -293,3 +294,20 @@ async def test_the_export_is_whole_and_proves_itself(run: Run) -> None:
         assert (await eventually(head, seconds=20)).partition(":")[0].isdigit()
         with pytest.raises(InvalidRequest):
             await here.ask(statements.EXPORT, statements.ExportOf(cursor="x", limit=0))
+
+
+async def test_the_export_is_the_same_where_points_are_on_mongodb(
+    run: Run, mongo: MongoServer
+) -> None:
+    async with run("points", points_store="mongo", mongo_url=mongo.url) as process:
+        here = House(process, uuid4())
+        given = await here.give(5)
+        page: statements.ExportPage = await here.ask(statements.EXPORT, statements.ExportOf())
+        (row,) = page.entries
+        assert (row.entry_id, row.points, row.reason) == (given, 5, "sorry")
+        told = msgspec.to_builtins(row)
+        values = json.dumps([told[name] for name in SEALED], ensure_ascii=False)
+        assert sha256(values.encode()).hexdigest() == row.digest
+        assert page.head == ""
+        other = await House(process, uuid4()).ask(statements.EXPORT, statements.ExportOf())
+        assert other.entries == ()
