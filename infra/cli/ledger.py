@@ -8,7 +8,7 @@ from uuid import UUID
 
 from infra.cli import ledger_export
 from infra.cli.join import use_running_stack
-from infra.cli.ledger_shop import points_database, shop_named
+from infra.cli.ledger_shop import points_are_on_mongo, points_database, shop_named
 from infra.embedded.errors import EmbeddedError
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def run(known: argparse.Namespace) -> int:
 
 
 def _verify(known: argparse.Namespace) -> int:
+    if points_are_on_mongo():
+        raise EmbeddedError("Points are on MongoDB, where nothing is sealed yet (docs/mongo.md).")
     since = _head(known.since_head)
     if since is not None and known.shop is None:
         raise EmbeddedError("--since-head is about one shop; name it with --shop.")

@@ -5,17 +5,19 @@ import asyncio
 import csv
 import json
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 from uuid import UUID
 
-from infra.cli.ledger_shop import points_database, shop_named
+from infra.cli.ledger_shop import points_database, points_on_mongo, shop_named
 
 if TYPE_CHECKING:
     from domain.points.chain import Stored
     from domain.points.lot_books import Value
+    from ports.statements import Exports
 
 AT_ONCE: Final = 1000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,24 +55,43 @@ def run(known: argparse.Namespace) -> int:
 
 async def _written(shop: UUID, write: Callable[["Stored"], None]) -> tuple[int, str]:
     """How many entries there are, and the head of the chain at that moment."""
-    from adapters.postgres.chain import AS_OF_NOW
-    from adapters.postgres.statements import PostgresExports
     from ports.statements import ExportMark
 
-    database = points_database()
     entries, after = 0, None
+    async with _exports_of(shop) as exports:
+        head = await exports.head(shop)
+        while page := await exports.stored(shop, after, AT_ONCE):
+            for stored in page:
+                write(stored)
+            entries += len(page)
+            after = ExportMark(page[-1].customer_id, page[-1].entry_id)
+    return entries, "" if head is None else str(head)
+
+
+@asynccontextmanager
+async def _exports_of(shop: UUID) -> AsyncIterator["Exports"]:
+    """As of one moment; on MongoDB, what is posted meanwhile may be there or not."""
+    if (mongo := points_on_mongo()) is not None:
+        from adapters.mongo.exports import MongoExports
+        from adapters.mongo.scope import Scope
+        from adapters.system import SystemClock
+
+        try:
+            scope = Scope(frozenset([shop]))
+            async with mongo.transaction(scope, SystemClock()) as transaction:
+                yield MongoExports(transaction)
+        finally:
+            await mongo.close()
+        return
+    from adapters.postgres.chain import AS_OF_NOW
+    from adapters.postgres.statements import PostgresExports
+
+    database = points_database()
     try:
         async with database.transaction(AS_OF_NOW) as connection:
-            exports = PostgresExports(connection)
-            head = await exports.head(shop)
-            while page := await exports.stored(shop, after, AT_ONCE):
-                for stored in page:
-                    write(stored)
-                entries += len(page)
-                after = ExportMark(page[-1].customer_id, page[-1].entry_id)
+            yield PostgresExports(connection)
     finally:
         await database.close()
-    return entries, "" if head is None else str(head)
 
 
 def _json_lines(file: TextIO) -> Callable[["Stored"], None]:

@@ -20,6 +20,7 @@ from contracts.caller import service_caller
 from domain.points.chain import SEALED
 from infra.cli.ledger_export import guarded
 from infra.cli.main import main
+from infra.embedded.mongo import MongoServer
 from services.points.chaining import seal_entries
 from services.points.chaining import verify as proven
 from tests.conftest import Run, eventually
@@ -153,3 +154,26 @@ async def test_the_ledger_can_be_taken_along(
         nowhere = str(tmp_path / "nowhere" / "x")
         code, _, err = await ledger(environment, "export", *named, "--to", nowhere)
         assert (code, err.startswith("loyalnest: ")) == (1, True)
+
+
+async def test_it_reads_where_points_are_on_mongodb(
+    run: Run, environment: dict[str, str], mongo: MongoServer, tmp_path: Path
+) -> None:
+    there = environment | {"LOYALNEST_POINTS_STORE": "mongo", "LOYALNEST_MONGO_URL": mongo.url}
+    async with run("points", points_store="mongo", mongo_url=mongo.url) as process:
+        shop, to = uuid4(), tmp_path / "ledger.jsonl"
+        given = {str(await give(process, shop, 10)) for _ in range(2)}
+        await give(process, uuid4(), 10)
+        named = ("--shop", str(shop))
+        code, told, err = await ledger(there, "export", *named, "--to", str(to))
+        assert (code, err) == (0, "")
+        assert told == [f"2 entries in {to}", "nothing is sealed yet"]
+        rows = [json.loads(line) for line in to.read_text(encoding="utf-8").splitlines()]
+        assert {row["entry_id"] for row in rows} == given
+        code, told, err = await ledger(there, "verify", *named)
+        assert (code, told) == (1, [])  # and not that all agrees
+        assert "nothing is sealed yet" in err
+        code, _, err = await ledger(
+            there | {"LOYALNEST_MONGO_URL": ""}, "export", *named, "--to", str(to)
+        )
+        assert (code, "LOYALNEST_MONGO_URL is not set" in err) == (1, True)
