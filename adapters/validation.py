@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any, Final
@@ -18,6 +19,9 @@ _ODD: Final = re.compile(rb"\\u0000|\d{19}")
 """A request without this, and without decimals, holds nothing that could not be kept."""
 _WHOLE: Final = 2**63
 """Whole numbers have 64 bits wherever they are kept."""
+_FIRST_YEAR: Final = 1000
+_LAST_YEAR: Final = 8999
+"""Of instants that can be reckoned with in every time zone, days and years on."""
 _DIGITS: Final = 20
 """Of a decimal, before the point and behind it: enough for any money."""
 
@@ -124,6 +128,9 @@ def _odd(pointer: str, value: object) -> Iterator[Problem]:
     elif isinstance(value, int):
         if not -_WHOLE <= value < _WHOLE:
             yield Problem(pointer, "The number is out of range.")
+    elif isinstance(value, datetime):
+        if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+            yield Problem(pointer, "An instant of our era is needed.")
     elif isinstance(value, Decimal):
         if not _is_reasonable(value):
             yield Problem(

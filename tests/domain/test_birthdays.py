@@ -38,8 +38,9 @@ def test_it_is_written_and_read(day: tuple[int, int], year: int | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("year", "day"), [(2028, date(2028, 2, 29)), (2027, date(2027, 2, 28)), (2100, date(2100, 2, 28))]
-)  # fmt: skip
+    ("year", "day"),
+    [(2028, date(2028, 2, 29)), (2027, date(2027, 2, 28)), (2100, date(2100, 2, 28))],
+)
 def test_who_was_born_on_29_february(year: int, day: date) -> None:
     assert Birthday(2, 29, 1996).in_year(year) == day
 

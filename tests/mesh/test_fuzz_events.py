@@ -30,7 +30,7 @@ from contracts.generate.examples import example
 from contracts.generate.schemas import Schemas, name_of
 from contracts.kit import Body, Event
 from contracts.registry import REGISTRY
-from contracts.shop import ORDER_CREATED
+from contracts.shop import ORDER_CREATED, TILL_SYNCED
 from services import SERVICES
 from tests.adapters.shopify.samples import SAMPLES
 from tests.conftest import Run, eventually
@@ -200,7 +200,8 @@ async def test_rubbish_among_events_harms_no_neighbour(
         good = good_body(event)
         for raw in spoilt(Random(event.topic), good, 3 * CASES):
             fine = str(uuid4())
-            neighbours.add(fine)
+            if event is not TILL_SYNCED:  # the example of a till's line is no sale: put aside, too
+                neighbours.add(fine)
             for message_id, payload in ((str(uuid4()), raw), (fine, json.dumps(good).encode())):
                 await publisher.publish(event.subject(merchant), payload, {MESSAGE_ID: message_id})
             said += 1

@@ -54,7 +54,7 @@ from tests.mesh.test_matrix import (
     named,
     request_of,
 )
-from tests.mesh.two_shops import Ids, admin, open_shop, texts_of
+from tests.mesh.two_shops import Ids, admin, open_shop, reopen, texts_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -227,6 +227,7 @@ async def world(run: Run) -> AsyncIterator[World]:
         )
         one = World(process, ours, theirs, admins)
         yield one
+        await reopen(process, admins["superadmin"])
         await one.http.aclose()
 
 

@@ -29,7 +29,7 @@ from services import SERVICES
 from tests.conftest import Run
 from tests.mesh.rubbish import MARK, spoilt
 from tests.mesh.test_matrix import GRANTS, OPERATIONS, AnyOperation, World, request_of
-from tests.mesh.two_shops import admin, nobodys, open_shop
+from tests.mesh.two_shops import admin, nobodys, open_shop, reopen
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -46,6 +46,7 @@ async def world(run: Run) -> AsyncIterator[World]:
         ours, theirs = await asyncio.gather(*(open_shop(process, tag, superadmin) for tag in tags))
         one = World(process, ours, theirs, {"superadmin": superadmin})
         yield one
+        await reopen(process, superadmin)
         await one.http.aclose()
 
 

@@ -1,6 +1,7 @@
 """A shop with a row of everything that can be asked for by id, in every service."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -28,6 +29,7 @@ from contracts import (
     rfm,
     roles,
     shop,
+    suspensions,
     users,
 )
 from contracts.caller import Audience, Caller, service_caller
@@ -38,6 +40,7 @@ from domain.errors import NotFound
 from domain.points.activities import ActivityRule
 from domain.program import ProgramSettings
 from domain.rbac import DEFAULT_ROLES
+from infra.demo_shop.delivery import SHOP_DOMAIN
 from ports.mesh import AnswerT
 from ports.sessions import Holder
 from tests.conftest import eventually
@@ -146,6 +149,14 @@ async def admin(process: Process, role: str) -> UUID:
     )
     made = await mesh_of(process).call(admins.CREATE_ADMIN, request, service_caller("test"))
     return made.admin_id
+
+
+async def reopen(process: Process, admin_id: UUID) -> None:
+    """The shop that examples name, for those who come after: rubbish may have had it suspended."""
+    caller = Caller(audience=Audience.ADMIN, actor=str(admin_id), permissions=("admin:full",))
+    request = suspensions.ChangeSuspension(shop_domain=SHOP_DOMAIN, reason="It was only a test.")
+    with suppress(NotFound):
+        await mesh_of(process).call(suspensions.RESUME_MERCHANT, request, caller)
 
 
 class _Opening:

@@ -18,10 +18,12 @@ from contracts.caller import Audience, Caller
 from contracts.core import SETTINGS_UPDATED, SettingsUpdated
 from contracts.kit import Body, Event
 from contracts.shop import Order, OrderCustomer, Refund, member_id
+from domain.points.bonus import NOBODY_SPECIAL
 from domain.points.expiry import Expiry, ExpiryPolicy
 from domain.points.ledger import EntryDraft, EntryKind, Source
 from domain.points.wallet import InsufficientPoints, Wallet
 from domain.program import EarnOn, ProgramSettings, PurchaseRule, RefundPolicy, defaults
+from ports.earning import BuyerFacts, BuyerKey
 from ports.events import Received
 from ports.ledger import Ledger, NewEntry, WalletKey
 from ports.unit import Units
@@ -289,6 +291,11 @@ class Story(RuleBasedStateMachine):
         )
         async with self.units() as unit:
             await apply_mesh_events(unit, [told])
+            # Members of the shop, who can be given points before they have any.
+            known = {
+                BuyerKey(*self._wallet(each)): BuyerFacts(NOBODY_SPECIAL, 1) for each in CUSTOMERS
+            }
+            await unit.stores.learn_buyers(known)
 
     async def _spend(self, key: WalletKey, amount: int) -> UUID | None:
         async with self.units() as unit:

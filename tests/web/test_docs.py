@@ -1,5 +1,6 @@
 """The description of the API in a real browser: whole, usable, and under a strict policy."""
 
+import json
 from collections.abc import AsyncIterator
 from uuid import UUID
 
@@ -78,15 +79,19 @@ async def test_an_operation_is_tried_and_says_all_that_came_back(page: Page, edg
 
 
 async def test_a_form_changes_something_once(page: Page, edge: Edge) -> None:
+    token = await edge.token()
+    member = await edge.get("/v1/api/points/balance", token, shopify_customer_id="501")
     await page.goto(f"{edge.http.base_url}/docs#points.v1.AdjustPoints")
-    await page.fill("#token", await edge.token())
+    await page.fill("#token", token)
     body = page.get_by_label("Body as JSON")
     await body.wait_for()
+    wanted = {"customer_id": member.json()["customer_id"], "points": 5, "reason": "sorry"}
+    await body.fill(json.dumps(wanted))
     assert UUID(await page.locator("#parameter-Idempotency-Key").input_value())
     for _ in range(2):
         await page.get_by_role("button", name="Send").click()
         await expect(page.locator(".status")).to_have_text("200 OK")
-    await expect(page.get_by_label("The answer", exact=True)).to_contain_text('"spendable": 100')
+    await expect(page.get_by_label("The answer", exact=True)).to_contain_text('"spendable": 105')
     await body.fill('{"points": 1}')
     await page.get_by_role("button", name="Send").click()
     await expect(page.locator(".status")).to_have_text("400 Bad Request")
