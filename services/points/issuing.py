@@ -174,7 +174,7 @@ class Fulfilment:
             return partial(_refused, refusal.reason)
         except (NotReached, AccessLost) as error:
             log.warning("redemption %s: %s", found.redemption_id, type(error).__name__)
-            return partial(steps.not_reached, first=first)
+            return partial(_not_reached, found.tries if first else None)
         except (LoyaltyError, TimeoutError) as error:
             log.warning("redemption %s: %s", found.redemption_id, type(error).__name__)
         except CannotOpen:
@@ -223,6 +223,12 @@ def _completed(external_id: str, held: Redemption, now: datetime) -> Moved | Non
 
 def _refused(reason: str, held: Redemption, _now: datetime) -> Moved | None:
     return steps.refuse(held, reason)
+
+
+def _not_reached(tries: int | None, held: Redemption, now: datetime) -> Moved | None:
+    """``tries`` is how often it had been tried with this one, if none before had an unknown end.
+    Somebody who has tried since may have been heard."""
+    return steps.not_reached(held, now, first=held.tries == tries)
 
 
 def _withdrawn(worthless: bool, held: Redemption, _now: datetime) -> Moved | None:

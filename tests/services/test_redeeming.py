@@ -4,6 +4,7 @@ import asyncio
 from decimal import Decimal
 from itertools import permutations
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -19,6 +20,8 @@ from domain.points.codes import maybe_ours
 from domain.points.redemption import GIVE_UP, NotCancellable, RedemptionState
 from domain.points.rewards import RewardConflict, RewardUnavailable
 from domain.points.wallet import InsufficientPoints, Wallet
+from ports.issuing import NotReached, Purchase
+from ports.rewards import RedemptionKey
 from services.points import issuing
 from services.points.rewards import archive_reward, update_reward
 from tests.services.counter import Counter
@@ -499,3 +502,25 @@ async def test_an_event_never_holds_a_code(counter: Memory) -> None:
     assert len(set(codes)) == 3
     told = b"".join(each.payload for each in counter.memory.said)
     assert not any(code.encode() in told for code in codes)
+
+
+async def test_a_try_that_was_overtaken_says_nothing_of_the_one_that_did_it(
+    counter: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process stands still while it asks, and another takes over, of which nobody knows whether
+    Shopify has heard it. That the first was not heard is no proof that nothing was issued."""
+    await counter.give(500)
+    reserved = await counter.reserve(await counter.offer())
+    key = RedemptionKey(counter.merchant, reserved.redemption_id)
+    ask = counter.shopify.issue
+
+    async def overtaken(merchant_id: UUID, purchase: Purchase) -> str:
+        monkeypatch.setattr(counter.shopify, "issue", ask)
+        counter.clock.advance(minutes=2)
+        counter.shopify.weather = ["lost"]
+        await counter.fulfilment.work(key, 5)
+        raise NotReached
+
+    monkeypatch.setattr(counter.shopify, "issue", overtaken)
+    await counter.fulfilment.work(key, 5)
+    assert await counter.state(reserved) is S.ISSUING
