@@ -39,12 +39,12 @@ def read_parts() -> tuple[Part, ...]:
 
 
 async def _wired(folder: Path) -> list[Service]:
-    world = _world(folder)
+    world = unconnected(folder)
     return [importlib.import_module(f"services.{name}.wiring").service(world) for name in SERVICES]
 
 
-def _world(folder: Path) -> World:
-    """One in which nothing is connected to anything."""
+def unconnected(folder: Path, kind: type[World] = World) -> World:
+    """One in which nothing is connected to anything; ``folder`` takes the keys that it reads."""
     key = folder / "key"
     key.touch(mode=0o600)
     key.write_text(base64.b64encode(bytes(32)).decode())
@@ -59,7 +59,7 @@ def _world(folder: Path) -> World:
     )
     client = QuickClient()
     vouching = Vouching(settings.app_secrets)
-    return World(
+    return kind(
         settings=settings,
         client=client,
         js=client.jetstream(),

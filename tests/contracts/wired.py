@@ -2,7 +2,6 @@
 
 import ast
 import asyncio
-import base64
 import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
@@ -10,23 +9,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from redis.asyncio import Redis
-
 import services
 from adapters.crypto.keyring import Keyring
-from adapters.nats.client import NatsMesh
-from adapters.nats.connection import QuickClient
-from adapters.nats.publisher import Publisher
-from adapters.nats.vouching import Vouching
 from adapters.runtime.resealing import resealed
 from adapters.runtime.service import Service
-from adapters.runtime.settings import Settings
 from adapters.runtime.shopify_admin import admin_client
 from adapters.runtime.world import World
 from adapters.shopify.admin.access import ShopAccess
 from adapters.shopify.admin.client import AdminClient
-from adapters.system import SystemClock, UuidV7
 from contracts.kit import Body, Event, Operation
+from infra.mesh.reading import unconnected
 
 HOME = Path(services.__file__).parent
 
@@ -35,41 +27,13 @@ def wire(name: str, folder: Path, world: type[World] = World) -> Service:
     """One service, wired in a ``world``; ``folder`` takes the keys it reads."""
 
     async def wiring() -> Service:
-        wired = importlib.import_module(f"services.{name}.wiring").service(_world(folder, world))
+        wired = importlib.import_module(f"services.{name}.wiring").service(
+            unconnected(folder, world)
+        )
         assert isinstance(wired, Service)
         return wired
 
     return asyncio.run(wiring())
-
-
-def _world(folder: Path, kind: type[World]) -> World:
-    key = folder / "key"
-    key.write_text(base64.b64encode(bytes(32)).decode())
-    key.chmod(0o600)
-    settings = Settings.from_environment(
-        {
-            "LOYALNEST_NATS_URL": "nats://user:password@127.0.0.1:1",
-            "LOYALNEST_POSTGRES_URL": "postgresql://user:password@127.0.0.1:1",
-            "LOYALNEST_VALKEY_URL": "redis://127.0.0.1:1/0",
-            "LOYALNEST_MASTER_KEY_FILE": str(key),
-            "LOYALNEST_JWT_KEY_FILE": str(key),
-            "LOYALNEST_SHOPIFY_CLIENT_ID": "client",
-            "LOYALNEST_SHOPIFY_CLIENT_SECRET": "secret",
-        }
-    )
-    client = QuickClient()
-    vouching = Vouching(settings.app_secrets)
-    return kind(
-        settings=settings,
-        client=client,
-        js=client.jetstream(),
-        publisher=Publisher(client),
-        mesh=NatsMesh(client, vouching),
-        vouching=vouching,
-        valkey=Redis.from_url(settings.valkey_url),
-        clock=SystemClock(),
-        ids=UuidV7(),
-    )
 
 
 def wiring_of(service: str) -> Mapping[str, Any]:
