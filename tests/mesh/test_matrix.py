@@ -56,11 +56,15 @@ from tests.mesh.two_shops import (
     key_of,
     nobodys,
     open_shop,
+    reopen,
     staff,
     texts_of,
 )
 
 AnyOperation = Operation[Request, msgspec.Struct]
+
+MOVING = {"core.v1.GetImport"}
+"""What changes by itself: an import tries for a while to reach a Shopify that is not there."""
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -338,6 +342,7 @@ class World:
             if each.idempotency is Idempotency.SAFE
             and may(OWNER, each.permission)
             and each.permission != PUBLIC
+            and each.name not in MOVING
         ]
         found: dict[str, str] = {}
         while True:
@@ -420,6 +425,7 @@ async def world(run: Run) -> AsyncIterator[World]:
         ours, theirs = await asyncio.gather(*(open_shop(process, tag, superadmin) for tag in tags))
         one = World(process, ours, theirs, admins)
         yield one
+        await reopen(process, superadmin)
         await one.http.aclose()
 
 
