@@ -136,6 +136,10 @@ async def mesh_events(process: Process, merchant: UUID) -> list[tuple[str, bytes
     return found
 
 
+OF_THE_CALENDAR = {"birthday_days"}
+"""Tables that say how far the calendar has come; time moves them, not what is told."""
+
+
 async def rows_of(process: Process, merchant: UUID) -> dict[str, list[str]]:
     """Every row of this shop in every database."""
     found = {}
@@ -147,7 +151,7 @@ async def rows_of(process: Process, merchant: UUID) -> dict[str, list[str]]:
                     " WHERE table_schema = 'public' AND column_name = 'merchant_id'"
                 )
             )
-            for table in sorted(set(tables.scalars()) - _OF_THE_MESH):
+            for table in sorted(set(tables.scalars()) - _OF_THE_MESH - OF_THE_CALENDAR):
                 rows = await connection.execute(
                     text(f"SELECT CAST(t AS text) FROM {table} t WHERE merchant_id = :m"),
                     {"m": merchant},
