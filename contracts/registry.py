@@ -42,6 +42,7 @@ MODULES: Final = (
     "installs",
     "keys",
     "liability",
+    "organizations",
     "points",
     "pos",
     "products",
