@@ -4,16 +4,28 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
+from contracts.installs import AccessLost, MissingScopes, ShopifyUnavailable
 from contracts.kit import Contracts, Instant, Operation, Request, Response, post
 from contracts.limits import SIMULATIONS
-from domain.errors import InvalidRequest
+from domain.errors import InvalidRequest, Kind, LoyaltyError
 from domain.program import ProgramSettings
+
+
+class CollectionsTooLarge(LoyaltyError):
+    code = "COLLECTIONS_TOO_LARGE"
+    kind = Kind.REFUSED
+    title = (
+        "There is too much in the collections that only the draft names to be asked of Shopify "
+        "while somebody waits: save a program that names them in a bonus that is not enabled, "
+        "and try again when they are known."
+    )
 
 
 class SimulateProgram(Request, frozen=True, kw_only=True):
     """``settings`` are the program thought of. Looked at are the orders placed from ``placed_from``
     on (left out: a year ago) and before ``placed_before`` (left out: now). A point is taken to be
-    worth ``point_value`` (shop currency), and this share of all points to be redeemed one day."""
+    worth ``point_value`` (shop currency), and this share of all points to be redeemed one day.
+    What is in collections that only ``settings`` name is asked of Shopify meanwhile."""
 
     settings: ProgramSettings
     placed_from: Instant | None = None
@@ -71,7 +83,7 @@ SIMULATE_PROGRAM: Final = Operation(
     summary="What a program would have given for the shop's past orders, next to the one in force; "
     "changes nothing. Up to 100,000 orders at once.",
     http=post("/v1/api/points/simulate"),
-    errors=(InvalidRequest,),
+    errors=(InvalidRequest, CollectionsTooLarge, ShopifyUnavailable, AccessLost, MissingScopes),
     deadline=30.0,
     rate=SIMULATIONS,
 )

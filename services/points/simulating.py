@@ -25,6 +25,7 @@ from domain.program import ProgramSettings, defaults, validate
 from ports.earning import NOTHING_KNOWN, BuyerKey, GoodsKey, KnownGoods
 from ports.past_orders import PastOrders, Period
 from ports.unit import Units
+from services.points.newly_named import NewlyNamed
 
 MOST_ORDERS: Final = 100_000
 _A_YEAR: Final = timedelta(days=365)
@@ -34,8 +35,11 @@ _MOST_POINT_VALUE: Final = Decimal(1_000_000)
 
 
 class ProgramSimulator:
-    def __init__(self, units: Units[PastOrders], most: int = MOST_ORDERS) -> None:
+    def __init__(
+        self, units: Units[PastOrders], newly_named: NewlyNamed, most: int = MOST_ORDERS
+    ) -> None:
         self._units = units
+        self._newly_named = newly_named
         self._most = most
 
     async def simulate(self, caller: Caller, request: SimulateProgram) -> ProgramSimulated:
@@ -53,10 +57,12 @@ class ProgramSimulator:
                     problems.append(Problem("/placed_from", detail))
         if problems:
             raise InvalidRequest(problems=problems)
+        asked = request.settings.collections - in_force.collections
+        inside = await self._newly_named.goods_in(tenant, asked) if asked else {}
         # What was bought before the shop came is looked at like the rest: to see what a program
         # would mean for it is why somebody new asks.
         programs = [replace(each, earns_from="") for each in (in_force, request.settings)]
-        orders = await self._orders(tenant, period, programs)
+        orders = await self._orders(tenant, period, programs, inside)
         counted = [each for each in orders if each.facts.currency == in_force.currency]
         buyers = await self._buyers(tenant, {each.facts.customer_id for each in counted})
         # In a thread, so that other calls are answered meanwhile.
@@ -64,8 +70,13 @@ class ProgramSimulator:
         return _answer(request, in_force, len(orders), counted, outcomes)
 
     async def _orders(
-        self, tenant: UUID, period: Period, programs: Iterable[ProgramSettings]
+        self,
+        tenant: UUID,
+        period: Period,
+        programs: Iterable[ProgramSettings],
+        inside: Mapping[str, tuple[str, ...]],
     ) -> list[PastOrder]:
+        """All of them; ``inside`` is which of the newly named collections goods are in."""
         by_goods = any(each.by_goods for each in programs)
         orders: list[PastOrder] = []
         after = ""
@@ -73,7 +84,7 @@ class ProgramSimulator:
             async with self._units() as unit:
                 page = await unit.stores.past_orders(tenant, period, after, _PAGE)
                 known = await _goods(unit.stores, tenant, page) if by_goods else {}
-            orders += [_with_goods(each, known) for each in page] if by_goods else page
+            orders += [_with_goods(each, known, inside) for each in page] if by_goods else page
             if len(page) < _PAGE:
                 return orders
             after = page[-1].facts.order_id
@@ -119,9 +130,16 @@ async def _goods(
     return {key.product_id: goods for key, goods in (await stores.goods(asked)).items()}
 
 
-def _with_goods(order: PastOrder, goods: Mapping[str, KnownGoods]) -> PastOrder:
+def _with_goods(
+    order: PastOrder, goods: Mapping[str, KnownGoods], inside: Mapping[str, tuple[str, ...]]
+) -> PastOrder:
     lines = tuple(
-        OrderLine(line.product_id, line.amount, known.tags, known.collections)
+        OrderLine(
+            line.product_id,
+            line.amount,
+            known.tags,
+            known.collections + inside.get(line.product_id, ()),
+        )
         for line in order.facts.lines
         for known in (goods.get(line.product_id, NOTHING_KNOWN),)
     )

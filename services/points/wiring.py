@@ -21,6 +21,7 @@ from adapters.runtime.service import Loop, Service, answers, commands, prepared_
 from adapters.runtime.settings import MONGO
 from adapters.runtime.shopify_admin import admin_client, issuing
 from adapters.runtime.world import World
+from adapters.shopify.admin.collections import ShopifyCollections
 from adapters.telemetry.metrics import REDEMPTIONS_IN_DOUBT
 from contracts import (
     activities,
@@ -58,6 +59,7 @@ from services.points.issuing import Fulfilment, count_doubts
 from services.points.liability import LiabilityReports
 from services.points.lots import LotLists
 from services.points.merging import apply_merges
+from services.points.newly_named import NewlyNamed
 from services.points.pos import Tills
 from services.points.redeeming import Members, Redeemer
 from services.points.reversing import reverse
@@ -153,6 +155,7 @@ def service(world: World) -> Service:
         redeeming, redeeming_across, issuing(world, shopify), keys, AesGcmSealer()
     )
     offering = Offering(redeeming)
+    simulator = ProgramSimulator(kept.past, NewlyNamed(ShopifyCollections(shopify)))
     tills = Tills(Codes(digests).settle)
     redeemer = Redeemer(
         redeeming,
@@ -178,7 +181,7 @@ def service(world: World) -> Service:
             answers(liability.GET_LIABILITY, LiabilityReports(kept.holdings).report),
             answers(points.EXPLAIN_PURCHASE, Explainer(units).explain),
             answers(expiry.LIST_LOTS, LotLists(units).page),
-            answers(simulations.SIMULATE_PROGRAM, ProgramSimulator(kept.past).simulate),
+            answers(simulations.SIMULATE_PROGRAM, simulator.simulate),
             count,
             commands(rewards.CREATE_REWARD, redeeming, create_reward),
             commands(rewards.UPDATE_REWARD, redeeming, update_reward),
