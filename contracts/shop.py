@@ -28,12 +28,15 @@ def digest_of_checkout(token: str) -> str:
 
 
 class OrderCustomer(Body, frozen=True, kw_only=True):
-    """The customer of an order: ids, a blind index of the e-mail, and the sealed contact."""
+    """The customer of an order: ids, a blind index of the e-mail, and the sealed contact.
+    ``email_verified``: Shopify says that the address is theirs; where it says nothing, it is not
+    known to be."""
 
     customer_id: UUID
     shopify_customer_id: str
     email_index: str = ""
     sealed_contact: str = ""
+    email_verified: bool = False
 
 
 class Line(Body, frozen=True, kw_only=True):
@@ -93,7 +96,8 @@ class Order(Body, frozen=True, kw_only=True):
 
 
 class CustomerRecord(Body, frozen=True, kw_only=True):
-    """A customer as the shop knows them. The contact is sealed; see ``contracts.contact``."""
+    """A customer as the shop knows them. The contact is sealed; see ``contracts.contact``.
+    ``email_verified`` as in ``OrderCustomer``."""
 
     customer_id: UUID
     shopify_customer_id: str
@@ -102,6 +106,7 @@ class CustomerRecord(Body, frozen=True, kw_only=True):
     email_index: str = ""
     sealed_contact: str = ""
     language: str = ""
+    email_verified: bool = False
 
 
 class CustomerGone(Body, frozen=True, kw_only=True):
@@ -139,6 +144,17 @@ class Product(Body, frozen=True, kw_only=True):
 
 class ProductGone(Body, frozen=True, kw_only=True):
     product_id: str
+
+
+class CollectionChanged(Body, frozen=True, kw_only=True):
+    """Something about a collection is other than it was; what is in it, maybe. Shopify does not say
+    what."""
+
+    collection_id: str
+
+
+class CollectionGone(Body, frozen=True, kw_only=True):
+    collection_id: str
 
 
 class Uninstalled(Body, frozen=True, kw_only=True):
@@ -237,6 +253,16 @@ PRODUCT_UPDATED = Event("products.update", Product, _GATEWAY, "A product changed
 PRODUCT_DELETED = Event(
     "products.delete", ProductGone, _GATEWAY, "A product was removed.", prefix="shop"
 )
+COLLECTION_UPDATED = Event(
+    "collections.update",
+    CollectionChanged,
+    _GATEWAY,
+    "A collection changed, or what is in it did.",
+    prefix="shop",
+)
+COLLECTION_DELETED = Event(
+    "collections.delete", CollectionGone, _GATEWAY, "A collection was removed.", prefix="shop"
+)
 APP_UNINSTALLED = Event(
     "app.uninstalled", Uninstalled, _GATEWAY, "The shop removed the app.", prefix="shop"
 )
@@ -281,6 +307,8 @@ _ALL = (
     PRODUCT_CREATED,
     PRODUCT_UPDATED,
     PRODUCT_DELETED,
+    COLLECTION_UPDATED,
+    COLLECTION_DELETED,
     TILL_SYNCED,
     APP_UNINSTALLED,
     SCOPES_CHANGED,

@@ -90,6 +90,7 @@ class CustomerOfOrder(msgspec.Struct, frozen=True, kw_only=True):
     phone: str | None = None
     first_name: str | None = None
     last_name: str | None = None
+    verified_email: bool | None = None
 
 
 class OrderPayload(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,6 +167,12 @@ class ProductPayload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProductDeletion(msgspec.Struct, frozen=True, kw_only=True):
+    id: Id
+
+
+class CollectionPayload(msgspec.Struct, frozen=True, kw_only=True):
+    """Of its change or its end; what is in it, neither tells."""
+
     id: Id
 
 

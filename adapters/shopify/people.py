@@ -45,6 +45,7 @@ def order_customer(order: OrderPayload, to: Sealing) -> OrderCustomer | None:
         shopify_customer_id=shopify_id,
         email_index=index,
         sealed_contact=contact,
+        email_verified=bool(index) and _is_verified(person),
     )
 
 
@@ -62,6 +63,7 @@ def customer_record(customer: CustomerPayload, to: Sealing) -> CustomerRecord:
         email_index=index,
         sealed_contact=contact,
         language=text(customer.locale),
+        email_verified=bool(index) and _is_verified(customer),
     )
 
 
@@ -91,6 +93,12 @@ def _id_in(gid: str, which: str) -> str:
         pointer = f"/admin_graphql_api_customer_{which}_id"
         raise MalformedPayload(pointer, "Expected an id such as gid://shopify/Customer/1.")
     return found[1]
+
+
+def _is_verified(person: CustomerOfOrder) -> bool:
+    """Whether Shopify vouches for the customer's own address. One that was typed at a checkout is
+    the order's, and nobody's word."""
+    return person.verified_email is True and bool(text(person.email))
 
 
 def _sealed(

@@ -1,10 +1,10 @@
-"""Products of the shop's catalogue."""
+"""Products and collections of the shop's catalogue."""
 
 from adapters.shopify.context import Sealing
 from adapters.shopify.errors import MalformedPayload
-from adapters.shopify.payloads import ProductDeletion, ProductPayload
+from adapters.shopify.payloads import CollectionPayload, ProductDeletion, ProductPayload
 from adapters.shopify.values import ZERO, amount, text, utc
-from contracts.shop import Product, ProductGone
+from contracts.shop import CollectionChanged, CollectionGone, Product, ProductGone
 
 
 def product(payload: ProductPayload, to: Sealing) -> Product:  # noqa: ARG001 - one shape per topic
@@ -35,6 +35,20 @@ def product(payload: ProductPayload, to: Sealing) -> Product:  # noqa: ARG001 - 
 
 def product_gone(payload: ProductDeletion, to: Sealing) -> ProductGone:  # noqa: ARG001 - as above
     return ProductGone(product_id=str(payload.id))
+
+
+def collection_changed(
+    payload: CollectionPayload,
+    to: Sealing,  # noqa: ARG001 - as above
+) -> CollectionChanged:
+    return CollectionChanged(collection_id=str(payload.id))
+
+
+def collection_gone(
+    payload: CollectionPayload,
+    to: Sealing,  # noqa: ARG001 - as above
+) -> CollectionGone:
+    return CollectionGone(collection_id=str(payload.id))
 
 
 def _tags(given: str | list[str] | None) -> tuple[str, ...]:

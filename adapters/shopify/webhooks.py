@@ -13,6 +13,7 @@ from adapters.shopify import orders, people, privacy, products, scopes
 from adapters.shopify.context import MerchantContext, Sealing
 from adapters.shopify.errors import MalformedPayload
 from adapters.shopify.payloads import (
+    CollectionPayload,
     CustomerDeletion,
     CustomerMerging,
     CustomerPayload,
@@ -110,6 +111,8 @@ _BY_TOPIC: Final[dict[str, Translation]] = {
     "products/create": _PRODUCT,
     "products/update": _PRODUCT,
     "products/delete": _from(ProductDeletion, products.product_gone),
+    "collections/update": _from(CollectionPayload, products.collection_changed),
+    "collections/delete": _from(CollectionPayload, products.collection_gone),
     # Not one of Shopify's: an app of the shop signs it, and its JSON is as ours.
     "pos/offline_sync": _from(TillQueue, lambda queue, _: queue),
     "app/uninstalled": _from(Shop, privacy.uninstalled),

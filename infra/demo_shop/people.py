@@ -33,6 +33,7 @@ class Person(NamedTuple):
             "phone": self.phone or None,
             "first_name": self.first_name,
             "last_name": self.last_name,
+            "verified_email": True,
             "created_at": iso(self.since),
             "admin_graphql_api_id": f"gid://shopify/Customer/{self.shopify_id}",
         }
@@ -42,7 +43,6 @@ class Person(NamedTuple):
             **self.brief(),
             "updated_at": iso(self.since),
             "state": "enabled",
-            "verified_email": True,
             "orders_count": 0,
             "total_spent": "0.00",
             "currency": "USD",

@@ -19,6 +19,7 @@ EXPORTS: Final = {
         locale
         firstName
         lastName
+        verifiedEmail
         defaultEmailAddress { emailAddress }
         defaultPhoneNumber { phoneNumber }
       }
@@ -52,6 +53,7 @@ EXPORTS: Final = {
           id
           firstName
           lastName
+          verifiedEmail
           defaultEmailAddress { emailAddress }
           defaultPhoneNumber { phoneNumber }
         }
@@ -107,6 +109,7 @@ class Buyer(Answer, frozen=True):
     id: str
     first_name: str | None = None
     last_name: str | None = None
+    verified_email: bool = False
     default_email_address: Email | None = None
     default_phone_number: Phone | None = None
 

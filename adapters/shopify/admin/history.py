@@ -197,6 +197,7 @@ def _person(person: Buyer) -> dict[str, Any]:
         "phone": None if phone is None else phone.phone_number,
         "first_name": person.first_name,
         "last_name": person.last_name,
+        "verified_email": person.verified_email,
     }
 
 

@@ -28,7 +28,7 @@ ORDER = (
     b'"current_subtotal_price_set":{"shop_money":{"amount":"393.00","currency_code":"USD"},'
     b'"presentment_money":{"amount":"393.00","currency_code":"USD"}},'
     b'"discount_codes":[{"code":"LOY-8F3K2","amount":"5.00","type":"fixed_amount"}],'
-    b'"customer":{"id":115310627314723954,"email":"jon@example.com"},'
+    b'"customer":{"id":115310627314723954,"email":"jon@example.com","verified_email":true},'
     b'"line_items":[{"id":866550311766439020,"product_id":632910392,"variant_id":808950810,'
     b'"sku":"A1","quantity":2,"current_quantity":2,"price":"199.00","gift_card":false,'
     b'"discount_allocations":[{"amount":"5.00","discount_application_index":0}]}],'

@@ -226,6 +226,17 @@ def test_null_where_shopify_may_send_null():
     assert found.customer.sealed_contact
 
 
+def test_an_address_is_verified_only_where_shopify_says_so_of_the_customers_own():
+    own = {"id": 5, "email": "own@example.com", "verified_email": True}
+    assert order(customer=own).customer.email_verified
+    assert translate("customers/update", CUSTOMER | own).email_verified
+    for less in ({"verified_email": False}, {"verified_email": None}, {"email": None}):
+        assert not order(email="typed@example.com", customer=own | less).customer.email_verified
+        assert not translate("customers/update", CUSTOMER | own | less).email_verified
+    unsaid = {name: value for name, value in CUSTOMER.items() if name != "verified_email"}
+    assert not translate("customers/update", unsaid).email_verified
+
+
 def test_a_customer_of_whom_nothing_is_known_has_nothing_sealed():
     found = order(email=None, customer={"id": 5, "email": None})
     assert found.customer.shopify_customer_id == "5"

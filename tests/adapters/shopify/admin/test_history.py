@@ -196,6 +196,7 @@ async def test_a_customer_is_the_same_by_webhook_and_by_import(at: At) -> None:
         "created_at": "2026-11-01T10:00:00Z",
         "updated_at": "2026-11-01T10:00:00Z",
         "email": "b@example.com",
+        "verified_email": False,
         "locale": "en",
     }
     for each in (full, bare):
