@@ -5,82 +5,52 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from domain.points.chain import Block, Slot, Stored
-from domain.points.lot_books import KeptLot
-from domain.points.wallet import Wallet
-
-
-class Progress(NamedTuple):
-    """Entries of transactions before ``sealed_to`` are in blocks, except while ``sweeping``: then
-    some may be left that are in none. Those up to ``seal_to`` can be sealed now, and ``is_more``
-    after that."""
-
-    sealed_to: int
-    seal_to: int
-    sweeping: bool
-    is_more: bool
+from domain.points.chain import Block, Found, Kept
 
 
 class Sealed(NamedTuple):
-    """What was sealed, and shops whose last block was found to be another than its hash says."""
+    """What was sealed, shops whose last block was found to be another than its hash says, and
+    whether there is more to be sealed now."""
 
     blocks: int
     entries: int
     broken: Sequence[UUID]
+    is_more: bool
 
 
 class Chain(Protocol):
     """Works inside one transaction, and across shops."""
 
-    async def hold_progress(self, most: int) -> Progress | None:
-        """How far sealing is, held until the transaction ends; None while somebody else seals.
-        ``most`` entries, more or less, lie before ``seal_to``."""
+    async def seal(self, most: int, sealed_at: datetime) -> Sealed | None:
+        """Put entries that are in no block into new ones, those of a shop in the order of their
+        ids: ``most`` of them, more or less. Those from before there was a chain get their turn,
+        too. None while somebody else seals.
+
+        A block that is there is never added to, and no entry is left out: one that is committed
+        later than others that are sealed comes into a later block.
+        """
         ...
-
-    async def keep_progress(self, sealed_to: int, *, sweeping: bool) -> None:
-        """How far sealing is from now on."""
-        ...
-
-    async def seal(self, from_tx: int, to_tx: int, sealed_at: datetime) -> Sealed:
-        """Put all entries of these transactions (the last not included) into new blocks, those of a
-        shop in the order of their ids."""
-        ...
-
-    async def sweep(self, to_tx: int, most: int, sealed_at: datetime) -> Sealed:
-        """The same for entries of transactions before ``to_tx`` that are in no block."""
-        ...
-
-
-class KeptWallet(NamedTuple):
-    customer_id: UUID
-    wallet: Wallet
-    version: int
 
 
 class ChainReader(Protocol):
-    """Reads one shop as it was at one moment, however long that takes, a few rows at a time."""
+    """Reads a shop while everything runs, a few rows at a time.
+
+    What it tells of a member is of one moment: entries, where they are sealed, wallet and lots.
+    Another member may be told of a later moment, where a store keeps none for as long as reading
+    a large shop takes. So nothing that one member's books add up to is ever torn; what was sealed
+    after ``blocks`` were told waits, as if it were not.
+    """
 
     async def shops(self) -> Sequence[UUID]:
-        """All that have wallets or blocks."""
-        ...
-
-    async def sealed_to(self) -> int | None:
-        """As ``Progress.sealed_to``; None while sweeping."""
+        """All that have wallets, entries or blocks."""
         ...
 
     def blocks(self, merchant_id: UUID) -> AsyncIterator[Block]:
         """By number."""
         ...
 
-    def entries(self, merchant_id: UUID) -> AsyncIterator[tuple[Stored | None, Slot | None]]:
-        """Each entry with each place where it is sealed, by member and id; last, what was sealed
-        and is not there."""
-        ...
-
-    def wallets(self, merchant_id: UUID) -> AsyncIterator[KeptWallet]:
-        """By member."""
-        ...
-
-    def lots(self, merchant_id: UUID) -> AsyncIterator[KeptLot]:
-        """Those that something is left of, by member."""
+    def books(self, merchant_id: UUID) -> AsyncIterator[Found | Kept]:
+        """To be asked for after ``blocks`` are told, to the end. By member: their entries by id,
+        each with each place where it is sealed, then what is kept beside them; also of members
+        who have no entries. What was sealed and is not there comes last."""
         ...

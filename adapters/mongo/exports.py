@@ -57,7 +57,7 @@ def stored_of(document: Document) -> Stored:
         "undoes": document.get("undoes"),
         "idle_days": document["idle_days"] or None,
     }
-    return Stored(customer_id, entry_id, TX, [_plain(told[name]) for name in SEALED])
+    return Stored(customer_id, entry_id, [_plain(told[name]) for name in SEALED])
 
 
 def _plain(value: Any) -> Value:

@@ -2,18 +2,19 @@
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.chain import KeptWallet, by_member
 from adapters.postgres.tenancy import ACROSS_SHOPS, Scope
 from adapters.telemetry.metrics import LEDGER_BROKEN, LEDGER_SEALED, LEDGER_SEALING
-from domain.points.chain import BLOCK_SIZE, SEALED, Block, Slot, Stored
+from domain.points.chain import BLOCK_SIZE, SEALED, Block, Found, Kept, Slot, Stored
 from domain.points.lot_books import KeptLot, Terms, Value
 from domain.points.wallet import Wallet
-from ports.chain import KeptWallet, Progress, Sealed
+from ports.chain import Sealed
 
 AS_OF_NOW: Final = Scope(
     f"{ACROSS_SHOPS} SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;"
@@ -168,11 +169,46 @@ _SWEEP: Final = _sealing(
 )
 
 
+class _Progress(NamedTuple):
+    """Entries of transactions before ``sealed_to`` are in blocks, except while ``sweeping``: then
+    some may be left that are in none. Those up to ``seal_to`` can be sealed now, and ``is_more``
+    after that."""
+
+    sealed_to: int
+    seal_to: int
+    sweeping: bool
+    is_more: bool
+
+
 class PostgresChain:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def hold_progress(self, most: int) -> Progress | None:
+    async def seal(self, most: int, sealed_at: datetime) -> Sealed | None:
+        """All of a transaction at once, when it and every one that began before have ended."""
+        progress = await self._hold_progress(most)
+        if progress is None:
+            return None
+        swept = Sealed(0, 0, (), is_more=False)
+        sealed_to, seal_to = progress.sealed_to, progress.seal_to
+        if progress.sweeping:
+            asked = {"to_tx": sealed_to, "most": most, "sealed_at": sealed_at}
+            swept = await self._sealed(_SWEEP, asked)
+        left = swept.entries == most
+        asked = {"from_tx": sealed_to, "to_tx": seal_to, "sealed_at": sealed_at}
+        sealed = await self._sealed(_SEAL, asked)
+        await self._connection.execute(_KEEP, {"sealed_to": seal_to, "sweeping": left})
+        LEDGER_SEALING.set_to_current_time()
+        return Sealed(
+            swept.blocks + sealed.blocks,
+            swept.entries + sealed.entries,
+            (*swept.broken, *sealed.broken),
+            is_more=left or progress.is_more,
+        )
+
+    async def _hold_progress(self, most: int) -> _Progress | None:
+        """How far sealing is, held until the transaction ends; None while somebody else seals.
+        ``most`` entries, more or less, lie before ``seal_to``."""
         row = await self._held()
         if row is not None and row.is_elsewhere:
             await self._connection.execute(_COUNT_ON)
@@ -186,35 +222,23 @@ class PostgresChain:
         beyond = found.scalar()
         # A transaction is sealed as a whole, however many entries it has.
         seal_to = ceiling if beyond is None else max(beyond, row.sealed_to + 1)
-        return Progress(
+        return _Progress(
             row.sealed_to, max(seal_to, row.sealed_to), row.sweeping, beyond is not None
         )
 
     async def _held(self) -> Row[Any] | None:
         return (await self._connection.execute(_HOLD)).one_or_none()
 
-    async def keep_progress(self, sealed_to: int, *, sweeping: bool) -> None:
-        await self._connection.execute(_KEEP, {"sealed_to": sealed_to, "sweeping": sweeping})
-        LEDGER_SEALING.set_to_current_time()
-
-    async def seal(self, from_tx: int, to_tx: int, sealed_at: datetime) -> Sealed:
-        asked = {"from_tx": from_tx, "to_tx": to_tx, "sealed_at": sealed_at}
-        return _sealed((await self._connection.execute(_SEAL, asked)).one())
-
-    async def sweep(self, to_tx: int, most: int, sealed_at: datetime) -> Sealed:
-        asked = {"to_tx": to_tx, "most": most, "sealed_at": sealed_at}
-        return _sealed((await self._connection.execute(_SWEEP, asked)).one())
+    async def _sealed(self, statement: TextClause, asked: dict[str, Any]) -> Sealed:
+        row = (await self._connection.execute(statement, asked)).one()
+        LEDGER_SEALED.inc(row.entries)
+        LEDGER_BROKEN.inc(len(row.broken))
+        return Sealed(row.blocks, row.entries, tuple(row.broken), is_more=False)
 
 
 def plain_ids(values: Sequence[Any]) -> list[Value]:
     """What ``AS_SEALED`` gave, ids as texts."""
     return [str(each) if isinstance(each, UUID) else each for each in values]
-
-
-def _sealed(row: Row[Any]) -> Sealed:
-    LEDGER_SEALED.inc(row.entries)
-    LEDGER_BROKEN.inc(len(row.broken))
-    return Sealed(row.blocks, row.entries, tuple(row.broken))
 
 
 class PostgresChainReader:
@@ -225,10 +249,6 @@ class PostgresChainReader:
 
     async def shops(self) -> Sequence[UUID]:
         return (await self._connection.execute(_SHOPS)).scalars().all()
-
-    async def sealed_to(self) -> int | None:
-        found: int | None = (await self._connection.execute(_SEALED_TO)).scalar()
-        return found
 
     async def blocks(self, merchant_id: UUID) -> AsyncIterator[Block]:
         async for row in self._stream(_BLOCKS, merchant_id, 10):
@@ -242,23 +262,31 @@ class PostgresChainReader:
                 row.sealed_at,
             )
 
-    async def entries(self, merchant_id: UUID) -> AsyncIterator[tuple[Stored | None, Slot | None]]:
+    def books(self, merchant_id: UUID) -> AsyncIterator[Found | Kept]:
+        return by_member(
+            self._entries(merchant_id), self._wallets(merchant_id), self._lots(merchant_id)
+        )
+
+    async def _entries(self, merchant_id: UUID) -> AsyncIterator[Found]:
+        sealed_to: int | None = (await self._connection.execute(_SEALED_TO)).scalar()
         async for row in self._stream(_STORED, merchant_id):
             told: tuple[Any, ...] = tuple(row)
             customer_id, entry_id, tx, *values, sealed_id, number, position, digest = told
             stored = slot = None
+            waits = False
             if entry_id is not None:
-                stored = Stored(customer_id, entry_id, tx, plain_ids(values))
+                stored = Stored(customer_id, entry_id, plain_ids(values))
+                waits = sealed_to is None or tx >= sealed_to
             if sealed_id is not None:
                 slot = Slot(sealed_id, number, position, digest or b"")
-            yield stored, slot
+            yield Found(stored, slot, waits)
 
-    async def wallets(self, merchant_id: UUID) -> AsyncIterator[KeptWallet]:
+    async def _wallets(self, merchant_id: UUID) -> AsyncIterator[KeptWallet]:
         async for row in self._stream(_WALLETS, merchant_id):
             wallet = Wallet(row.spendable, row.pending, row.spent, row.expired)
             yield KeptWallet(row.customer_id, wallet, row.version)
 
-    async def lots(self, merchant_id: UUID) -> AsyncIterator[KeptLot]:
+    async def _lots(self, merchant_id: UUID) -> AsyncIterator[KeptLot]:
         async for row in self._stream(_LOTS, merchant_id):
             terms = Terms(row.opened_at, row.expires_at, row.idle_days, row.order_id)
             yield KeptLot(row.customer_id, row.lot_id, row.points, row.remaining, terms)

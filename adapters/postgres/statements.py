@@ -70,7 +70,7 @@ _ENTRIES: Final = text(
 _VALUES: Final = ", ".join(f"{value} AS v{number}" for number, value in enumerate(AS_SEALED))
 _STORED: Final = text(
     f"""
-    SELECT t.customer_id, t.entry_id, t.tx, {_VALUES}
+    SELECT t.customer_id, t.entry_id, {_VALUES}
     FROM points_transactions t
     WHERE t.merchant_id = :merchant_id
         AND (t.customer_id, t.entry_id) > (CAST(:customer_id AS uuid), CAST(:entry_id AS uuid))
@@ -131,5 +131,5 @@ class PostgresExports:
 
 def _stored(row: Row[Any]) -> Stored:
     told: tuple[Any, ...] = tuple(row)
-    customer_id, entry_id, tx, *values = told
-    return Stored(customer_id, entry_id, tx, plain_ids(values))
+    customer_id, entry_id, *values = told
+    return Stored(customer_id, entry_id, plain_ids(values))

@@ -97,8 +97,26 @@ class Stored(NamedTuple):
 
     customer_id: UUID
     entry_id: UUID
-    tx: int
     values: Sequence[Value]
+
+
+class Found(NamedTuple):
+    """An entry with a place where it is sealed, or one of both without the other. ``waits``: it is
+    right that it is in no block, as it is still to be sealed."""
+
+    stored: Stored | None
+    slot: Slot | None
+    waits: bool
+
+
+class Kept(NamedTuple):
+    """What is kept beside a member's entries: the wallet, if there is one, with the number of
+    entries that it counts, and the open lots."""
+
+    customer_id: UUID
+    wallet: Wallet | None
+    version: int
+    lots: Sequence[KeptLot]
 
 
 class Place(StrEnum):
@@ -124,14 +142,11 @@ class Fault(NamedTuple):
 @dataclass(slots=True)
 class Proof:
     """Goes through one shop's blocks, then its entries member by member, and keeps the first fault,
-    so that it needs the same little memory whatever the size of the ledger.
-
-    Entries of a transaction before ``sealed_to`` are in a block; None: there may be some that are
-    not. ``since`` is a head that was kept elsewhere.
+    so that it needs the same little memory whatever the size of the ledger. ``since`` is a head
+    that was kept elsewhere.
     """
 
     merchant_id: UUID
-    sealed_to: int | None
     since: Head | None = None
     first: Fault | None = None
     faults: int = 0
@@ -170,9 +185,10 @@ class Proof:
             what = "is missing; it was the head that was kept"
             self._fault((0, number, -1), Place.BLOCK, str(number), what)
 
-    def entry(self, stored: Stored | None, slot: Slot | None) -> None:
-        """To be told of every entry with every place where it is sealed, member by member;
-        ``stored`` is None for what was sealed and is not there."""
+    def entry(self, found: Found) -> None:
+        """To be told of every entry with every place where it is sealed, member by member, and of
+        what was sealed and is not there."""
+        stored, slot, waits = found
         if slot is not None and self._slot is not None and self._slot.entry_id == slot.entry_id:
             at = (0, slot.number, slot.position)
             self._fault(at, Place.ENTRY, str(slot.entry_id), "is sealed twice")
@@ -185,60 +201,55 @@ class Proof:
                 self._fault(at, Place.ENTRY, str(slot.entry_id), what)
             return
         self.entries += 1
-        self._sealed(stored, slot)
-        if self._member is not None:
-            self._member.add(stored, self)
+        self._sealed(stored, slot, waits=waits)
+        if self._member is None or self._member.customer_id != stored.customer_id:
+            self._member = _Member(stored.customer_id)
+            self.members += 1
+        self._member.add(stored, self)
 
-    def _sealed(self, stored: Stored, slot: Slot | None) -> None:
+    def _sealed(self, stored: Stored, slot: Slot | None, *, waits: bool) -> None:
         name = str(stored.entry_id)
         if slot is not None:
             if digest(stored.values) != slot.digest:
                 what = f"is not what was sealed in block {slot.number}"
                 self._fault((0, slot.number, slot.position), Place.ENTRY, name, what)
-        elif self.sealed_to is not None and stored.tx < self.sealed_to:
+        elif waits:
+            self.unsealed += 1
+        else:
             what = "is in no block, although all entries of its time are: it was put in later"
             self._fault((1, stored.entry_id.int, 0), Place.ENTRY, name, what)
-        else:
-            self.unsealed += 1
 
-    def member(self, customer_id: UUID) -> None:
-        """The entries that follow are this member's."""
-        self._member = _Member(customer_id)
-        self.members += 1
-
-    def wallet(self, customer_id: UUID, wallet: Wallet | None, version: int) -> None:
-        """What is kept beside the entries of the member who was told of last, or of one who has
-        none; None when there is no such row."""
-        own = self._own(customer_id)
+    def kept(self, kept: Kept) -> None:
+        """To be told of what is kept beside a member's entries right after these, and of what is
+        kept of those who have none."""
+        told = self._member
+        is_of_told = told is not None and told.customer_id == kept.customer_id
+        own = told if told is not None and is_of_told else _Member(kept.customer_id)
         if own.spoiled:
             return
-        order = (2, customer_id.int, 0)
-        if wallet is None:
-            self._fault(order, Place.WALLET, str(customer_id), "is missing, and has entries")
+        self._wallet(kept, own)
+        self._lots(kept, own)
+
+    def _wallet(self, kept: Kept, own: "_Member") -> None:
+        name, order = str(kept.customer_id), (2, kept.customer_id.int, 0)
+        if kept.wallet is None:
+            if own.version:
+                self._fault(order, Place.WALLET, name, "is missing, and has entries")
             return
-        differences = [*_differences(wallet, own.wallet)]
-        if version != own.version:
-            differences.append(f"it counts {version} entries and there are {own.version}")
+        differences = [*_differences(kept.wallet, own.wallet)]
+        if kept.version != own.version:
+            differences.append(f"it counts {kept.version} entries and there are {own.version}")
         if differences:
-            self._fault(order, Place.WALLET, str(customer_id), "; ".join(differences))
+            self._fault(order, Place.WALLET, name, "; ".join(differences))
 
-    def lots(self, customer_id: UUID, lots: Sequence[KeptLot]) -> None:
-        """The open lots of the same member."""
-        own = self._own(customer_id)
-        if own.spoiled:
-            return
-        for lot_id, what in own.lots.faults(lots):
-            self._fault((3, customer_id.int, lot_id.int), Place.LOT, str(lot_id), what)
-        left, due = sum(each.remaining for each in lots), max(own.wallet.spendable, 0)
+    def _lots(self, kept: Kept, own: "_Member") -> None:
+        member = kept.customer_id.int
+        for lot_id, what in own.lots.faults(kept.lots):
+            self._fault((3, member, lot_id.int), Place.LOT, str(lot_id), what)
+        left, due = sum(each.remaining for each in kept.lots), max(own.wallet.spendable, 0)
         if left != due:
             what = f"the open lots of this member hold {left} points, and {due} are spendable"
-            self._fault((3, customer_id.int, 2**128), Place.LOT, str(customer_id), what)
-
-    def _own(self, customer_id: UUID) -> "_Member":
-        told = self._member
-        return (
-            told if told is not None and told.customer_id == customer_id else _Member(customer_id)
-        )
+            self._fault((3, member, 2**128), Place.LOT, str(kept.customer_id), what)
 
     def _fault(self, order: tuple[int, int, int], place: Place, name: str, what: str) -> None:
         self.faults += 1
