@@ -34,6 +34,18 @@ class CollectionSync:
     synced_at: datetime | None = None
 
 
+class CollectionKey(NamedTuple):
+    merchant_id: UUID
+    collection_id: str
+
+
+class InDoubt(NamedTuple):
+    """What may be other than is known, and since when; the earliest first."""
+
+    products: Mapping[str, datetime]
+    collections: Mapping[str, datetime]
+
+
 class Membership(NamedTuple):
     """The collections of a product, sorted, of those that are named; a higher version is newer."""
 
@@ -59,6 +71,13 @@ class CollectionBook(Protocol):
         kept of shops whose program names no collection."""
         ...
 
+    async def doubt_collections(
+        self, collections: Iterable[CollectionKey], now: datetime, look_at: datetime
+    ) -> None:
+        """Others may be in these collections than before; look at ``look_at``. Nothing is kept of
+        collections that the shop's program does not name."""
+        ...
+
     async def sync(self, merchant_id: UUID) -> CollectionSync | None:
         """How it stands; None where the program was never told."""
         ...
@@ -74,11 +93,11 @@ class CollectionBook(Protocol):
         ends."""
         ...
 
-    async def doubted(self, merchant_id: UUID, by: datetime, limit: int) -> Mapping[str, datetime]:
-        """Products that came into doubt ``by`` then, and when; the earliest first."""
+    async def doubted(self, merchant_id: UUID, by: datetime) -> InDoubt:
+        """What came into doubt ``by`` then."""
         ...
 
-    async def settle(self, merchant_id: UUID, doubted: Mapping[str, datetime]) -> None:
+    async def settle(self, merchant_id: UUID, doubted: InDoubt) -> None:
         """These are not in doubt any more, but for what came into doubt since."""
         ...
 
@@ -98,7 +117,7 @@ class CollectionBook(Protocol):
 
     async def keep(self, row: CollectionSync, look_at: datetime) -> None:
         """How it stands, for the one who holds it. It goes on at ``whole_at``, or at ``look_at``
-        where products are in doubt; never where no collection is named."""
+        where anything is in doubt; never where no collection is named."""
         ...
 
 

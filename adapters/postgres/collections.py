@@ -10,7 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.rows import as_rows
 from ports.catalogue import ProductKey
-from ports.collections import CollectionsNamed, CollectionSync, Membership
+from ports.collections import (
+    CollectionKey,
+    CollectionsNamed,
+    CollectionSync,
+    InDoubt,
+    Membership,
+)
 
 _COLUMNS: Final = "merchant_id, collections, whole_at, claim, tries, problem, synced_at"
 # A change of what is named takes it from whoever works on what was named before.
@@ -61,6 +67,19 @@ _DOUBT: Final = text(
     ON CONFLICT (merchant_id, product_id) DO UPDATE SET since = excluded.since
     """
 )
+_DOUBT_COLLECTIONS: Final = text(
+    """
+    INSERT INTO collections_in_doubt AS d (merchant_id, collection_id, since)
+    SELECT merchant_id, collection_id, CAST(:now AS timestamptz)
+    FROM unnest(CAST(:merchants AS uuid[]), CAST(:collections AS text[]))
+        AS k (merchant_id, collection_id)
+    JOIN collection_syncs s USING (merchant_id)
+    WHERE s.collections @> to_jsonb(k.collection_id)
+    ORDER BY merchant_id, collection_id
+    ON CONFLICT (merchant_id, collection_id) DO UPDATE SET since = excluded.since
+    RETURNING merchant_id
+    """
+)
 _LOOK: Final = text(
     """
     UPDATE collection_syncs SET due_at = least(due_at, CAST(:look_at AS timestamptz))
@@ -92,7 +111,14 @@ _DOUBTED: Final = text(
     """
     SELECT product_id, since FROM products_in_doubt
     WHERE merchant_id = :merchant_id AND since <= :by
-    ORDER BY since, product_id LIMIT :most
+    ORDER BY since, product_id
+    """
+)
+_DOUBTED_COLLECTIONS: Final = text(
+    """
+    SELECT collection_id, since FROM collections_in_doubt
+    WHERE merchant_id = :merchant_id AND since <= :by
+    ORDER BY since, collection_id
     """
 )
 _SETTLE: Final = text(
@@ -100,6 +126,14 @@ _SETTLE: Final = text(
     DELETE FROM products_in_doubt AS d
     USING json_to_recordset(CAST(:rows AS json)) AS k (product_id text, since timestamptz)
     WHERE d.merchant_id = :merchant_id AND d.product_id = k.product_id AND d.since <= k.since
+    """
+)
+_SETTLE_COLLECTIONS: Final = text(
+    """
+    DELETE FROM collections_in_doubt AS d
+    USING json_to_recordset(CAST(:rows AS json)) AS k (collection_id text, since timestamptz)
+    WHERE d.merchant_id = :merchant_id AND d.collection_id = k.collection_id
+        AND d.since <= k.since
     """
 )
 _INSIDE: Final = text(
@@ -138,6 +172,7 @@ _KEEP: Final = text(
         due_at = CASE
             WHEN s.collections = '[]' THEN NULL
             WHEN EXISTS (SELECT FROM products_in_doubt d WHERE d.merchant_id = s.merchant_id)
+                OR EXISTS (SELECT FROM collections_in_doubt d WHERE d.merchant_id = s.merchant_id)
             THEN least(CAST(:whole_at AS timestamptz), CAST(:look_at AS timestamptz))
             ELSE CAST(:whole_at AS timestamptz)
         END
@@ -176,8 +211,24 @@ class PostgresCollections:
             "products": [key.product_id for key in keys],
         }
         await self._connection.execute(_DOUBT, names | {"now": now})
-        shops = sorted({key.merchant_id for key in keys})
-        await self._connection.execute(_LOOK, {"merchants": shops, "look_at": look_at})
+        await self._look({key.merchant_id for key in keys}, look_at)
+
+    async def doubt_collections(
+        self, collections: Iterable[CollectionKey], now: datetime, look_at: datetime
+    ) -> None:
+        keys = sorted(collections)
+        if not keys:
+            return
+        names: dict[str, Any] = {
+            "merchants": [key.merchant_id for key in keys],
+            "collections": [key.collection_id for key in keys],
+        }
+        doubted = await self._connection.execute(_DOUBT_COLLECTIONS, names | {"now": now})
+        await self._look({*doubted.scalars()}, look_at)
+
+    async def _look(self, merchants: Iterable[UUID], look_at: datetime) -> None:
+        if shops := sorted(merchants):
+            await self._connection.execute(_LOOK, {"merchants": shops, "look_at": look_at})
 
     async def sync(self, merchant_id: UUID) -> CollectionSync | None:
         found = await self._connection.execute(_SYNC, {"merchant_id": merchant_id})
@@ -196,16 +247,24 @@ class PostgresCollections:
         asked = {"merchant_id": row.merchant_id, "claim": row.claim, "until": until}
         return (await self._connection.execute(_HOLD, asked)).rowcount == 1
 
-    async def doubted(self, merchant_id: UUID, by: datetime, limit: int) -> Mapping[str, datetime]:
-        asked = {"merchant_id": merchant_id, "by": by, "most": limit}
-        rows = await self._connection.execute(_DOUBTED, asked)
-        return {row.product_id: row.since for row in rows}
+    async def doubted(self, merchant_id: UUID, by: datetime) -> InDoubt:
+        asked = {"merchant_id": merchant_id, "by": by}
+        products = await self._connection.execute(_DOUBTED, asked)
+        collections = await self._connection.execute(_DOUBTED_COLLECTIONS, asked)
+        return InDoubt(
+            {row.product_id: row.since for row in products},
+            {row.collection_id: row.since for row in collections},
+        )
 
-    async def settle(self, merchant_id: UUID, doubted: Mapping[str, datetime]) -> None:
-        rows = [{"product_id": each, "since": doubted[each]} for each in sorted(doubted)]
-        if rows:
-            told = {"merchant_id": merchant_id, "rows": as_rows(rows)}
-            await self._connection.execute(_SETTLE, told)
+    async def settle(self, merchant_id: UUID, doubted: InDoubt) -> None:
+        for statement, name, settled in (
+            (_SETTLE, "product_id", doubted.products),
+            (_SETTLE_COLLECTIONS, "collection_id", doubted.collections),
+        ):
+            rows = [{name: each, "since": settled[each]} for each in sorted(settled)]
+            if rows:
+                told = {"merchant_id": merchant_id, "rows": as_rows(rows)}
+                await self._connection.execute(statement, told)
 
     async def inside(self, merchant_id: UUID) -> Mapping[str, tuple[str, ...]]:
         rows = await self._connection.execute(_INSIDE, {"merchant_id": merchant_id})

@@ -1,14 +1,15 @@
 """Which products are in the collections that a shop's program names, asked of its Shopify.
 
 No webhook tells of it. So the collections are asked for from end to end when the program names
-them, when the shop connects, and every hour; and a product by itself soon after it was made or
-changed. What that changes is told to the mesh. A shop whose program names none is never asked.
+them, when the shop connects, and every hour; a product by itself soon after it was made or changed,
+a collection soon after Shopify has said that it changed, and not how. What that changes is told to
+the mesh. A shop whose program names none is never asked.
 """
 
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
@@ -22,13 +23,15 @@ from contracts.products import (
     CollectionsKnown,
     ProductCollections,
 )
-from contracts.shop import Product, ProductGone
+from contracts.shop import CollectionChanged, CollectionGone, Product, ProductGone
 from domain.errors import LoyaltyError
 from ports.catalogue import ProductKey
 from ports.collections import (
     CollectionBook,
+    CollectionKey,
     CollectionsNamed,
     CollectionSync,
+    InDoubt,
     NotAllowed,
     ShopCollections,
 )
@@ -42,14 +45,14 @@ log = logging.getLogger(__name__)
 WORK_SECONDS: Final = 1.0
 EVERY: Final = timedelta(hours=1)
 SETTLES: Final = timedelta(seconds=15)
-"""How long Shopify may take to sort a product that has changed into its collections."""
+"""How long Shopify may take to sort a product that has changed into its collections; and what is
+changed again within it, by somebody who tidies up, is looked at once."""
 _AT_ONCE: Final = 4
 _LEASE: Final = timedelta(minutes=5)
 _FEW: Final = 100
 """Products in doubt that are asked for one by one; of more, the collections are."""
 _WHOLE_PAUSE: Final = timedelta(minutes=5)
 _PIECE: Final = 500
-_ALL: Final = 1_000_000
 _DENIED: Final = "The shop has not granted LoyalNest to read its collections at Shopify."
 _LOST: Final = "The shop has taken away LoyalNest's access to Shopify."
 _AWAY: Final = "Shopify, or a part of LoyalNest, does not answer now."
@@ -70,7 +73,8 @@ async def heed(unit: Unit[CollectionBook], events: Sequence[Received[Any]]) -> N
 
 
 async def doubt(unit: Unit[CollectionBook], events: Sequence[Received[Any]]) -> None:
-    """Products that were made, changed or removed may be in other collections now."""
+    """Products that were made, changed or removed may be in other collections now, and others in
+    collections that were."""
     now = unit.now()
     products = {
         ProductKey(event.merchant_id, event.body.product_id)
@@ -78,6 +82,12 @@ async def doubt(unit: Unit[CollectionBook], events: Sequence[Received[Any]]) -> 
         if isinstance(event.body, Product | ProductGone)
     }
     await unit.stores.doubt(products, now, now + SETTLES)
+    collections = {
+        CollectionKey(event.merchant_id, event.body.collection_id)
+        for event in events
+        if isinstance(event.body, CollectionChanged | CollectionGone)
+    }
+    await unit.stores.doubt_collections(collections, now, now + SETTLES)
 
 
 class CollectionDesk:
@@ -148,31 +158,38 @@ class Collecting:
                 await self._failed(row, LoyaltyError.code, _OURS, _pause(row))
 
     async def _learn(self, row: CollectionSync) -> str:
-        """Ask for the collections from end to end (``synced``), or only for products in doubt
+        """Ask for the collections from end to end (``synced``), or only for what is in doubt
         (``looked``)."""
         async with self._units() as unit:
             now = unit.now()
-            doubted = await unit.stores.doubted(row.merchant_id, now - SETTLES, _ALL)
+            doubted = await unit.stores.doubted(row.merchant_id, now - SETTLES)
         is_late = row.synced_at is None or now - row.synced_at >= _WHOLE_PAUSE
-        if row.whole_at <= now or (len(doubted) > _FEW and is_late):
-            found, missing = await self._in_all(row)
-            async with self._units() as unit:
-                known = await unit.stores.inside(row.merchant_id)
-            found |= dict.fromkeys(known.keys() - found.keys(), ())
-            news = {each: found[each] for each in found if found[each] != known.get(each)}
-            done = replace(row, whole_at=now + EVERY, synced_at=now, problem=_problem(missing))
-            await self._keep(done, news, doubted)
-            return "synced"
-        looked = dict(list(doubted.items())[:_FEW])
-        done = replace(row, problem="" if row.tries else row.problem)
-        await self._keep(done, await self._of_each(row, looked), looked)
-        return "looked"
+        if row.whole_at > now and not (len(doubted.products) > _FEW and is_late):
+            changed = {*doubted.collections} & {*row.collections}
+            found, missing = await self._in_these(row, changed)
+            if not missing:
+                looked = dict(list(doubted.products.items())[:_FEW])
+                known = await self._inside(row) if changed else {}
+                told = _moved(known, changed, found) | await self._of_each(row, looked)
+                done = replace(row, problem="" if row.tries else row.problem)
+                await self._keep(done, told, InDoubt(looked, doubted.collections))
+                return "looked"
+            # A collection is gone: its name is a problem from now on, like those of others.
+        found, missing = await self._in_these(row, row.collections)
+        known = await self._inside(row)
+        found |= dict.fromkeys(known.keys() - found.keys(), ())
+        news = {each: found[each] for each in found if found[each] != known.get(each)}
+        done = replace(row, whole_at=now + EVERY, synced_at=now, problem=_problem(missing))
+        await self._keep(done, news, doubted)
+        return "synced"
 
-    async def _in_all(self, row: CollectionSync) -> tuple[dict[str, tuple[str, ...]], list[str]]:
-        """What every product in the collections is in, and the collections that are not there."""
+    async def _in_these(
+        self, row: CollectionSync, collections: Iterable[str]
+    ) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+        """Which of the collections every product in them is in, and those that are not there."""
         found: defaultdict[str, list[str]] = defaultdict(list)
         missing: list[str] = []
-        for collection in row.collections:
+        for collection in collections:
             after = ""
             while True:
                 await self._hold(row)
@@ -186,6 +203,11 @@ class Collecting:
                 if not after:
                     break
         return {each: tuple(sorted({*found[each]})) for each in found}, missing
+
+    async def _inside(self, row: CollectionSync) -> Mapping[str, tuple[str, ...]]:
+        """What is known so far, of every product that is in any."""
+        async with self._units() as unit:
+            return await unit.stores.inside(row.merchant_id)
 
     async def _of_each(
         self, row: CollectionSync, products: Mapping[str, object]
@@ -203,7 +225,7 @@ class Collecting:
                 raise _Lost
 
     async def _keep(
-        self, row: CollectionSync, told: Mapping[str, tuple[str, ...]], settled: Mapping[str, Any]
+        self, row: CollectionSync, told: Mapping[str, tuple[str, ...]], settled: InDoubt
     ) -> None:
         """In pieces, so that no transaction says too much; whoever dies in between has said what he
         kept, and the next one says the rest."""
@@ -233,6 +255,22 @@ class Collecting:
             whole_at = again if row.whole_at <= unit.now() else row.whole_at
             failed = replace(row, tries=row.tries + 1, problem=problem, whole_at=whole_at)
             await unit.stores.keep(failed, again)
+
+
+def _moved(
+    known: Mapping[str, tuple[str, ...]],
+    changed: set[str],
+    found: Mapping[str, tuple[str, ...]],
+) -> dict[str, tuple[str, ...]]:
+    """What products are in now that came into ``changed`` collections, or went out of them, by what
+    was ``found`` in those."""
+    told = {}
+    for product in known.keys() | found.keys():
+        others = {*known.get(product, ())} - changed
+        collections = tuple(sorted(others | {*found.get(product, ())}))
+        if collections != known.get(product, ()):
+            told[product] = collections
+    return told
 
 
 def _pause(row: CollectionSync) -> timedelta:

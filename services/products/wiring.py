@@ -25,6 +25,7 @@ from services.products.finding import Shelves
 from services.products.keeping import apply_products
 
 _PRODUCT_EVENTS: Final = (shop.PRODUCT_CREATED, shop.PRODUCT_UPDATED, shop.PRODUCT_DELETED)
+_COLLECTION_EVENTS: Final = (shop.COLLECTION_UPDATED, shop.COLLECTION_DELETED)
 
 
 def service(world: World) -> Service:
@@ -49,7 +50,12 @@ def service(world: World) -> Service:
         ),
         consumes=(
             Consumes(_PRODUCT_EVENTS, units, apply_products),
-            Consumes(_PRODUCT_EVENTS, collections, doubt, name="products-in-doubt"),
+            Consumes(
+                (*_PRODUCT_EVENTS, *_COLLECTION_EVENTS),
+                collections,
+                doubt,
+                name="products-in-doubt",
+            ),
             Consumes((core.SETTINGS_UPDATED, installs.SHOP_CONNECTED), collections, heed),
         ),
         loops=(Loop("collections", WORK_SECONDS, collecting.run),),

@@ -285,6 +285,30 @@ async def test_the_checkout_over_http_tells_the_app(api: Api) -> None:
         assert admin.grants.check(SHOP, (await http.get(tokens)).text) == {"read_orders"}
 
 
+async def test_staff_sorts_goods_and_the_app_is_told(api: Api) -> None:
+    told: list[tuple[str, str, Payload]] = []
+
+    async def deliver(shop: str, topic: str, payload: Payload) -> None:
+        told.append((shop, topic, payload))
+
+    async with (
+        Admin(APP, free_port(set()), callbacks=[], deliver=deliver) as admin,
+        httpx.AsyncClient() as http,
+    ):
+        winter = admin.shops[SHOP].add_collection("Winter", [TEN])
+        address = f"{admin.base.replace('{shop}', SHOP)}/collections/{winter.number}"
+        assert (await http.put(address, json={"products": [TWENTY]})).status_code == 200
+        assert winter.products == [str(TWENTY)]
+        assert (await http.put(address, json={"products": "all"})).status_code == 400
+        assert (await http.put(f"{address}1", json={"products": []})).status_code == 404
+        assert (await http.delete(address)).status_code == 200
+        assert (await http.delete(address)).status_code == 404
+        assert [(shop, topic, body["id"]) for shop, topic, body in told] == [
+            (SHOP, "collections/update", winter.number),
+            (SHOP, "collections/delete", winter.number),
+        ]
+
+
 async def test_the_stock_is_what_was_sent_as_webhooks() -> None:
     api = new_api()
     written: list[dict[str, list[Told]]] = []

@@ -25,7 +25,7 @@ from infra.demo_shop.admin.api.records import Collection
 from infra.demo_shop.admin.api.shop import Shop
 from infra.demo_shop.admin.api.trouble import Instead
 from ports.catalogue import ProductKey
-from ports.collections import CollectionsNamed, CollectionSync
+from ports.collections import CollectionKey, CollectionsNamed, CollectionSync, InDoubt
 from services.products import collecting, wiring
 from tests.conftest import Run, eventually
 from tests.mesh.edge import shopify_order
@@ -221,6 +221,49 @@ async def test_a_program_that_names_it_no_more_forgets_it(at: Shopify) -> None:
     await becomes(at, merchant_id, 20, SOCKS)
 
 
+async def test_a_collection_that_changes_is_asked_for_by_itself(at: Shopify) -> None:
+    """By hand, so that no product changes: nothing but the webhook of the collection tells."""
+    name, merchant_id, there, winter = await with_winter(at, BOOTS)
+    other = there.add_collection("Other", [BOOTS])
+    await run_on(at, merchant_id, winter, other)
+    await becomes(at, merchant_id, 20)
+    await eventually(
+        lambda: inside(at, merchant_id),
+        lambda found: found == {str(BOOTS): sorted((str(winter.number), str(other.number)))},
+    )
+    whole = (await known(at, merchant_id)).synced_at
+    winter.products[:] = [str(SOCKS)]
+    assert await at.deliver(name, "collections/update", {"id": winter.number}) == 200
+    await becomes(at, merchant_id, 20, SOCKS)
+    assert await inside(at, merchant_id) == {
+        str(BOOTS): [str(other.number)],
+        str(SOCKS): [str(winter.number)],
+    }
+    assert (await known(at, merchant_id)).synced_at == whole
+    assert await rows(at, merchant_id, "collection_id", "collections_in_doubt") == []
+
+    # One that the program does not name is nothing to us, signed or not.
+    unnamed = there.add_collection("Unnamed", [SOCKS])
+    assert await at.deliver(name, "collections/update", {"id": unnamed.number}) == 200
+    forged = await at.deliver(
+        name, "collections/update", {"id": winter.number}, X_Shopify_Hmac_Sha256="AAAA"
+    )
+    assert forged == 401
+    await eventually(lambda: lag(at), lambda found: found == 0)
+    assert await rows(at, merchant_id, "collection_id", "collections_in_doubt") == []
+
+
+async def test_a_collection_that_is_removed_holds_nothing_any_more(at: Shopify) -> None:
+    name, merchant_id, there, winter = await with_winter(at, BOOTS)
+    await becomes(at, merchant_id, 20)
+    del there.collections[str(winter.number)]
+    assert await at.deliver(name, "collections/delete", {"id": winter.number}) == 200
+    await becomes(at, merchant_id, 10)
+    assert (await known(at, merchant_id)).problem == (
+        f"Shopify has no such collection: {winter.number}."
+    )
+
+
 async def test_trouble_at_shopify_is_counted_and_overcome(at: Shopify) -> None:
     before = await learnt("UNAVAILABLE")
     at.admin.trouble.next(Instead(503), field="collection", times=4)
@@ -320,6 +363,9 @@ async def test_a_shop_without_collections_is_never_asked(at: Shopify) -> None:
     assert await rows(at, merchant_id, "product_id", "products_in_doubt") == []
 
 
+NOTHING = InDoubt({}, {})
+
+
 class Undo(Exception):
     pass
 
@@ -361,24 +407,44 @@ async def test_one_at_a_time_and_nothing_in_doubt_is_forgotten(at: Shopify) -> N
             # A product that comes into doubt while somebody looks is looked at again.
             keys = [ProductKey(merchant_id, "p1"), ProductKey(other, "p1")]
             await book.doubt(keys, now, now + minute)
-            looked = await book.doubted(merchant_id, now, 10)
-            assert list(looked) == ["p1"]
-            assert await book.doubted(merchant_id, now - minute, 10) == {}
-            assert await book.doubted(other, now, 10) == {}  # its program names none
+            looked = await book.doubted(merchant_id, now)
+            assert list(looked.products) == ["p1"]
+            assert await book.doubted(merchant_id, now - minute) == NOTHING
+            assert await book.doubted(other, now) == NOTHING  # its program names none
             await book.doubt(keys, now + minute, now + 2 * minute)
             await book.settle(merchant_id, looked)
             await book.keep(replace(again, whole_at=now + hour), now + 2 * minute)
             assert await due_for(now + minute) == []
             (later,) = await due_for(now + 2 * minute)
-            await book.settle(merchant_id, await book.doubted(merchant_id, now + hour, 10))
+            await book.settle(merchant_id, await book.doubted(merchant_id, now + hour))
             await book.keep(later, now + 3 * minute)
+            assert await due_for(now + 4 * minute) == []
+
+            # So is a collection; of those that the program names, and of no other shop's.
+            changed = [
+                CollectionKey(merchant_id, "7"),
+                CollectionKey(merchant_id, "9"),
+                CollectionKey(other, "7"),
+            ]
+            await book.doubt_collections(changed, now, now + minute)
+            seen = await book.doubted(merchant_id, now)
+            assert seen == InDoubt({}, {"7": now})
+            assert await book.doubted(other, now) == NOTHING
+            (third,) = await due_for(now + minute)
+            await book.doubt_collections(changed, now + minute, now + 2 * minute)
+            await book.settle(merchant_id, seen)
+            await book.keep(replace(third, whole_at=now + hour), now + 2 * minute)
+            (fourth,) = await due_for(now + 2 * minute)
+            assert (await book.doubted(merchant_id, now + hour)).collections == {"7": now + minute}
+            await book.settle(merchant_id, await book.doubted(merchant_id, now + hour))
+            await book.keep(replace(fourth, whole_at=now + hour), now + 3 * minute)
             assert await due_for(now + 4 * minute) == []
 
             # Whoever comes back is asked at once, whatever was waited for.
             await book.restart([merchant_id, other], now)
             (back,) = await due_for(now)
             assert back.merchant_id == merchant_id
-            assert not await book.hold(later, now + hour)
+            assert not await book.hold(fourth, now + hour)
 
             # News are told once, with versions that grow; who never was in any is none.
             found = {"p1": ("7",), "p2": ()}

@@ -38,6 +38,7 @@ This stands in for Shopify on this machine; nothing here leads anywhere else.
   /{SHOP_DOMAIN}/admin/api/…                  the Admin GraphQL API
   /{SHOP_DOMAIN}/access-token                 with what the app asks that API
   /{SHOP_DOMAIN}/checkout                     somebody buys, with a code or without
+  /{SHOP_DOMAIN}/collections/…                staff sorts goods into a collection, or removes it
 """
 
 
@@ -59,8 +60,8 @@ class Admin:
         anybody: bool = False,
         deliver: Deliver = _to_nobody,
     ) -> None:
-        """``anybody``: customers that are named and not known are made up. What is bought at the
-        checkout is told to ``deliver``."""
+        """``anybody``: customers that are named and not known are made up. What people
+        do is told to ``deliver``."""
         stock = stock or Stock({}, lambda _: None)
         self.grants = grants or Grants(app)
         self.wire = Wire()

@@ -91,6 +91,19 @@ PRODUCT: dict[str, Any] = {
     "images": [{"src": "https://cdn.example.com/mug.png"}],
 }
 
+COLLECTION: dict[str, Any] = {
+    "id": 408372092144951419,
+    "handle": "winter",
+    "title": "Winter",
+    "updated_at": "2026-11-21T09:00:00-05:00",
+    "body_html": None,
+    "published_at": "2026-11-01T09:00:00-05:00",
+    "sort_order": "best-selling",
+    "template_suffix": None,
+    "published_scope": "web",
+    "admin_graphql_api_id": "gid://shopify/Collection/408372092144951419",
+}
+
 PRIVACY: dict[str, dict[str, Any]] = {
     "customers/data_request": {
         "shop_id": 954889,
@@ -142,6 +155,8 @@ SAMPLES: dict[str, bytes] = {
     ).encode(),
     "customers/merge": json.dumps(MERGE).encode(),
     "products/delete": b'{"id":632910392}',
+    "collections/update": json.dumps(COLLECTION).encode(),
+    "collections/delete": b'{"id":408372092144951419,"published_scope":"web"}',
     "pos/offline_sync": b'{"till_id":"t1","sent_at":"2026-06-01T18:00:00Z","lines":['
     b'{"line_id":"1","kind":"sale","happened_at":"2026-06-01T09:12:00+02:00",'
     b'"receipt":"1-1001","checkout_token":"c0ffee","shopify_customer_id":"706405506930370084",'

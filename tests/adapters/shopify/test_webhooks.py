@@ -18,6 +18,7 @@ from contracts.shop import CONTRACTS, digest_of_checkout, member_id
 from domain.errors import Kind
 from ports.sealing import CONTACT, PRIVACY_REQUEST
 from tests.adapters.shopify.samples import (
+    COLLECTION,
     CUSTOMER,
     KEY,
     MERCHANT,
@@ -331,6 +332,15 @@ def test_a_product():
     listed = translate("products/update", {**PRODUCT, "tags": ["a", "b"], "variants": []})
     assert (listed.tags, listed.price_max) == (("a", "b"), Decimal(0))
     assert translate("products/delete", b'{"id":632910392}').product_id == "632910392"
+
+
+def test_a_collection_is_named_and_nothing_else():
+    changed = translate("collections/update", COLLECTION)
+    assert msgspec.to_builtins(changed) == {"collection_id": "408372092144951419"}
+    gone = translate("collections/delete", {"id": 408372092144951419})
+    assert gone.collection_id == "408372092144951419"
+    assert refused("collections/update", {"id": "gid://shopify/Collection/1"}) == "/id"
+    assert refused("collections/delete", {}) == "/id"
 
 
 def test_an_app_that_is_removed_is_removed_when_shopify_says():

@@ -26,6 +26,12 @@ class Gone(Part, frozen=True, kw_only=True):
     product_id: str
 
 
+class OfCollection(Part, frozen=True, kw_only=True):
+    """A collection that has changed, or is gone."""
+
+    collection_id: str
+
+
 PACT = Pact(
     "products",
     reads=(
@@ -33,6 +39,7 @@ PACT = Pact(
         Reads((installs.SHOP_CONNECTED,), Part),
         Reads((shop.PRODUCT_CREATED, shop.PRODUCT_UPDATED), Listed),
         Reads((shop.PRODUCT_DELETED,), Gone),
+        Reads((shop.COLLECTION_UPDATED, shop.COLLECTION_DELETED), OfCollection),
     ),
     calls=(ACCESS_TO_SHOPIFY,),
 )
