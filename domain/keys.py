@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from domain.errors import Kind, LoyaltyError, NotFound
+from domain.errors import Kind, LoyaltyError, NotFound, Unavailable
 
 
 class KeyState(StrEnum):
@@ -17,6 +17,12 @@ class KeyState(StrEnum):
 class KeysDestroyed(NotFound):
     code = "KEYS_DESTROYED"
     title = "The keys of this shop were destroyed: what was sealed for it cannot be opened."
+
+
+class KeysShut(Unavailable):
+    """Whoever works for many shops goes on with the others: this one's keys take people to mend."""
+
+    title = "The keys of this shop cannot be unwrapped."
 
 
 class ShopStillInstalled(LoyaltyError):

@@ -4,7 +4,7 @@ A birthday is kept sealed. Beside it stands the number of a few days (``BlindSea
 which it is: whoever has the number of today is opened and looked at.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple, Protocol
@@ -47,8 +47,8 @@ class BirthdayBook(Protocol):
         """Believe what is newer. A shop that begins to celebrate does so with the day of ``at``."""
         ...
 
-    async def due(self, at: datetime) -> ShopDay | None:
-        """A day that has begun by now where it is, and is not done."""
+    async def due(self, at: datetime, but: Collection[UUID] = ()) -> ShopDay | None:
+        """A day that has begun by now where it is, and is not done; of no shop of ``but``."""
         ...
 
     async def people(self, of: ShopDay, days: Iterable[int], limit: int) -> Sequence[Person]:

@@ -11,6 +11,11 @@ class PersonKey(NamedTuple):
     merchant_id: UUID
     user_id: UUID
 
+    @property
+    def last_of_shop(self) -> "PersonKey":
+        """What nobody of the shop comes after."""
+        return PersonKey(self.merchant_id, UUID(int=2**128 - 1))
+
 
 @dataclass(frozen=True, slots=True)
 class Sighting:

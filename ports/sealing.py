@@ -106,7 +106,8 @@ class ShopKeys(Protocol):
         """The keys of a shop; with texts that are to be opened, new enough to know their keys.
 
         Raises NotFound for a shop that auth does not know, KeysDestroyed for one that was erased,
-        and Unavailable when auth or the key service is away and the keys are not known here.
+        KeysShut for one whose keys do not unwrap with the master keys here, and Unavailable when
+        auth or the key service is away and the keys are not known here.
         """
         ...
 

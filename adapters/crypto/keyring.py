@@ -4,12 +4,16 @@ That they changed is told by an event in the same moment. Besides, auth is asked
 whose keys have changed, so that nothing is missed that passed while the connection was away.
 Whoever changes keys asks auth; so while auth is away nobody does, and what is known holds for a
 while.
+
+A shop whose keys do not unwrap is tried again by itself, less and less often, and logged once:
+those who want its keys meanwhile, some of them every second, are told so without another try.
 """
 
 import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -19,6 +23,7 @@ from nats.aio.client import Client
 
 from adapters.crypto.merchant_keys import Unwrapped, put_together
 from adapters.nats.live import watch
+from adapters.telemetry.metrics import KEYS_SHUT
 from contracts.auth import VALIDATE_MERCHANT, Merchant, ValidateMerchant
 from contracts.caller import service_caller
 from contracts.keys import (
@@ -27,8 +32,8 @@ from contracts.keys import (
     MERCHANT_KEY_ROTATED,
     ListKeyChanges,
 )
-from domain.errors import DeadlineExceeded, Unavailable
-from domain.keys import KeysDestroyed
+from domain.errors import DeadlineExceeded, LoyaltyError, NotFound, Unavailable
+from domain.keys import KeysDestroyed, KeysShut
 from ports.key_management import DATA, INDEX, KeyContext, KeyManagement
 from ports.mesh import Mesh
 from ports.sealing import CannotOpen, MerchantKey, WrappedKeys, key_id_of
@@ -42,6 +47,9 @@ STALE_SECONDS: Final = 3600.0
 _DEADLINE: Final = 2.0
 _MOST: Final = 10_000
 _MOST_UNKNOWN: Final = 100
+_FIRST_PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 300.0
+_TRIED_AT_ONCE: Final = 20
 
 
 @dataclass(slots=True)
@@ -54,6 +62,15 @@ class _Known:
     """There are others by now."""
     unknown: set[str] = field(default_factory=set)
     """Ids that auth has no key for."""
+
+
+@dataclass(slots=True)
+class _Shut:
+    """The keys of a shop, as they were in ``version``, do not unwrap."""
+
+    version: int
+    pause: float
+    again_at: float
 
 
 class Keyring:
@@ -69,9 +86,11 @@ class Keyring:
         self._mesh = mesh
         self._management = management
         self._self = service_caller(service)
+        self._gauge = KEYS_SHUT.labels(service)
         self._monotonic = monotonic
         self._known: dict[UUID, _Known] = {}
         self._asking: dict[UUID, asyncio.Task[MerchantKey]] = {}
+        self._shut: dict[UUID, _Shut] = {}
         self._as_of: datetime | None = None
         self._checked_at = float("-inf")
 
@@ -98,6 +117,7 @@ class Keyring:
     def outdate(self, merchant_id: UUID) -> None:
         """A shop has other keys now. Those that are known go on to hold while nobody can be asked
         for the others."""
+        self._try_soon(merchant_id)
         known = self._known.get(merchant_id)
         if known is not None:
             known.changed = True
@@ -105,9 +125,11 @@ class Keyring:
     def forget(self, merchant_id: UUID) -> None:
         """Keys of a shop were destroyed."""
         self._known.pop(merchant_id, None)
+        self._try_soon(merchant_id)
 
     async def learn(self) -> None:
-        """Ask auth what has changed; to be run every ``CHECK_SECONDS``. Raises Unavailable."""
+        """Ask auth what has changed, and try again what did not unwrap; to be run every
+        ``CHECK_SECONDS``. Raises Unavailable."""
         asked_at = self._monotonic()
         try:
             found = await self._mesh.call(
@@ -122,8 +144,24 @@ class Keyring:
                     self.forget(change.merchant_id)
                 else:
                     self.outdate(change.merchant_id)
+            shut = self._shut.get(change.merchant_id)
+            if shut is not None and shut.version < change.version:
+                self._try_soon(change.merchant_id)
         self._as_of = found.as_of
         self._checked_at = asked_at
+        await self._try_again()
+
+    async def _try_again(self) -> None:
+        """Some shops whose time it is: nobody else may ask for them, and that they are open again
+        has to be known."""
+        due = [each for each, shut in self._shut.items() if shut.again_at <= self._monotonic()]
+        for merchant_id in due[:_TRIED_AT_ONCE]:
+            with suppress(LoyaltyError):
+                await self._ask_once(merchant_id)
+
+    def _try_soon(self, merchant_id: UUID) -> None:
+        if merchant_id in self._shut:
+            self._shut[merchant_id].again_at = float("-inf")
 
     def _is_fresh(self, known: _Known) -> bool:
         return self._monotonic() - max(known.asked_at, self._checked_at) < STALE_SECONDS
@@ -133,6 +171,9 @@ class Keyring:
         they have given up."""
         task = self._asking.get(merchant_id)
         if task is None:
+            shut = self._shut.get(merchant_id)
+            if shut is not None and self._monotonic() < shut.again_at:
+                raise KeysShut
             task = asyncio.create_task(self._ask(merchant_id), name="asking for keys")
             self._asking[merchant_id] = task
             task.add_done_callback(lambda done: self._asked(merchant_id, done))
@@ -149,19 +190,44 @@ class Keyring:
         request = ValidateMerchant(merchant_id=merchant_id)
         try:
             shop = await self._mesh.call(VALIDATE_MERCHANT, request, self._self, deadline=_DEADLINE)
-            return await self._keep(shop, asked_at)
-        except CannotOpen:
-            log.error("the keys of shop %s do not unwrap with the master keys here", merchant_id)  # noqa: TRY400 - says all there is
-            raise Unavailable("The keys of this shop cannot be unwrapped.") from None
+        except NotFound:
+            self._opened(merchant_id)  # nothing is left to open
+            raise
         except (Unavailable, DeadlineExceeded) as error:
-            # Not what was known when it was asked: that may have been forgotten for a reason.
-            if (
-                known is not None
-                and self._known.get(merchant_id) is known
-                and self._is_fresh(known)
-            ):
-                return known.key
-            raise Unavailable(error.detail) from None
+            return self._still_known(merchant_id, known, error)
+        try:
+            key = await self._keep(shop, asked_at)
+        except CannotOpen:
+            self._shut_out(merchant_id, shop.keys_version)
+            raise KeysShut from None
+        except KeysDestroyed:
+            self._opened(merchant_id)
+            raise
+        except Unavailable as error:
+            return self._still_known(merchant_id, known, error)
+        self._opened(merchant_id)
+        return key
+
+    def _still_known(
+        self, merchant_id: UUID, known: _Known | None, away: LoyaltyError
+    ) -> MerchantKey:
+        """What was ``known`` when it was asked, unless it was forgotten since, for a reason."""
+        if known is not None and self._known.get(merchant_id) is known and self._is_fresh(known):
+            return known.key
+        raise Unavailable(away.detail) from None
+
+    def _shut_out(self, merchant_id: UUID, version: int) -> None:
+        shut = self._shut.get(merchant_id)
+        if shut is None:
+            log.error("the keys of shop %s do not unwrap with the master keys here", merchant_id)
+        pause = _FIRST_PAUSE if shut is None else min(_LONGEST_PAUSE, shut.pause * 2)
+        self._shut[merchant_id] = _Shut(version, pause, self._monotonic() + pause)
+        self._gauge.set(len(self._shut))
+
+    def _opened(self, merchant_id: UUID) -> None:
+        if self._shut.pop(merchant_id, None) is not None:
+            log.warning("the keys of shop %s are no trouble any more", merchant_id)
+            self._gauge.set(len(self._shut))
 
     async def _keep(self, shop: Merchant, asked_at: float) -> MerchantKey:
         merchant_id = shop.merchant_id

@@ -1,6 +1,6 @@
 """``ports.birthdays.BirthdayBook`` on PostgreSQL."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -34,7 +34,13 @@ _LEARN: Final = text(
     WHERE d.version < excluded.version
     """
 )
-_DUE: Final = text("SELECT * FROM birthday_days WHERE due_at <= :at ORDER BY due_at LIMIT 1")
+_DUE: Final = text(
+    """
+    SELECT * FROM birthday_days
+    WHERE due_at <= :at AND merchant_id <> ALL(CAST(:but AS uuid[]))
+    ORDER BY due_at LIMIT 1
+    """
+)
 _PEOPLE: Final = text(
     """
     SELECT * FROM users
@@ -97,8 +103,8 @@ class PostgresBirthdays:
             )
         await self._connection.execute(_LEARN, {"rows": as_rows(rows), "nobody": _NOBODY})
 
-    async def due(self, at: datetime) -> ShopDay | None:
-        row = (await self._connection.execute(_DUE, {"at": at})).one_or_none()
+    async def due(self, at: datetime, but: Collection[UUID] = ()) -> ShopDay | None:
+        row = (await self._connection.execute(_DUE, {"at": at, "but": [*but]})).one_or_none()
         if row is None:
             return None
         return ShopDay(row.merchant_id, row.time_zone, row.day, row.after)

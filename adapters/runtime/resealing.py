@@ -26,6 +26,7 @@ from contracts.keys import (
     SealedRows,
 )
 from domain.errors import InvalidRequest, NotFound, Problem
+from domain.keys import KeysShut
 from ports import resealing
 from ports.events import Received
 from ports.resealing import Errand, SealedRow
@@ -39,7 +40,7 @@ EVERY_SECONDS: Final = 1.0
 AGAIN: Final = timedelta(minutes=10)
 """How soon it is looked again for what came late."""
 SOON: Final = timedelta(seconds=5)
-"""And for what somebody else had in hand."""
+"""And for what somebody else had in hand, or nobody can open now."""
 _AT_ONCE: Final = 200
 """About 10 ms of work, for which nothing else runs in the process."""
 _MOST_ASKED: Final = 250
@@ -72,7 +73,11 @@ class Resealing:
             errands = await unit.stores.due(unit.now())
         for errand in errands:
             with within([errand.merchant_id]):
-                await self._go_through(errand)
+                try:
+                    await self._go_through(errand)
+                except KeysShut:
+                    async with self._units() as unit:
+                        await unit.stores.put_off(errand, unit.now() + SOON)
 
     async def count(self, _: Caller, request: CountSealedRows) -> SealedRows:
         if len(request.keys) > _MOST_ASKED:

@@ -62,6 +62,12 @@ COLLECTIONS_LEARNT: Final = Counter(
     ["outcome"],
 )
 
+KEYS_SHUT: Final = Gauge(
+    "loyalnest_keys_shut",
+    "Shops whose keys do not unwrap with the master keys that this process has.",
+    ["service"],
+)
+
 EVENTS: Final = Counter(
     "loyalnest_events_total", "Events taken from a stream.", ["consumer", "outcome"]
 )

@@ -16,6 +16,7 @@ from contracts.users import CUSTOMER_BIRTHDAY, CustomerBirthday
 from domain.birthdays import Birthday, celebrated_on
 from domain.days import day_of, start_of
 from domain.errors import NotFound
+from domain.keys import KeysShut
 from ports.birthdays import BirthdayBook, Calendar, Placed, ShopDay
 from ports.clock import Clock
 from ports.events import Received
@@ -50,12 +51,13 @@ async def learn_calendars(unit: Unit[BirthdayBook], events: Sequence[Received[An
 
 
 async def tell_birthdays(units: Units[BirthdayBook], envelopes: Envelopes, clock: Clock) -> None:
-    """Tell the birthdays of every day that has begun somewhere. Raises Unavailable when auth does
-    not answer."""
+    """Tell the birthdays of every day that has begun somewhere, but for shops whose keys nobody can
+    open now. Raises Unavailable when auth does not answer."""
     await _place(units, envelopes)
+    shut: set[UUID] = set()
     while True:
         async with units() as unit:
-            due = await unit.stores.due(unit.now())
+            due = await unit.stores.due(unit.now(), shut)
         if due is None:
             return
         oldest = day_of(clock.now(), due.time_zone) - _MADE_UP_FOR
@@ -63,7 +65,10 @@ async def tell_birthdays(units: Units[BirthdayBook], envelopes: Envelopes, clock
             async with units() as unit:
                 await unit.stores.go_on(due, replace(due, day=oldest, after=_NOBODY))
             continue
-        await _tell(units, envelopes, due)
+        try:
+            await _tell(units, envelopes, due)
+        except KeysShut:
+            shut.add(due.merchant_id)
 
 
 async def _tell(units: Units[BirthdayBook], envelopes: Envelopes, due: ShopDay) -> None:
@@ -105,13 +110,15 @@ def _opened(person: Person, envelope: Envelope) -> Birthday | None:
 
 
 async def _place(units: Units[BirthdayBook], envelopes: Envelopes) -> None:
-    """Give everybody a number whose birthday was known before there were any."""
+    """Give everybody a number whose birthday was known before there were any; not in shops whose
+    keys nobody can open now."""
     after: PersonKey | None = None
     while True:
         async with units() as unit:
             people = await unit.stores.unplaced(after, _AT_ONCE)
         if not people:
             return
+        after = people[-1].key
         placed: list[Placed] = []
         for merchant_id, group in groupby(people, key=lambda person: person.key.merchant_id):
             of_shop = list(group)
@@ -119,10 +126,12 @@ async def _place(units: Units[BirthdayBook], envelopes: Envelopes) -> None:
                 envelope = await envelopes.of(merchant_id, of_shop)
             except NotFound:
                 envelope = None
+            except KeysShut:
+                after = max(after, of_shop[0].key.last_of_shop)
+                continue
             placed += (_placed(person, envelope) for person in of_shop)
         async with units() as unit:
             await unit.stores.place(placed)
-        after = people[-1].key
 
 
 def _placed(person: Person, envelope: Envelope | None) -> Placed:

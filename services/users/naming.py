@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Final
 
 from domain.errors import NotFound
+from domain.keys import KeysShut
 from ports.names import Named, Names
 from ports.people import Person, PersonKey
 from ports.sealing import CannotOpen
@@ -24,13 +25,15 @@ _AT_ONCE: Final = 200
 
 
 async def name_people(units: Units[Names], envelopes: Envelopes) -> None:
-    """Make everybody findable who is not yet. Raises Unavailable when auth does not answer."""
+    """Make everybody findable who is not yet, but for shops whose keys nobody can open now. Raises
+    Unavailable when auth does not answer."""
     after: PersonKey | None = None
     while True:
         async with units() as unit:
             people = await unit.stores.unnamed(after, _AT_ONCE)
         if not people:
             return
+        after = people[-1].key
         named: list[Named] = []
         for merchant_id, group in groupby(people, key=lambda person: person.key.merchant_id):
             of_shop = list(group)
@@ -38,12 +41,14 @@ async def name_people(units: Units[Names], envelopes: Envelopes) -> None:
                 envelope = await envelopes.of(merchant_id, of_shop)
             except NotFound:
                 envelope = None  # nobody has a key to look for them either
+            except KeysShut:
+                after = max(after, of_shop[0].key.last_of_shop)
+                continue
             named += (_named(person, envelope) for person in of_shop)
         async with units() as unit:
             await unit.stores.name(named)
         if len(people) < _AT_ONCE:
             return
-        after = people[-1].key
 
 
 def _named(person: Person, envelope: Envelope | None) -> Named:

@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from uuid import UUID, uuid4
 
 import msgspec
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from adapters.crypto.blind_search import HmacSearch
@@ -19,13 +21,14 @@ from adapters.nats.connection import MESSAGE_ID, ONLY_FOR
 from adapters.postgres.birthdays import PostgresBirthdays
 from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.postgres.units import postgres_units
-from contracts import core, points, shop, users
-from contracts.caller import Audience, Caller
+from contracts import auth, core, points, shop, users
+from contracts.caller import Audience, Caller, service_caller
+from contracts.keys import MERCHANT_KEY_ROTATED, MerchantKeyRotated
 from contracts.shop import CustomerGone, member_id
 from contracts.users import CustomerBirthday, SetBirthday
 from domain.birthdays import Birthday
 from domain.days import day_of, start_of
-from domain.errors import InvalidRequest, NotFound
+from domain.errors import InvalidRequest, NotFound, Unavailable
 from domain.program import defaults
 from ports.birthdays import BirthdayBook
 from ports.tenancy import within
@@ -33,8 +36,8 @@ from ports.unit import Units
 from services.users.birthdays import tell_birthdays
 from services.users.envelope import Envelopes
 from tests.conftest import Run, eventually
-from tests.mesh.people import GRANTS, Shop, running
-from tests.mesh.said import heard, mesh_of, times_said, world_of
+from tests.mesh.people import GRANTS, Shop, open_shop, running
+from tests.mesh.said import heard, mesh_of, say, times_said, world_of
 
 ZONE = "Pacific/Auckland"
 DAY = timedelta(days=1)
@@ -267,6 +270,67 @@ async def _is_gone(one: Shop, customer: str) -> bool:
     except NotFound:
         return True
     return False
+
+
+async def wrap(one: Shop, text_of: str) -> None:
+    """Auth has this as the wrapped key of the shop from now on, and says so."""
+    async with world_of(one.process).database("auth").transaction(ACROSS_SHOPS) as connection:
+        await connection.execute(
+            text("UPDATE merchant_keys SET wrapped = :w WHERE merchant_id = :m AND use = 'data'"),
+            {"w": text_of, "m": one.id},
+        )
+    said = MerchantKeyRotated(key_id="", retired_key_id="", occurred_at=datetime.now(UTC))
+    await say(one.process, MERCHANT_KEY_ROTATED, said, one.id)
+
+
+async def wrapped(one: Shop) -> str:
+    asked = auth.ValidateMerchant(merchant_id=one.id)
+    found = await mesh_of(one.process).call(auth.VALIDATE_MERCHANT, asked, service_caller("test"))
+    return found.wrapped_key
+
+
+async def is_refused(one: Shop) -> bool:
+    try:
+        await one.listed()
+    except Unavailable:
+        return True
+    return False
+
+
+async def shut() -> float | None:
+    return REGISTRY.get_sample_value("loyalnest_keys_shut", {"service": "users"})
+
+
+async def test_a_shop_whose_keys_nobody_can_open_keeps_no_other_from_anything(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its own birthdays and names wait, and are done when somebody has mended it."""
+    async with party(run) as one:
+        other = Party(await open_shop(one.shop.process), one.at)
+        await other.gives_points()
+        for each in (one, other):
+            await each.opens("today")
+            await each.born("today", each.today)
+        good = await wrapped(one.shop)
+        await wrap(one.shop, await wrapped(other.shop))
+        await eventually(partial(is_refused, one.shop))
+        for each in (one, other):
+            await each.celebrates()
+            zoe = each.shop.record("zoe", "zoe@example.com", 1, name="Zoe Nightingale")
+            await each.shop.says(shop.CUSTOMER_CREATED, zoe)
+        await eventually(other.told, lambda found: found == 1)
+        await eventually(lambda: other.shop.named("Zoe Nightingale"), lambda found: "zoe" in found)
+        assert await one.told() == 0
+        assert await shut() == 1
+
+        await wrap(one.shop, good)
+        await eventually(shut, lambda found: found == 0)
+        await eventually(one.told, lambda found: found == 1)
+        await eventually(lambda: one.shop.named("Zoe Nightingale"), lambda found: "zoe" in found)
+    # Once by each of the services that have wanted them, however often.
+    errors = [each for each in caplog.records if "do not unwrap" in each.getMessage()]
+    assert 1 <= len(errors) <= len(("auth", "points", "users"))
+    assert not [each for each in caplog.records if "failed and will run again" in each.getMessage()]
 
 
 async def test_who_may_say_it(run: Run) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from prometheus_client import REGISTRY
 
 from adapters.crypto.derive import key_id
 from adapters.crypto.keyfile import KEY_BYTES
@@ -14,7 +15,7 @@ from adapters.crypto.keyring import STALE_SECONDS, Keyring
 from contracts.auth import Merchant, ValidateMerchant
 from contracts.keys import KeyChange, KeyChanges, ListKeyChanges
 from domain.errors import DeadlineExceeded, NotFound, Unavailable
-from domain.keys import KeysDestroyed
+from domain.keys import KeysDestroyed, KeysShut
 from ports.key_management import KeyContext, MasterKey
 from ports.sealing import CannotOpen
 
@@ -246,5 +247,85 @@ async def test_an_older_key_that_does_not_unwrap_keeps_nobody_from_the_others(gi
     assert set(key.older) == {key_id(secret("zero"))}
     given.auth.data = "broken"
     given.keys.forget(SHOP)
-    with pytest.raises(Unavailable, match="cannot be unwrapped"):
+    with pytest.raises(KeysShut):
         await given.keys.of(SHOP)
+
+
+async def refused(given: Given) -> None:
+    with pytest.raises(KeysShut, match="cannot be unwrapped"):
+        await given.keys.of(SHOP)
+
+
+def shut() -> float | None:
+    return REGISTRY.get_sample_value("loyalnest_keys_shut", {"service": "test"})
+
+
+async def test_what_does_not_unwrap_is_tried_less_and_less_often_and_said_once(
+    given: Given, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody wants it every second, for an hour."""
+    given.auth.data = "broken"
+    tries: list[int] = []
+    for second in range(3600):
+        given.now = float(second)
+        await refused(given)
+        if len(tries) < given.auth.asked:
+            tries.append(second)
+    assert tries == [0, 1, 3, 7, 15, 31, 63, 127, 255, 511, *range(811, 3600, 300)]
+    assert [each.levelname for each in caplog.records] == ["ERROR"]
+    assert str(SHOP) in caplog.text
+    assert shut() == 1
+
+    # Somebody puts the master key back. Nobody asks for the shop, and all the same it is known.
+    given.auth.data = "one"
+    given.now += 300
+    await given.keys.learn()
+    assert shut() == 0
+    assert [each.levelname for each in caplog.records] == ["ERROR", "WARNING"]
+    assert (await given.keys.of(SHOP)).secret == secret("one")
+
+
+async def test_other_keys_of_a_shop_are_tried_at_once(given: Given) -> None:
+    given.auth.data = "broken"
+    for heard in (
+        lambda: given.keys.outdate(SHOP),
+        lambda: given.keys.forget(SHOP),
+    ):
+        await refused(given)
+        asked = given.auth.asked
+        await refused(given)
+        assert given.auth.asked == asked
+        heard()
+        await refused(given)
+        assert given.auth.asked == asked + 1
+
+    # No event came, and auth lists the change.
+    given.auth.data, given.auth.version = "one", 2
+    given.auth.changes = (KeyChange(merchant_id=SHOP, version=2, destroyed=False),)
+    await given.keys.learn()
+    assert shut() == 0
+    asked = given.auth.asked
+    assert (await given.keys.of(SHOP)).secret == secret("one")
+    assert given.auth.asked == asked
+
+
+async def test_a_change_that_is_listed_again_is_no_reason_to_try_again(given: Given) -> None:
+    given.auth.data = "broken"
+    given.auth.changes = (KeyChange(merchant_id=SHOP, version=1, destroyed=False),)
+    await refused(given)
+    for _ in range(5):
+        await given.keys.learn()
+    assert given.auth.asked == 1
+
+
+@pytest.mark.parametrize("end", [NotFound("There is no such shop."), None])
+async def test_of_an_erased_shop_nothing_is_left_to_open(
+    given: Given, end: Exception | None
+) -> None:
+    given.auth.data = "broken"
+    await refused(given)
+    given.auth.data, given.auth.away = "", end
+    given.now += 1
+    with pytest.raises(NotFound):
+        await given.keys.of(SHOP)
+    assert shut() == 0
