@@ -1,6 +1,6 @@
 """What the proof of a ledger is told, member by member: the same wherever the ledger is kept."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
@@ -23,7 +23,7 @@ async def by_member(
     entries: AsyncIterator[Found],
     wallets: AsyncIterator[KeptWallet],
     lots: AsyncIterator[KeptLot],
-) -> AsyncIterator[Found | Kept]:
+) -> AsyncGenerator[Found | Kept]:
     """All of them, each member's entries followed by what is kept beside them; what is given is
     ordered by member, too. What was sealed and is no entry any more may come last."""
     member: UUID | None = None

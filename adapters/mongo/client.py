@@ -46,9 +46,12 @@ def open_client(url: str, driver: str, *, pool: int, listeners: Any = ()) -> Cli
 
 
 @asynccontextmanager
-async def session_of(client: Client) -> AsyncIterator[Session]:
-    """A session that reads what it wrote."""
-    session: Any = client.start_session(causal_consistency=True)
+async def session_of(client: Client, *, of_one_moment: bool = False) -> AsyncIterator[Session]:
+    """A session that reads what it wrote, or ``of_one_moment``: one that only reads, all of it as
+    it was when it was first asked."""
+    session: Any = client.start_session(
+        causal_consistency=not of_one_moment, snapshot=of_one_moment
+    )
     if isawaitable(session):  # Motor's
         session = await session
     async with session:

@@ -102,6 +102,8 @@ ENTRIES: Final = Collection(
         "uses": LIST,
         "expires_at": or_null(TICKS),
         "idle_days": WHOLE,
+        # Who does not write it does not queue entries to be sealed either, and is refused.
+        "tx": WHOLE,
     },
     optional={"undoes": UUID_},
     unique_where_there=("undoes",),
@@ -111,6 +113,33 @@ ENTRIES: Final = Collection(
         (_SHOP, "order_id", "_id"),
     ),
     append_only=True,
+    swept=("_id",),
+)
+UNSEALED: Final = Collection(
+    "chain_unsealed",
+    (_SHOP, "_id"),
+    {_SHOP: UUID_, "entry_ids": BYTES, "digests": BYTES},
+)
+BLOCKS: Final = Collection(
+    "chain_blocks",
+    (_SHOP, "number"),
+    {
+        _SHOP: UUID_,
+        "number": TICKS,
+        "prev_hash": BYTES,
+        "hash": BYTES,
+        "entry_ids": BYTES,
+        "digests": BYTES,
+        "count": WHOLE,
+        "sealed_at": TICKS,
+    },
+    append_only=True,
+)
+CHAIN_SWEEP: Final = Collection(
+    "chain_sweep",
+    ("name",),
+    {"name": TEXT, "after": UUID_, "done": FLAG},
+    no_shop="entries from before there was a chain are gone through by id, whosever they are",
 )
 WALLETS: Final = Collection(
     "wallets",
@@ -253,6 +282,9 @@ OF_POINTS: Final = (
     GOODS_COLLECTIONS,
     ORDERS,
     ENTRIES,
+    UNSEALED,
+    BLOCKS,
+    CHAIN_SWEEP,
     WALLETS,
     LOTS,
     AGEING,

@@ -1,11 +1,13 @@
 """One service's MongoDB database: its client, its collections, and its errors in our words."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
+from uuid import UUID
 
 from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import (
     BulkWriteError,
     ConnectionFailure,
@@ -15,7 +17,7 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
-from adapters.mongo.client import close, open_client, session_of
+from adapters.mongo.client import Session, close, open_client, session_of
 from adapters.mongo.drivers import PYMONGO
 from adapters.mongo.locks import Turns
 from adapters.mongo.schema import Collection
@@ -33,6 +35,8 @@ _LABELS: Final = (
 )
 _NAMESPACE_EXISTS: Final = 48
 _DUPLICATE: Final = 11000
+_MOMENT_IS_GONE: Final = (239, 246)  # SnapshotTooOld, SnapshotUnavailable
+_AT_ONCE: Final = 1000
 
 
 def is_away(error: BaseException) -> bool:
@@ -48,6 +52,47 @@ def code_of(error: BaseException) -> int:
         errors: Sequence[Mapping[str, Any]] = (error.details or {}).get("writeErrors", ())
         return int(errors[0]["code"]) if errors else 0
     return (error.code or 0) if isinstance(error, OperationFailure) else 0
+
+
+class Moment:
+    """Reads everything as it was at one moment, a few documents at a time, and changes nothing."""
+
+    def __init__(self, database: AsyncDatabase[Document], session: Session) -> None:
+        self._database = database
+        self._session = session
+
+    async def find(
+        self,
+        collection: Collection,
+        merchant_id: UUID,
+        condition: Mapping[str, Any] | None = None,
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+    ) -> AsyncGenerator[Document]:
+        """The documents of a shop for which the condition holds."""
+        query = {"merchant_id": merchant_id, **(condition or {})}
+        cursor = self._database[collection.name].find(query, session=self._session)
+        cursor = cursor.batch_size(_AT_ONCE)
+        try:
+            async for document in cursor.sort(list(sort)) if sort else cursor:
+                yield document
+        finally:
+            await cursor.close()
+
+    async def find_of_no_shop(
+        self, collection: Collection, condition: Mapping[str, Any]
+    ) -> list[Document]:
+        """Few of them. Raises TypeError for a collection that is kept by shop."""
+        if not collection.no_shop:
+            raise TypeError(f"{collection.name} is kept by shop")
+        found = self._database[collection.name].find(condition, session=self._session)
+        return await found.to_list(None)
+
+    async def shops(self, collection: Collection) -> Sequence[UUID]:
+        """Those that have something there."""
+        documents = self._database[collection.name]
+        found: list[UUID] = await documents.distinct("merchant_id", session=self._session)
+        return found
 
 
 class Refused(Exception):
@@ -113,6 +158,21 @@ class MongoDatabase:
             if isinstance(error, OperationFailure):
                 raise Refused(code) from None
             raise
+
+    @asynccontextmanager
+    async def moment(self) -> AsyncIterator[Moment]:
+        """All shops as they are when it is first read from. Raises Unavailable when that is longer
+        ago than the server remembers."""
+        async with self.words(), session_of(self._client, of_one_moment=True) as session:
+            try:
+                yield Moment(self._database, session)
+            except OperationFailure as error:
+                if error.code not in _MOMENT_IS_GONE:
+                    raise
+                raise Unavailable(
+                    "MongoDB does not know that moment any more"
+                    " (minSnapshotHistoryWindowInSeconds); try again."
+                ) from error
 
     async def ready(self) -> None:
         """Raises Unavailable when there is no primary."""

@@ -8,7 +8,8 @@ from typing import Final
 from uuid import UUID
 
 from adapters.mongo.activities import MongoEarningCounts
-from adapters.mongo.collections import ENTRIES, MATURING
+from adapters.mongo.chain_documents import unsealed_document
+from adapters.mongo.collections import ENTRIES, MATURING, UNSEALED
 from adapters.mongo.earning import MongoEarningFacts
 from adapters.mongo.ledger_documents import entry_document, read_entry
 from adapters.mongo.locks import ACTIVITY, LockName
@@ -16,7 +17,7 @@ from adapters.mongo.locks import MATURING as MATURING_LOCK
 from adapters.mongo.programs import MongoPrograms
 from adapters.mongo.sales import MongoSales
 from adapters.mongo.transaction import Transaction, in_shops
-from adapters.mongo.values import ticks
+from adapters.mongo.values import Document, ticks
 from adapters.mongo.wallets import ages
 from domain.errors import NotFound
 from domain.points.ledger import EntryDraft, Source
@@ -48,11 +49,17 @@ class MongoLedger(MongoPrograms, MongoEarningFacts, MongoSales, MongoEarningCoun
         touching = {each.wallet for each in accepted if touches_lots(each.draft)}
         await self._know_lots(touching)
         posted = []
+        documents: dict[UUID, list[Document]] = defaultdict(list)
         for entry in accepted:
             if entry.draft.undoes is not None:
                 draft = undoing(entry.draft, undone[entry.draft.undoes])
                 entry = replace(entry, draft=draft)
             posted.append(self._post(entry))
+            documents[entry.wallet.merchant_id].append(entry_document(posted[-1].entry))
+        for merchant_id, new in documents.items():
+            for document in new:
+                self._transaction.insert(ENTRIES, document)
+            self._transaction.insert(UNSEALED, unsealed_document(merchant_id, new))
         await self._look_in_time([each.entry for each in posted])
         for key in {each.entry.wallet for each in posted}:
             self._put_wallet(key)
@@ -95,7 +102,6 @@ class MongoLedger(MongoPrograms, MongoEarningFacts, MongoSales, MongoEarningCoun
             self._was_active(key, entry.at)
         self._posted[entry.entry_id] = entry
         self.has_led_to(entry)
-        self._transaction.insert(ENTRIES, entry_document(entry))
         if entry.matures_at is not None and entry.draft.points > 0:
             self._wait(OrderKey(key.merchant_id, entry.draft.order_id), entry.matures_at)
         return PostedEntry(entry, held.wallet, held.version)

@@ -24,6 +24,10 @@ from domain.points.orders import OrderFacts, RefundFacts
 from domain.points.wallet import EMPTY, Wallet
 from ports.ledger import HistoryEntry, NewEntry, OrderKey, WalletKey
 
+TX: Final = 1
+"""For the number of the transaction that wrote an entry, which MongoDB does not have; one that was
+written on PostgreSQL keeps its own. Not 0, which says that an entry is from a time when entries did
+not tell their lots."""
 _THEMSELVES: Final = StandIn()
 
 
@@ -147,6 +151,7 @@ def entry_document(entry: NewEntry) -> Document:
         "uses": [lot_document(each) for each in draft.uses],
         "expires_at": ticks_or_none(entry.life.expires_at),
         "idle_days": entry.life.idle_days,
+        "tx": TX,
     }
     return document if draft.undoes is None else document | {"undoes": draft.undoes}
 

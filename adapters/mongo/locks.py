@@ -44,6 +44,7 @@ class LockName(NamedTuple):
     name: str
 
 
+SEALING: Final = "00 sealing"
 RESEALING: Final = "01 resealing"
 KEY: Final = "02 key"
 PROGRAM: Final = "03 program"
@@ -56,6 +57,10 @@ REDEMPTION: Final = "09 redemption"
 WALLET: Final = "10 wallet"
 ACTIVITY: Final = "11 activity"
 REWARD: Final = "12 reward"
+
+
+EVERY_SHOP: Final = UUID(int=0)
+"""Of whom a lock is that stands for no single shop."""
 
 
 class Turns:

@@ -59,7 +59,8 @@ class Collection:
             for name in self.unique_where_there
         ]
         models += [IndexModel([(name, ASCENDING) for name in fields]) for fields in self.indexes]
-        models += [IndexModel([(name, ASCENDING)]) for name in self.swept]
+        # By its ids MongoDB keeps every collection in order anyway.
+        models += [IndexModel([(name, ASCENDING)]) for name in self.swept if name != "_id"]
         models += [
             IndexModel([(name, ASCENDING)], expireAfterSeconds=seconds)
             for name, seconds in self.kept_seconds.items()

@@ -182,7 +182,8 @@ class Transaction:
         """By what a document is found to be changed. Raises TypeError where nothing may be."""
         if collection.append_only:
             raise TypeError(f"{collection.name} only grows")
-        self.scope.insist([document["merchant_id"]])
+        if not collection.no_shop:
+            self.scope.insist([document["merchant_id"]])
         return {name: document[name] for name in collection.key}
 
     def _write(self, collection: Collection, write: _Write) -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,21 +14,34 @@ import pytest
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure
 
-from adapters.mongo.collections import ENTRIES, OF_POINTS, PROGRAMS
+from adapters.mongo.chain import MongoChain, MongoChainReader
+from adapters.mongo.collections import (
+    BLOCKS,
+    CHAIN_SWEEP,
+    ENTRIES,
+    OF_POINTS,
+    PROGRAMS,
+    UNSEALED,
+)
 from adapters.mongo.database import MongoDatabase
 from adapters.mongo.ledger import MongoLedger
 from adapters.mongo.scope import ACROSS_SHOPS
 from adapters.runtime.settings import BadSettings, Settings
 from adapters.system import SystemClock
+from domain.points.ledger import EntryDraft, EntryKind
 from domain.program import defaults
 from infra.embedded.home import Home
 from infra.embedded.mongo import MongoServer
 from infra.embedded.ports import free_port
 from infra.embedded.secrets import load
+from ports.chain import Sealed
+from ports.ledger import NewEntry, WalletKey
+from services.points.chaining import verify
 from tests.infra.deployment import COMPOSE_DIR, containers, read_yaml
 from tests.infra.test_compose import SETTINGS, make_secrets
 
 ADDED = read_yaml(COMPOSE_DIR / "mongo.yaml")
+AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 ROLE: dict[str, Any] = msgspec.json.decode((COMPOSE_DIR / "mongo" / "role.json").read_bytes())
 
 
@@ -113,24 +127,36 @@ async def test_the_role_suffices_and_adds_entries_only(restricted: MongoDatabase
         await MongoLedger(transaction).learn_programs({shop: defaults("USD")})
     programs = restricted.collection(PROGRAMS.name)
     assert await programs.count_documents({"merchant_id": shop}) == 1
-    entries = restricted.collection(ENTRIES.name)
-    assert await entries.find_one({"merchant_id": shop}) is None
-    for change in (
-        entries.update_one({"merchant_id": shop}, {"$set": {"points": 1}}),
-        entries.delete_one({"merchant_id": shop}),
-        entries.drop(),
-    ):
-        with pytest.raises(OperationFailure) as refused:
-            await change
-        assert refused.value.code == 13  # Unauthorized
+    gift = EntryDraft(EntryKind.ADJUST, 5, "", "adjust", "r", "")
+    async with restricted.transaction(ACROSS_SHOPS, SystemClock()) as transaction:
+        await MongoLedger(transaction).post([NewEntry(uuid4(), WalletKey(shop, uuid4()), gift, AT)])
+    async with restricted.transaction(ACROSS_SHOPS, SystemClock()) as transaction:
+        sealed = await MongoChain(transaction).seal(9, AT)
+    assert sealed == Sealed(1, 1, [], is_more=False)
+    proof = await verify(MongoChainReader(restricted), shop)
+    assert (proof.first, proof.entries, proof.unsealed) == (None, 1, 0)
+    for name in (ENTRIES.name, BLOCKS.name):
+        grows = restricted.collection(name)
+        assert await grows.count_documents({"merchant_id": shop}) == 1
+        for change in (
+            grows.update_one({"merchant_id": shop}, {"$set": {"points": 1}}),
+            grows.delete_one({"merchant_id": shop}),
+            grows.drop(),
+        ):
+            with pytest.raises(OperationFailure) as refused:
+                await change
+            assert refused.value.code == 13  # Unauthorized
 
 
 def test_the_role_is_for_what_there_is() -> None:
     named = {each["resource"]["collection"]: each["actions"] for each in ROLE["privileges"]}
     assert named.keys() == {"", *(each.name for each in OF_POINTS)}
-    assert [each for each, actions in named.items() if "update" not in actions] == [
-        "", ENTRIES.name
-    ]  # fmt: skip
+    assert {each for each, actions in named.items() if "update" not in actions} == {
+        "", ENTRIES.name, BLOCKS.name, UNSEALED.name
+    }  # fmt: skip
+    assert {each for each, actions in named.items() if "remove" not in actions} == {
+        "", ENTRIES.name, BLOCKS.name, CHAIN_SWEEP.name
+    }  # fmt: skip
     assert os.access(COMPOSE_DIR / "make-mongo-secrets.sh", os.X_OK)
 
 

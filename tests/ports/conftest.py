@@ -28,6 +28,7 @@ def _storage(request: pytest.FixtureRequest) -> Storage:
 
 storage = pytest.fixture(params=["memory", "postgres", *_DRIVERS])(_storage)
 lasting = pytest.fixture(params=["postgres", *_DRIVERS])(_storage)
+kept = pytest.fixture(params=["postgres", *_DRIVERS], scope="module")(_storage)
 
 
 def _on(storage: Storage, servers: Servers) -> AbstractAsyncContextManager[Store]:

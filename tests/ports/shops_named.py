@@ -10,7 +10,7 @@ from pymongo.monitoring import (
     CommandSucceededEvent,
 )
 
-from adapters.mongo.collections import INBOX, OF_POINTS
+from adapters.mongo.collections import OF_POINTS
 
 _WORK: Final = frozenset({"find", "insert", "update", "delete", "aggregate"})
 _OTHERS: Final = frozenset(
@@ -19,6 +19,7 @@ _OTHERS: Final = frozenset(
         "create", "collMod", "createIndexes", "listCollections", "killCursors", "saslStart",
     }
 )  # fmt: skip
+_OF_NO_SHOP: Final = frozenset(each.name for each in OF_POINTS if each.no_shop)
 _SWEPT: Final = {each.name: frozenset(each.swept) for each in OF_POINTS}
 
 
@@ -39,7 +40,7 @@ class ShopsNamed(CommandListener):
             return
         collection = str(command[name])
         self.seen.add((collection, name))
-        if collection == INBOX.name:
+        if collection in _OF_NO_SHOP:
             return
         for asked in _asked(name, command):
             if _names_shop(asked):

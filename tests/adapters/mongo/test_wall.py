@@ -12,13 +12,22 @@ import pytest
 from bson import Decimal128
 from pymongo.errors import WriteError
 
-from adapters.mongo.collections import ENTRIES, INBOX, OF_POINTS, WALLETS
+from adapters.mongo.chain import MongoChain
+from adapters.mongo.collections import (
+    BLOCKS,
+    CHAIN_SWEEP,
+    ENTRIES,
+    INBOX,
+    OF_POINTS,
+    WALLETS,
+)
 from adapters.mongo.database import MongoDatabase
 from adapters.mongo.exports import MongoExports
 from adapters.mongo.liability import MongoHoldings
 from adapters.mongo.past_orders import MongoPastOrders
 from adapters.mongo.resealing import MongoSealedRows
 from adapters.mongo.rewards import MongoRedeeming
+from adapters.mongo.schema import Collection
 from adapters.mongo.scope import ACROSS_SHOPS, OtherShop, Scope
 from adapters.mongo.statements import MongoStatements
 from adapters.system import SystemClock
@@ -47,7 +56,9 @@ AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 LONG_AGO = datetime(1980, 1, 1, tzinfo=UTC)
 
 
-class Stores(MongoRedeeming, MongoPastOrders, MongoStatements, MongoHoldings, MongoExports):
+class Stores(
+    MongoRedeeming, MongoPastOrders, MongoStatements, MongoHoldings, MongoExports, MongoClearings
+):
     """All that the service keeps in one transaction."""
 
 
@@ -114,11 +125,17 @@ WRITES: Mapping[str, Work] = {
         {OrderKey(shop, "o1"): [RefundFacts("r1", "o1", Decimal(1), AT)]}
     ),
     "lock_wallets": lambda ledger, shop: ledger.lock_wallets([WalletKey(shop, MEMBER)]),
-    "post": lambda ledger, shop: ledger.post([replace(entry(shop), entry_id=ENTRY)]),
+    "post": lambda ledger, shop: ledger.post(
+        [replace(entry(shop), entry_id=ENTRY), entry(shop, source="pool", rule=str(uuid4()))]
+    ),
     "count": lambda ledger, shop: ledger.count(
         {(CountKey(shop, MEMBER, "activity:a"), AT.date()): Counted(1, 5)}
     ),
     "merge": lambda ledger, shop: ledger.merge(shop, [ToldMerge(uuid4(), MEMBER, 1)]),
+    "learn_links": lambda ledger, shop: ledger.learn_links(
+        {WalletKey(shop, MEMBER): Link(POOL, POOL, 1, AT)}
+    ),
+    "lock_pool": lambda ledger, shop: ledger.lock_pool(WalletKey(shop, MEMBER)),
     "look_again": lambda ledger, shop: ledger.look_again(
         LONG_AGO, {WalletKey(shop, MEMBER): LONG_AGO}
     ),
@@ -185,15 +202,15 @@ READS: Mapping[str, Work] = {
     "wallet_before": lambda ledger, shop: ledger.wallet_before(WalletKey(shop, MEMBER), None),
     "mark_of": lambda ledger, shop: ledger.mark_of(WalletKey(shop, MEMBER), ENTRY),
     "stored": lambda ledger, shop: ledger.stored(shop, None, 9),
+    "cleared": lambda ledger, shop: ledger.cleared(ClearingAsked(shop, None, None, None, 9)),
+    "is_pooled": lambda ledger, shop: ledger.is_pooled(WalletKey(shop, MEMBER)),
+    "head": lambda ledger, shop: ledger.head(shop),
     "held": lambda ledger, shop: ledger.held(shop, None),
     "expiring": lambda ledger, shop: ledger.expiring(shop, "UTC"),
     "entries_from": lambda ledger, shop: ledger.entries_from(
         WalletKey(shop, MEMBER), Mark(LONG_AGO, UUID(int=0)), None, 9
     ),
 }
-
-SHOWS_NOTHING = {"head"}
-"""Nothing is sealed on MongoDB yet, whoever asks."""
 
 
 async def _taken(ledger: Stores, shop: UUID) -> bool:
@@ -207,6 +224,8 @@ async def fill(database: MongoDatabase, shop: UUID) -> None:
         for write in WRITES.values():
             await write(ledger, shop)
         await MongoSealedRows(transaction).begin([shop], LONG_AGO)
+    async with database.transaction(ACROSS_SHOPS, SystemClock()) as transaction:
+        assert await MongoChain(transaction).seal(999, AT)
 
 
 def test_every_method_is_tried() -> None:
@@ -217,7 +236,7 @@ def test_every_method_is_tried() -> None:
             if not name.startswith("_") and iscoroutinefunction(getattr(stores, name))
         }
 
-    assert methods(Stores) == WRITES.keys() | READS.keys() | SHOWS_NOTHING
+    assert methods(Stores) == WRITES.keys() | READS.keys()
     assert methods(MongoSealedRows) == SEALED_WRITES.keys() | SEALED_READS.keys()
 
 
@@ -264,21 +283,30 @@ async def test_every_index_begins_with_the_shop(database: MongoDatabase) -> None
                 assert not index.get("unique"), name
             elif not collection.no_shop:
                 assert first == "merchant_id", f"{collection.name}.{name}"
-    assert [each.name for each in OF_POINTS if each.no_shop] == [INBOX.name]
+    assert [each for each in OF_POINTS if each.no_shop] == [INBOX, CHAIN_SWEEP]
     key = [(name, 1) for name in ENTRIES.key]
     entries = await database.collection(ENTRIES.name).index_information()
     assert [each.get("unique") for each in entries.values() if each["key"] == key] == [True]
 
 
-async def test_entries_are_only_inserted(database: MongoDatabase) -> None:
+@pytest.mark.parametrize("grows", [ENTRIES, BLOCKS], ids=lambda each: each.name)
+async def test_entries_and_blocks_are_only_inserted(
+    database: MongoDatabase, grows: Collection
+) -> None:
     async with database.transaction(ACROSS_SHOPS, SystemClock()) as transaction:
-        document: dict[str, Any] = dict.fromkeys(ENTRIES.key, "") | {"merchant_id": uuid4()}
+        document: dict[str, Any] = dict.fromkeys(grows.key, "") | {"merchant_id": uuid4()}
         with pytest.raises(TypeError, match="only grows"):
-            transaction.put(ENTRIES, document)
+            transaction.put(grows, document)
         with pytest.raises(TypeError, match="only grows"):
-            transaction.update(ENTRIES, document, [{"$set": {"points": 1}}])
+            transaction.update(grows, document, [{"$set": {"points": 1}}])
         with pytest.raises(TypeError, match="only grows"):
-            transaction.remove(ENTRIES, document)
+            transaction.remove(grows, document)
+
+
+async def test_only_who_works_across_shops_seals(database: MongoDatabase) -> None:
+    async with database.transaction(Scope(frozenset([uuid4()])), SystemClock()) as transaction:
+        with pytest.raises(OtherShop):
+            await MongoChain(transaction).seal(9, AT)
 
 
 @pytest.mark.parametrize(

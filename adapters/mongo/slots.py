@@ -1,0 +1,66 @@
+"""Where each entry of a shop is sealed, on the disk of whoever proves it: a large shop's do not fit
+into memory, and MongoDB joins nothing with the inside of a block."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from uuid import UUID
+
+from domain.points.chain import Block, Slot
+
+_SLOTS = """
+CREATE TABLE slots (entry_id BLOB, number INTEGER, position INTEGER, digest BLOB, seen INTEGER,
+    PRIMARY KEY (entry_id, number, position)) WITHOUT ROWID
+"""
+_WAITING = "CREATE TABLE waiting (entry_id BLOB PRIMARY KEY) WITHOUT ROWID"
+
+
+class Slots:
+    """Of one shop. SQLite keeps them in a file of its own that vanishes with it; ids and digests
+    are all that is in there."""
+
+    def __init__(self) -> None:
+        self._known = sqlite3.connect("", isolation_level=None)
+        for statement in ("PRAGMA journal_mode = OFF", _SLOTS, _WAITING):
+            self._known.execute(statement)
+
+    def add(self, block: Block) -> None:
+        # What a block does not list a digest for is sealed as nothing at all.
+        digests = [*block.digests, *[b""] * (len(block.entry_ids) - len(block.digests))]
+        pairs = zip(block.entry_ids, digests, strict=False)
+        self._known.executemany(
+            "INSERT OR IGNORE INTO slots VALUES (?, ?, ?, ?, 0)",
+            [
+                (entry_id.bytes, block.number, position, digest)
+                for position, (entry_id, digest) in enumerate(pairs, 1)
+            ],
+        )
+
+    def take(self, entry_id: UUID) -> Sequence[Slot]:
+        """Every place where an entry is sealed."""
+        found = self._known.execute(
+            "UPDATE slots SET seen = 1 WHERE entry_id = ? RETURNING number, position, digest",
+            (entry_id.bytes,),
+        )
+        return [Slot(entry_id, *row) for row in sorted(found.fetchall())]
+
+    def left(self) -> Iterator[Slot]:
+        """Places of entries that nobody has asked for."""
+        found = self._known.execute(
+            "SELECT entry_id, number, position, digest FROM slots WHERE seen = 0"
+            " ORDER BY entry_id, number, position"
+        )
+        for entry_id, *place in found:
+            yield Slot(UUID(bytes=entry_id), *place)
+
+    def wait(self, entry_ids: Iterable[UUID]) -> None:
+        """It is right that these are in no block."""
+        self._known.executemany(
+            "INSERT OR IGNORE INTO waiting VALUES (?)", [(each.bytes,) for each in entry_ids]
+        )
+
+    def waits(self, entry_id: UUID) -> bool:
+        found = self._known.execute("SELECT 1 FROM waiting WHERE entry_id = ?", (entry_id.bytes,))
+        return found.fetchone() is not None
+
+    def close(self) -> None:
+        self._known.close()
