@@ -9,7 +9,7 @@ back.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -34,6 +34,7 @@ from adapters.validation import check_numbers, check_values
 from contracts.kit import Body, Event
 from domain.errors import InvalidRequest, LoyaltyError, Unavailable
 from ports.events import Received
+from ports.moving import ShopMoving
 from ports.tenancy import within
 from ports.unit import Unit, Units
 
@@ -49,6 +50,7 @@ BACKOFF_SECONDS: Final = (1.0, 5.0, 15.0, 60.0, 300.0)
 
 _HOLD_SECONDS: Final = 2.0
 _NEWER_SECONDS: Final = 5.0
+_MOVING_SECONDS: Final = 5.0
 STREAMS: Final = {"shop": WEBHOOKS, "evt": EVENTS_STREAM, "task": TASKS, "dead": DEAD}
 
 
@@ -216,8 +218,9 @@ class Consumer(Generic[StoresT]):
             actor=headers.get(ACTOR, ""),
         )
 
-    async def _apply_when_possible(self, deliveries: Sequence[_Delivery]) -> bool:
-        """Apply, and wait for a database that is away. False: stopped before it came back."""
+    async def _apply_when_possible(self, deliveries: list[_Delivery]) -> bool:
+        """Apply, and wait for a database that is away. False: stopped before it came back. What is
+        of a shop that is being moved is put back, and taken out of ``deliveries``."""
         wait = 0.1
         held_since = time.monotonic()
         while True:
@@ -225,6 +228,12 @@ class Consumer(Generic[StoresT]):
                 with within(each.event.merchant_id for each in deliveries):
                     await self._apply(deliveries)
                 return True
+            except ShopMoving as moving:
+                if not await self._put_back(deliveries, moving.shops):
+                    raise
+                if not deliveries:
+                    return True
+                continue
             except Unavailable:
                 if wait == 0.1:
                     log.warning(
@@ -242,6 +251,17 @@ class Consumer(Generic[StoresT]):
                 # it would look like a failure of its own, and one real one would be the last.
                 for message in (*(each.message for each in deliveries), *self._puller.waiting):
                     await message.in_progress()
+
+    async def _put_back(self, deliveries: list[_Delivery], shops: Collection[UUID]) -> bool:
+        """For later, what is of these shops; a single event also when it only has to do with them.
+        Whether there was any."""
+        alone = len(deliveries) == 1
+        theirs = [each for each in deliveries if alone or each.event.merchant_id in shops]
+        deliveries[:] = [each for each in deliveries if each not in theirs]
+        for delivery in theirs:
+            await delivery.message.nak(delay=_MOVING_SECONDS)
+        EVENTS.labels(self.name, "moving").inc(len(theirs))
+        return bool(theirs)
 
     async def _apply(self, deliveries: Sequence[_Delivery]) -> None:
         spans = BatchSpans(
@@ -276,15 +296,16 @@ class Consumer(Generic[StoresT]):
 
     async def _one_by_one(self, deliveries: Sequence[_Delivery]) -> None:
         for delivery in deliveries:
+            alone = [delivery]
             try:
-                if not await self._apply_when_possible([delivery]):
+                if not await self._apply_when_possible(alone):
                     return
             except asyncio.CancelledError:
                 raise
             except Exception as error:
                 await self._failed(delivery, error)
             else:
-                await self._acknowledge([delivery])
+                await self._acknowledge(alone)
 
     async def _failed(self, delivery: _Delivery, error: Exception) -> None:
         tries = delivery.message.metadata.num_delivered or 1
