@@ -31,11 +31,11 @@ status *args:
 loyalnest *args:
     exec loyalnest "$@"
 
-# Everything CI runs; arguments go to pytest
+# Everything CI runs, on all processors; arguments go to pytest
 [group('check')]
 [no-exit-message]
 test *args: lint types contracts-check
-    exec pytest "$@"
+    exec pytest -n auto --dist loadfile --no-loadscope-reorder "$@"
 
 # The fast part: lint, types, the rules and the use cases
 [group('check')]

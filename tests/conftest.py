@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 import pytest
 import pytest_asyncio
@@ -21,6 +21,10 @@ from infra.embedded.servers import Servers
 AnswerT = TypeVar("AnswerT")
 Run = Callable[..., AbstractAsyncContextManager[Process]]
 
+MOST_WORKERS: Final = 4  # each has servers of its own, about a gigabyte in all
+_LINES: Final = pytest.StashKey[list[str]]()
+_SENT: Final = "counted"  # what a worker sends at its end
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -29,6 +33,43 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=300,
         help="how long the random stories of tests/stateful are, on each store",
     )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """The whole suite uses the processors there are; what is named on the command line runs in this
+    process, with its names and output."""
+    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return 0
+    return min(os.cpu_count() or 1, MOST_WORKERS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long comes first, so that no worker is left alone with it at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session")
+def counted(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Takes a line for the end of the run."""
+    return pytestconfig.stash.setdefault(_LINES, []).append
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[_SENT] = session.config.stash.get(_LINES, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    lines = node.config.stash.setdefault(_LINES, [])
+    lines += getattr(node, "workeroutput", {}).get(_SENT, [])
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    for line in config.stash.get(_LINES, []):
+        terminalreporter.write_line(line)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

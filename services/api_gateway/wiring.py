@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import Final
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from adapters.crypto.keyring import Keyring
 from adapters.crypto.sealer import AesGcmSealer
 from adapters.files import PackageFiles
 from adapters.graphql.route import graphql_route
-from adapters.graphql.schema import make_schema
+from adapters.graphql.schema import Schema, make_schema
 from adapters.http.documents import document_routes
 from adapters.http.edge import Edge
 from adapters.http.gate import Gate
@@ -59,6 +59,13 @@ from services.api_gateway.webhooks import Webhooks
 START_SECONDS: Final = 2.0
 STORE_SECONDS: Final = 3.5
 """Shopify waits five seconds in all for an answer."""
+
+
+@cache
+def graphql_schema() -> Schema:
+    """One for all gateways of a process: it knows nothing of where it is asked, and to make it is
+    most of the work of starting a gateway."""
+    return make_schema(REGISTRY)
 
 
 def service(world: World) -> Service:
@@ -131,7 +138,7 @@ def service(world: World) -> Service:
             webhook_route(
                 webhooks.accept, frozenset(REGISTRY.webhooks), settings.webhook_max_bytes
             ),
-            graphql_route(make_schema(REGISTRY), world.mesh, gate),
+            graphql_route(graphql_schema(), world.mesh, gate),
             stream_route(access.of_token, LiveEvents(world.client, world.js)),
             *install_routes(world.mesh, gate, secure=settings.public_origin.startswith("https:")),
             proxy_route(AppProxy(secrets, world.clock).visitor, shops.active, world.mesh, gate),

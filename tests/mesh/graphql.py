@@ -19,10 +19,10 @@ from graphql import (
 )
 
 from adapters.graphql.relations import RELATIONS
-from adapters.graphql.schema import make_schema
 from adapters.graphql.types import type_name
 from contracts.kit import Operation, Request
 from contracts.registry import REGISTRY
+from services.api_gateway.wiring import graphql_schema
 
 AnyOperation = Operation[Request, msgspec.Struct]
 
@@ -47,15 +47,10 @@ class Question:
 
 
 @cache
-def _schema() -> GraphQLSchema:
-    return make_schema(REGISTRY)._schema
-
-
-@cache
 def questions() -> dict[str, Question]:
     """By the name of the operation; those that GraphQL does not offer are not among them."""
     found = {}
-    schema = _schema()
+    schema: GraphQLSchema = graphql_schema()._schema
     assert schema.query_type is not None
     assert schema.mutation_type is not None
     for operation in REGISTRY.operations.values():

@@ -40,7 +40,7 @@ QUESTIONS: dict[str, Question[msgspec.Struct]] = {
 """By where they are named; some more than once."""
 
 every = pytest.mark.parametrize(
-    "question", [pytest.param(each, id=each.name) for each in {*QUESTIONS.values()}]
+    "question", [pytest.param(each, id=each.name) for each in dict.fromkeys(QUESTIONS.values())]
 )
 
 
