@@ -11,7 +11,7 @@ from domain import tiers
 from domain.errors import Problem
 from domain.money import Rounding, is_currency
 from domain.plans import Plan
-from domain.points import activities, earning_limits, expiry
+from domain.points import activities, earning_limits, expiry, pos
 from domain.points.activities import (
     DEFAULT_ACTIVITIES,
     DEFAULT_BIRTHDAY,
@@ -21,6 +21,7 @@ from domain.points.activities import (
 from domain.points.bonus import NO_GOODS, Bonus, Goods, Overlap
 from domain.points.earning_limits import EarningLimit
 from domain.points.expiry import NO_EXPIRY, Expiry
+from domain.points.pos import DEFAULT_TILLS, TillRule
 from domain.rfm import thresholds as rfm
 from domain.rfm.segments import Segment
 from domain.rfm.thresholds import DEFAULT_THRESHOLDS, Thresholds
@@ -138,6 +139,7 @@ class ProgramSettings:
     activities: tuple[ActivityRule, ...] = DEFAULT_ACTIVITIES
     birthday: BirthdayRule = DEFAULT_BIRTHDAY
     earns_from: str = ""
+    tills: TillRule = DEFAULT_TILLS
 
     @property
     def beginning(self) -> datetime | None:
@@ -248,6 +250,7 @@ def validate(settings: ProgramSettings) -> list[Problem]:
     )
     need(bool(settings.birthday.id), "/birthday/id", "a rule needs an id")
     found += expiry.problems_of(settings.expiry, "/expiry")
+    found += pos.problems_of(settings.tills, "/tills")
     found += tiers.problems_of(settings.tiers, "/tiers")
     found += rfm.problems_of(settings.rfm, "/rfm")
     return found

@@ -1,13 +1,15 @@
 """Sales of tills: what their queues say, by whatever clock, and the same sale told by two."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Final
 
+from domain.errors import Problem
+from domain.points.earning_limits import MAX_POINTS
 from domain.points.orders import RefundFacts
 
 OLDEST: Final = timedelta(days=90)
@@ -16,10 +18,23 @@ TILLS: Final = "pos:"
 """What ids begin with that tills have made; Shopify's are digits."""
 
 
+@dataclass(frozen=True, slots=True)
+class TillRule:
+    """What tills are trusted with. A sale that only a till tells of earns ``most_points`` at most:
+    no more than staff may give by hand, if nobody says otherwise. Shopify's order of the same sale
+    is not bounded by it; with 0 it is the only one to earn."""
+
+    most_points: int = 1_000_000
+
+
+DEFAULT_TILLS: Final = TillRule()
+
+
 class Rejection(StrEnum):
     """Why a line of a till's queue was not taken."""
 
     BAD_LINE = "bad_line"
+    TOO_LARGE = "too_large"
     UNNAMED_SALE = "unnamed_sale"
     UNKNOWN_MEMBER = "unknown_member"
     TOO_OLD = "too_old"
@@ -27,6 +42,13 @@ class Rejection(StrEnum):
     SALE_CHANGED = "sale_told_otherwise"
     TWO_SALES = "names_of_two_sales"
     ALREADY_REFUNDED = "already_refunded"
+
+
+def problems_of(rule: TillRule, pointer: str) -> list[Problem]:
+    """Everything wrong with the rule."""
+    if 0 <= rule.most_points <= MAX_POINTS:
+        return []
+    return [Problem(f"{pointer}/most_points", f"must be between 0 and {MAX_POINTS}")]
 
 
 def happened(said: datetime, sent_at: datetime, now: datetime) -> datetime | None:

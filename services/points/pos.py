@@ -20,7 +20,8 @@ from contracts.caller import Caller
 from contracts.pos import LineTaken, PosGoods, PosLine, SalesSynced, SyncSales
 from contracts.shop import ORDER_CREATED, Order, Refund, TillQueue, digest_of_checkout, member_id
 from domain.errors import InvalidRequest, Problem
-from domain.points.bonus import OrderLine
+from domain.points.bonus import NOBODY_SPECIAL, Buyer, OrderLine
+from domain.points.earning import price, terms_of
 from domain.points.orders import OrderFacts, RefundFacts
 from domain.points.pos import TILLS, Rejection, digest, happened, reconciled
 from domain.program import ProgramSettings, defaults
@@ -106,6 +107,9 @@ class Tills:
             members=await stores.members(
                 {BuyerKey(tenant, _customer(tenant, line)) for line in request.lines}
             ),
+            buyers=await stores.buyers(
+                {BuyerKey(tenant, _customer(tenant, line)) for line in request.lines}
+            ),
             goods=await stores.goods(
                 {
                     GoodsKey(tenant, each.product_id)
@@ -168,6 +172,7 @@ class _Queue:
     taken: dict[str, TillLine]
     sales: _Named
     members: Iterable[BuyerKey]
+    buyers: Mapping[BuyerKey, Buyer]
     goods: Mapping[GoodsKey, KnownGoods]
     states: dict[OrderKey, OrderState] = field(default_factory=dict)
     told: dict[str, str] = field(default_factory=dict)
@@ -220,15 +225,16 @@ class _Queue:
 
     def _sale(self, line: PosLine, order_id: str, at: datetime) -> _Outcome | Rejection:
         customer_id = _customer(self.tenant, line)
-        if BuyerKey(self.tenant, customer_id) not in self.members:
+        buyer = BuyerKey(self.tenant, customer_id)
+        if buyer not in self.members:
             return Rejection.UNKNOWN_MEMBER
         content = _sale_content(self.tenant, line)
         if (told := self.told.get(order_id)) is not None:
             return _Outcome.KNOWN if told == content else Rejection.SALE_CHANGED
-        self.told[order_id] = content
         if self.states[OrderKey(self.tenant, order_id)].facts is not None:
+            self.told[order_id] = content
             return _Outcome.KNOWN
-        self.facts[order_id] = OrderFacts(
+        facts = OrderFacts(
             order_id=order_id,
             customer_id=customer_id,
             currency=self.program.currency,
@@ -245,6 +251,12 @@ class _Queue:
                 for known in (self._known(each.product_id),)
             ),
         )
+        program = self.program
+        earned = price(program, terms_of(program), facts, self.buyers.get(buyer, NOBODY_SPECIAL))
+        if earned.points > program.tills.most_points:
+            return Rejection.TOO_LARGE
+        self.told[order_id] = content
+        self.facts[order_id] = facts
         return _Outcome.COUNTED
 
     def _known(self, product_id: str) -> KnownGoods:

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from decimal import Decimal
 
+from domain.points.pos import TillRule
+from domain.points.wallet import MAX_ADJUSTMENT
 from domain.program import (
     EarnOn,
     PurchaseRule,
@@ -27,6 +29,7 @@ def test_the_defaults():
         ("Gold", Decimal(500)),
     ]
     assert program.referral.expiry_days == 30
+    assert program.tills.most_points == MAX_ADJUSTMENT
     assert hash(program) == hash(defaults("USD"))
 
 
@@ -55,9 +58,11 @@ def test_every_mistake_is_reported_with_its_place():
             ),
         ),
         rfm=Thresholds(recency=(7, 7, 60, -1), monetary=(nan, nan, nan, nan)),
+        tills=TillRule(-1),
     )
     assert {problem.pointer for problem in validate(program)} == {
         "/version",
+        "/tills/most_points",
         "/currency",
         "/time_zone",
         "/pending_days",

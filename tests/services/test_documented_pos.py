@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from domain.points.pos import Rejection, happened
-from tests.services.test_pos import REFUNDED, Shop, back, from_shopify, sale
+from domain.points.pos import Rejection, TillRule, happened
+from tests.services.test_pos import REFUNDED, Shop, back, from_shopify, outcomes, sale
 
 PAGE = Path(__file__).parents[2] / "docs" / "pos.md"
 
@@ -46,6 +46,19 @@ async def test_who_tells_what(told: str, points: str) -> None:
     shop = await Shop().opens()
     for what in told.split(", "):
         await tell(shop, what)
+    assert await shop.points() == int(points)
+
+
+@pytest.mark.parametrize("row", table("most_points", "1 per unit", "the line", "points"))
+async def test_what_a_till_is_trusted_with(row: list[str]) -> None:
+    most, told, outcome, points = row
+    shop = await Shop().opens()
+    await shop.runs(tills=TillRule(int(most)))
+    sold, _, then = told.partition(", ")
+    line = sale(merchandise=Decimal(sold.removeprefix("sale of ")))
+    assert outcomes(await shop.sync(line)) == [outcome]
+    if then:
+        await tell(shop, then)
     assert await shop.points() == int(points)
 
 

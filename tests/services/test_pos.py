@@ -1,6 +1,7 @@
 """Tills without servers: whoever tells of a sale first, in whatever order, it counts once."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import permutations
@@ -19,7 +20,9 @@ from contracts.pos import LineTaken, PosLine, SyncSales
 from contracts.shop import Refund, digest_of_checkout, member_id
 from domain.errors import InvalidRequest
 from domain.points.bonus import Buyer
-from domain.points.pos import happened
+from domain.points.pos import TillRule, happened
+from domain.program import defaults
+from domain.tiers import Tier, TierLadder, TierMetric
 from ports.earning import BuyerFacts, BuyerKey
 from ports.ledger import OrderKey, OrderState, WalletKey
 from ports.rewards import Redeeming
@@ -51,6 +54,13 @@ class Shop:
                 {BuyerKey(SHOP, member_id(SHOP, f"c{n}")): BuyerFacts(Buyer(), 1) for n in (1, 2)}
             )
         return self
+
+    async def runs(self, **changes: Any) -> None:
+        """A newer program."""
+        async with self.units() as unit:
+            known = (await unit.stores.programs([SHOP])).get(SHOP) or defaults("USD")
+            newer = replace(known, version=known.version + 1, **changes)
+            await unit.stores.learn_programs({SHOP: newer})
 
     async def sync(
         self, *lines: PosLine, till: str = "t1", sent_at: datetime | None = None
@@ -190,6 +200,24 @@ async def test_what_went_back_whole_cannot_go_back_again() -> None:
     assert outcomes(await shop.sync(back("r2"))) == ["already_refunded"]
     assert outcomes(await shop.sync(back("r1", merchandise=Decimal(50)))) == ["repeated"]
     assert await shop.points() == 0
+
+
+async def test_what_a_till_may_give_is_what_the_sale_would_earn() -> None:
+    """With bonuses and tiers, and before limits; a sale that was refused is as if never told."""
+    shop = await Shop().opens()
+    gold = TierLadder(TierMetric.SPEND, (Tier("Gold", Decimal(0), Decimal(2)),))
+    await shop.runs(tills=TillRule(90), tiers=gold)
+    async with shop.units() as unit:
+        key = BuyerKey(SHOP, member_id(SHOP, "c1"))
+        await unit.stores.learn_buyers({key: BuyerFacts(Buyer(tier="Gold"), 2)})
+    assert outcomes(await shop.sync(sale(), sale("l2"))) == ["too_large"] * 2
+    assert outcomes(await shop.sync(sale(shopify_customer_id="c2"))) == ["counted"]
+    other = sale("l3", receipt="1-1002")
+    assert outcomes(await shop.sync(other)) == ["too_large"]
+    await shop.runs(tills=TillRule(100))
+    assert outcomes(await shop.sync(other)) == ["counted"]
+    assert (await shop.points(), await shop.points("c2")) == (100, 50)
+    assert outcomes(await shop.sync(back("r1", receipt="1-1002"))) == ["counted"]
 
 
 async def test_who_was_unknown_may_be_told_again() -> None:
