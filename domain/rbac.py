@@ -26,6 +26,7 @@ AREAS = frozenset(
         "imports",
         "integrations",
         "notifications",
+        "organization",
         "plan",
         "points",
         "privacy",
@@ -99,7 +100,11 @@ _LOOK = frozenset(
 
 DEFAULT_ROLES = (
     Role(OWNER, frozenset(f"{area}:*" for area in AREAS)),
-    Role("manager", frozenset(f"{area}:*" for area in AREAS - {"roles", "plan"}) | {"roles:read"}),
+    Role(
+        "manager",
+        frozenset(f"{area}:*" for area in AREAS - {"organization", "plan", "roles"})
+        | {"organization:read", "roles:read"},
+    ),
     Role(
         "support",
         _LOOK

@@ -7,10 +7,13 @@ DATA: Final = "data"
 """Use of a key that seals."""
 INDEX: Final = "index"
 """Use of a key that blind indexes are made with."""
+ORGANIZATION: Final = "organization"
+"""Use of an organisation's key, which blind indexes across its shops are made with."""
 
 
 class KeyContext(NamedTuple):
-    """Whose key is wrapped and what for. What was wrapped in one context unwraps in no other."""
+    """Whose key is wrapped and what for. What was wrapped in one context unwraps in no other.
+    With the use ``ORGANIZATION``, ``merchant_id`` is the organisation's id."""
 
     merchant_id: UUID
     use: str = DATA

@@ -33,7 +33,8 @@ class KeyChanged(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Wrapped:
-    """A wrapped key somewhere in auth: of a shop, or LoyalNest's own, which has no ``key_id``."""
+    """A wrapped key somewhere in auth: of a shop, of an organisation (whose id is ``merchant_id``
+    then), or LoyalNest's own, which has no ``key_id``."""
 
     merchant_id: UUID
     use: str

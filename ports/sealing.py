@@ -82,12 +82,15 @@ class NewKeys:
 
 
 class KeyMaker(Protocol):
-    """Makes the keys of merchants and wraps them under the master key. Asks for that whoever has
-    the master key, so not from inside a transaction. Raises Unavailable when that is away."""
+    """Makes the keys of merchants and organisations, and wraps them under the master key. Asks for
+    that whoever has the master key, so not from inside a transaction. Raises Unavailable when that
+    is away."""
 
     async def new(self, merchant_id: UUID) -> NewKeys: ...
 
     async def new_data_key(self, merchant_id: UUID) -> NewKey: ...
+
+    async def new_organization_key(self, organization_id: UUID) -> NewKey: ...
 
     async def adopt(self, merchant_id: UUID, data: str) -> NewKeys:
         """What a merchant has whose index key is made from the wrapped key ``data``, with the two

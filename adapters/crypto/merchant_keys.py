@@ -6,7 +6,7 @@ from uuid import UUID
 
 from adapters.crypto.derive import derived, key_id
 from adapters.crypto.keyfile import KEY_BYTES
-from ports.key_management import DATA, INDEX, KeyContext, KeyManagement
+from ports.key_management import DATA, INDEX, ORGANIZATION, KeyContext, KeyManagement
 from ports.sealing import MerchantKey, NewKey, NewKeys, WrappedKeys
 
 
@@ -24,6 +24,9 @@ class MerchantKeyMaker:
 
     async def new_data_key(self, merchant_id: UUID) -> NewKey:
         return await self._wrapped(merchant_id, DATA, secrets.token_bytes(KEY_BYTES))
+
+    async def new_organization_key(self, organization_id: UUID) -> NewKey:
+        return await self._wrapped(organization_id, ORGANIZATION, secrets.token_bytes(KEY_BYTES))
 
     async def adopt(self, merchant_id: UUID, data: str) -> NewKeys:
         key = await self.unwrap(merchant_id, data)

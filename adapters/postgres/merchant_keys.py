@@ -10,6 +10,7 @@ from sqlalchemy import Row, text
 from adapters.postgres.merchants import PostgresMerchants
 from contracts.caller import NO_SHOP
 from domain.keys import KeyState
+from ports.key_management import ORGANIZATION
 from ports.merchant_keys import KeyChanged, MasterRotation, StoredKey, Wrapped, WrappedCount
 from ports.merchants import MerchantRow
 from ports.sealing import NewKey, NewKeys
@@ -89,15 +90,18 @@ _BEGIN: Final = text(
 _TRY_AGAIN: Final = (
     text("UPDATE merchant_keys SET not_rewrapped = '' WHERE not_rewrapped <> ''"),
     text("UPDATE admin_data_key SET not_rewrapped = '' WHERE not_rewrapped <> ''"),
+    text("UPDATE organizations SET not_rewrapped = '' WHERE not_rewrapped <> ''"),
 )
 _END: Final = text(
     "UPDATE master_rotation SET finished_at = :now WHERE prefix = :prefix AND finished_at IS NULL"
 )
-# LoyalNest's own key is wrapped as those of shops are.
-_EVERY: Final = """
+# LoyalNest's own key and those of organisations are wrapped as those of shops are.
+_EVERY: Final = f"""
     SELECT merchant_id, use, key_id, wrapped, not_rewrapped FROM merchant_keys WHERE wrapped <> ''
     UNION ALL
     SELECT CAST(:no_shop AS uuid), 'data', '', wrapped_key, not_rewrapped FROM admin_data_key
+    UNION ALL
+    SELECT organization_id, '{ORGANIZATION}', key_id, wrapped_key, not_rewrapped FROM organizations
     UNION ALL
     SELECT merchant_id, 'data', '', wrapped_key, :prefix FROM merchants WHERE wrapped_key <> ''
 """
@@ -122,10 +126,17 @@ _OF_SHOP: Final = """
     WHERE merchant_id = :merchant_id AND use = :use AND key_id = :key_id AND wrapped = :before
 """
 _OUR_OWN: Final = "WHERE wrapped_key = :before"
+_OF_ORGANIZATION: Final = "WHERE organization_id = :merchant_id AND wrapped_key = :before"
 _REWRAP: Final = text(f"UPDATE merchant_keys SET wrapped = :text {_OF_SHOP}")
 _REWRAP_OUR_OWN: Final = text(f"UPDATE admin_data_key SET wrapped_key = :text {_OUR_OWN}")
+_REWRAP_ORGANIZATION: Final = text(
+    f"UPDATE organizations SET wrapped_key = :text {_OF_ORGANIZATION}"
+)
 _GIVE_UP: Final = text(f"UPDATE merchant_keys SET not_rewrapped = :prefix {_OF_SHOP}")
 _GIVE_UP_OUR_OWN: Final = text(f"UPDATE admin_data_key SET not_rewrapped = :prefix {_OUR_OWN}")
+_GIVE_UP_ORGANIZATION: Final = text(
+    f"UPDATE organizations SET not_rewrapped = :prefix {_OF_ORGANIZATION}"
+)
 
 
 class PostgresMerchantKeys(PostgresMerchants):
@@ -205,10 +216,14 @@ class PostgresMerchantKeys(PostgresMerchants):
 
     async def rewrap(self, wrapped: Wrapped, text: str) -> None:
         statement = _REWRAP if wrapped.key_id else _REWRAP_OUR_OWN
+        if wrapped.use == ORGANIZATION:
+            statement = _REWRAP_ORGANIZATION
         await self._connection.execute(statement, _which(wrapped) | {"text": text})
 
     async def give_up(self, wrapped: Wrapped, prefix: str) -> None:
         statement = _GIVE_UP if wrapped.key_id else _GIVE_UP_OUR_OWN
+        if wrapped.use == ORGANIZATION:
+            statement = _GIVE_UP_ORGANIZATION
         await self._connection.execute(statement, _which(wrapped) | {"prefix": prefix})
 
     async def count_wrapped(self, prefix: str) -> WrappedCount:

@@ -38,6 +38,7 @@ WITHOUT_SHOP: Final[Mapping[str, Mapping[str, str]]] = {
         "install_states": "browsers on their way to Shopify, of shops that are not known yet",
         "spent_tokens": "digests of tokens that count once, whosever they were",
         "master_rotation": "the master key that the keys of all shops are to be wrapped under",
+        "organizations": "of several shops; each sees the name of its own",
         "admin_data_key": _STAFF,
         "admin_users": _STAFF,
         "admin_recovery_codes": _STAFF,

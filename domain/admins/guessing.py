@@ -26,6 +26,7 @@ class Pace(StrEnum):
     STRANGERS = "strangers"
     CODES_DEVICE = "codes_device"
     CODES_STRANGERS = "codes_strangers"
+    ORGANIZATION_CODES = "organization_codes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ PATIENCE: Final[Mapping[Pace, Patience]] = {
     # so no stranger does.
     Pace.CODES_DEVICE: Patience(8, 10 * _SECOND, _HOUR, _HOUR),
     Pace.CODES_STRANGERS: Patience(8, 30 * _SECOND, _HOUR, _HOUR),
+    # Far too long to be guessed; whoever tries all the same is slowed down.
+    Pace.ORGANIZATION_CODES: Patience(10, 30 * _SECOND, _HOUR, _HOUR),
 }
 
 FORGOTTEN_AFTER: Final = timedelta(days=2)

@@ -13,9 +13,6 @@ DIGITS: Final = 6
 RECOVERY_CODES: Final = 10
 RECOVERY_BYTES: Final = 10
 """80 random bits in a recovery code: too many to try, few enough to copy from paper."""
-_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U
-_MISREAD: Final = str.maketrans({"I": "1", "L": "1", "O": "0", "-": None, " ": None})
-_GROUP: Final = 4
 
 
 def step_at(now: datetime) -> int:
@@ -39,18 +36,3 @@ def accepted_step(
         if hmac.compare_digest(code_at(step), given):
             found = step
     return found
-
-
-def recovery_code(random: bytes) -> str:
-    """``XXXX-XXXX-XXXX-XXXX`` made of ``RECOVERY_BYTES`` random bytes."""
-    number = int.from_bytes(random, "big")
-    letters = [_ALPHABET[number >> shift & 31] for shift in range(0, len(random) * 8, 5)]
-    return "-".join("".join(letters[at : at + _GROUP]) for at in range(0, len(letters), _GROUP))
-
-
-def read_recovery_code(text: str) -> str:
-    """The letters that are meant, as ``recovery_code`` has them but without hyphens, whatever hand
-    wrote them; empty for what is no recovery code."""
-    letters = text[:64].upper().translate(_MISREAD)
-    length = RECOVERY_BYTES * 8 // 5
-    return letters if len(letters) == length and set(letters) <= set(_ALPHABET) else ""

@@ -15,6 +15,7 @@ from contracts import (
     gamification,
     impersonations,
     keys,
+    organizations,
     points,
     referrals,
     rewards,
@@ -47,6 +48,10 @@ def _merchant_status(event: Received[auth.MerchantChanged]) -> _Said:
 def _suspension(event: Received[suspensions.SuspensionChanged]) -> _Said:
     what = "suspended" if event.body.suspended else "resumed"
     return f"merchant:{event.merchant_id}", f"{what}: {event.body.reason}"
+
+
+def _membership(event: Received[organizations.MembershipChanged]) -> _Said:
+    return f"merchant:{event.merchant_id}", f"organization {event.body.organization_id}"
 
 
 def _user(event: Received[users.UserChanged] | Received[users.UserDeleted]) -> _Said:
@@ -170,6 +175,8 @@ _RECORDED: Final[Mapping[Event[Body], _Say]] = {
     auth.MERCHANT_CREATED: _merchant,
     auth.MERCHANT_CHANGED: _merchant_status,
     suspensions.SUSPENSION_CHANGED: _suspension,
+    organizations.ORGANIZATION_JOINED: _membership,
+    organizations.ORGANIZATION_LEFT: _membership,
     impersonations.IMPERSONATION_STARTED: _impersonation,
     impersonations.IMPERSONATION_ENDED: _impersonation,
     admins.ADMIN_CHANGED: _admin,

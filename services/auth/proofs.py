@@ -5,12 +5,8 @@ from typing import Final
 
 from contracts.admins import ADMIN_CHANGED, AdminChange, AdminChanged
 from contracts.caller import NO_SHOP
-from domain.admins.second_factor import (
-    RECOVERY_BYTES,
-    RECOVERY_CODES,
-    accepted_step,
-    recovery_code,
-)
+from domain.admins.second_factor import RECOVERY_BYTES, RECOVERY_CODES, accepted_step
+from domain.codes import code_of
 from ports.admin_log_ins import AdminStores
 from ports.admins import Admin
 from ports.totp import Totp
@@ -47,7 +43,7 @@ async def renew_recovery_codes(
     unit: Unit[AdminStores], vault: Vault, admin: Admin, random: Random
 ) -> tuple[str, ...]:
     """New codes in place of all old ones."""
-    codes = tuple(recovery_code(random(RECOVERY_BYTES)) for _ in range(RECOVERY_CODES))
+    codes = tuple(code_of(random(RECOVERY_BYTES)) for _ in range(RECOVERY_CODES))
     digests = [vault.recovery_digest(admin.admin_id, code) for code in codes]
     await unit.stores.admins.replace_recovery_codes(admin.admin_id, digests)
     return codes

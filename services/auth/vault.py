@@ -11,7 +11,8 @@ from uuid import UUID
 
 from contracts.admins import AdminInfo
 from contracts.caller import NO_SHOP
-from domain.admins.second_factor import read_recovery_code
+from domain.admins.second_factor import RECOVERY_BYTES
+from domain.codes import read_code
 from ports.admin_log_ins import AdminStores
 from ports.admins import Admin
 from ports.sealing import KeyMaker, MerchantKey, Sealer
@@ -50,7 +51,7 @@ class Vault:
     def recovery_digest(self, admin_id: UUID, code: str) -> str:
         """Of a recovery code however it is written; empty for what is none. Keyed, because the
         codes are short enough to be tried by whoever has the table."""
-        letters = read_recovery_code(code)
+        letters = read_code(code, RECOVERY_BYTES)
         return self.sealer.blind_index(self.key, f"{admin_id} {letters}") if letters else ""
 
 

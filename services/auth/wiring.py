@@ -19,6 +19,7 @@ from adapters.postgres.installs import PostgresInstalls
 from adapters.postgres.locks import AdvisoryLocks
 from adapters.postgres.merchant_keys import PostgresMerchantKeys
 from adapters.postgres.merchants import PostgresMerchants
+from adapters.postgres.organizations import PostgresMemberships, PostgresOrganizations
 from adapters.postgres.resealing import SealedColumn, SealedTable
 from adapters.postgres.sessions import PostgresSessions
 from adapters.runtime.resealing import resealed
@@ -31,7 +32,7 @@ from adapters.tokens.jwt_tokens import JwtIssuer, JwtVerifier
 from adapters.tokens.keys import load_signing_keys
 from adapters.tokens.refresh import HmacRefreshTokens
 from adapters.valkey.revocations import ValkeyRevocations
-from contracts import admins, auth, impersonations, installs, keys, shop
+from contracts import admins, auth, impersonations, installs, keys, organizations, shop
 from contracts.caller import service_caller
 from contracts.sessions import (
     LIST_REVOKED,
@@ -48,6 +49,7 @@ from ports.admin_log_ins import AdminStores
 from ports.installs import SHOPIFY_ACCESS, InstallStores
 from ports.merchant_keys import KeyStores
 from ports.merchants import Merchants
+from ports.organizations import Memberships, Organizations
 from ports.sealing import KeyMaker, ShopKeys
 from ports.sessions import SessionBook
 from ports.unit import Units
@@ -61,6 +63,7 @@ from services.auth.invitations import Inviting
 from services.auth.keys import Keys
 from services.auth.log_in import LogIns
 from services.auth.oidc import OidcLogIn
+from services.auth.organizations import Organizing, leave_with_the_app
 from services.auth.own_account import OwnAccount
 from services.auth.rescue import Rescue
 from services.auth.revoking import Revoking
@@ -124,6 +127,7 @@ def service(world: World) -> Service:
     )
 
     key_endpoints, key_loops = _keys(world, maker)
+    organization_endpoints, leaving = _organizations(world, maker)
     count, rotations, reseal = resealed(world, "auth", _SEALED, shop_keys)
     staff_endpoints, staff_loops, staff_stops = _staff(
         world, staff_units, vaults, sessions, impersonating
@@ -163,6 +167,7 @@ def service(world: World) -> Service:
             answers(LIST_SUSPENDED, suspending.page),
             *from_shopify,
             *key_endpoints,
+            *organization_endpoints,
             count,
             *staff_endpoints,
         ),
@@ -177,6 +182,7 @@ def service(world: World) -> Service:
                 inbox=False,
             ),
             Consumes((auth.MERCHANT_CHANGED,), session_units, end_in_closed_shops, inbox=False),
+            leaving,
         ),
         loops=(
             Loop("copy of what is revoked", COPY_SECONDS, copying.run),
@@ -258,6 +264,31 @@ def _keys(world: World, maker: KeyMaker) -> tuple[tuple[Endpoint, ...], tuple[Lo
         Loop("old keys", RETIRE_SECONDS, Retiring(units, shop_keys).run),
     )
     return endpoints, loops
+
+
+def _organizations(
+    world: World, maker: KeyMaker
+) -> tuple[tuple[Endpoint, ...], Consumes[Organizations]]:
+    """Organisations of shops: what is answered, and what is heard."""
+    units: Units[Organizations] = world.units_across_shops("auth", PostgresOrganizations)
+    own: Units[Memberships] = world.units("auth", PostgresMemberships)
+    organizing = Organizing(units, own, maker, secrets.token_bytes, world.ids.new)
+    endpoints = (
+        answers(organizations.GET_ORGANIZATION, organizing.get),
+        answers(organizations.CREATE_ORGANIZATION, organizing.create),
+        answers(organizations.INVITE_SHOP, organizing.invite),
+        answers(organizations.JOIN_ORGANIZATION, organizing.join),
+        answers(organizations.LEAVE_ORGANIZATION, organizing.leave),
+        answers(organizations.GET_ORGANIZATION_KEY, organizing.key),
+    )
+    leaving = Consumes(
+        (auth.MERCHANT_CHANGED,),
+        units,
+        leave_with_the_app,
+        name="auth-organizations",
+        inbox=False,  # who has left is in no organisation
+    )
+    return endpoints, leaving
 
 
 def _staff(

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
@@ -46,7 +47,9 @@ class Shop:
             permissions=GRANTS[role],
         )
 
-    def sealed(self, customer: str, email: str, name: str = "Zoë") -> dict[str, str]:
+    def sealed(
+        self, customer: str, email: str, name: str = "Zoë", *, verified: bool = False
+    ) -> dict[str, Any]:
         """A contact as the edge puts it into records and orders; nothing of it for no e-mail."""
         if not email:
             return {}
@@ -58,10 +61,18 @@ class Shop:
             "sealed_contact": sealer.seal(
                 self.key, contact, CONTACT, str(member_id(self.id, customer))
             ),
+            "email_verified": verified,
         }
 
     def record(
-        self, customer: str, email: str, hour: int, language: str = "en", name: str = "Zoë"
+        self,
+        customer: str,
+        email: str,
+        hour: int,
+        language: str = "en",
+        name: str = "Zoë",
+        *,
+        verified: bool = False,
     ) -> CustomerRecord:
         return CustomerRecord(
             customer_id=member_id(self.id, customer),
@@ -69,7 +80,7 @@ class Shop:
             created_at=AT - HOUR,
             updated_at=AT + hour * HOUR,
             language=language,
-            **self.sealed(customer, email, name),
+            **self.sealed(customer, email, name, verified=verified),
         )
 
     def order(self, customer: str, email: str, hour: int) -> Order:

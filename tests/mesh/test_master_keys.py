@@ -19,11 +19,17 @@ from adapters.tokens.keys import SigningKey, SigningKeys, read_keys, write_keys
 from contracts import auth, keys, shop
 from contracts.caller import service_caller
 from contracts.kit import Nothing
+from contracts.organizations import (
+    CREATE_ORGANIZATION,
+    GET_ORGANIZATION_KEY,
+    CreateOrganization,
+    GetOrganizationKey,
+)
 from domain.errors import Unavailable
 from infra.cli.main import main
 from infra.embedded.ports import free_port
 from infra.embedded.servers import Servers
-from ports.key_management import KeyContext
+from ports.key_management import ORGANIZATION, KeyContext
 from ports.sealing import CONTACT
 from tests.conftest import eventually
 from tests.keys import key_of
@@ -97,6 +103,8 @@ async def test_all_keys_come_under_a_new_master_key_while_everything_runs(
             *(register(process) for _ in range(60))
         )  # two keys each, in two batches
         await add_old_shop(process, old_shop)
+        house = await organization_of(one)
+        secret = await organization_key(one, house)
     async with runs(own, "auth", "users") as process:
         one = Shop(process, one.key)
         adopted = await eventually(
@@ -105,7 +113,7 @@ async def test_all_keys_come_under_a_new_master_key_while_everything_runs(
         assert adopted.wrapped_key == WRAPPED_BEFORE
         await it_still_opens(process, old_shop)
         before = await progress(process)
-        assert (before.keys, before.started_at) == (2 * 60 + 4, None)
+        assert (before.keys, before.started_at) == (2 * 60 + 5, None)
 
         for name, value in own.environment().items():
             monkeypatch.setenv(name, value)
@@ -130,6 +138,23 @@ async def test_all_keys_come_under_a_new_master_key_while_everything_runs(
         again = Shop(process, one.key)
         assert (await again.user("1")).email == "1@x.example"
         await it_still_opens(process, old_shop)
+        assert await organization_key(again, house) == secret
+
+
+async def organization_of(one: Shop) -> UUID:
+    """A new one, made by this shop."""
+    caller = service_caller("test", one.id)
+    request = CreateOrganization(name="House")
+    return (await mesh_of(one.process).call(CREATE_ORGANIZATION, request, caller)).organization_id
+
+
+async def organization_key(one: Shop, organization_id: UUID) -> bytes:
+    """What the key of its organisation unwraps to."""
+    caller = service_caller("test", one.id)
+    request = GetOrganizationKey(organization_id=organization_id)
+    wrapped = (await mesh_of(one.process).call(GET_ORGANIZATION_KEY, request, caller)).wrapped_key
+    context = KeyContext(organization_id, ORGANIZATION)
+    return await world_of(one.process).key_management().unwrap(wrapped, context)
 
 
 async def add_old_shop(process: Process, merchant_id: UUID) -> None:
@@ -165,11 +190,19 @@ async def test_what_no_master_key_unwraps_is_counted_and_holds_up_nothing(
     async with runs(own, "auth", "users") as process:
         one = await known(process, "2@x.example")
         lost = await register(process)
+        house = await organization_of(one)
         async with world_of(process).database("auth").transaction(ACROSS_SHOPS) as connection:
             broken = "UPDATE merchant_keys SET wrapped = 'w1.0000000000000000.AAAA'"
             await connection.execute(
                 text(f"{broken} WHERE merchant_id = :m AND use = 'data'"),
                 {"m": lost.merchant_id},
+            )
+            await connection.execute(
+                text(
+                    "UPDATE organizations SET wrapped_key = 'w1.0000000000000000.' || wrapped_key"
+                    " WHERE organization_id = :house"
+                ),
+                {"house": house},
             )
         write_keys(
             ring, SigningKeys.of(*read_keys(ring).keys, SigningKey.of(b"x" * 32, datetime.now(UTC)))
@@ -179,7 +212,7 @@ async def test_what_no_master_key_unwraps_is_counted_and_holds_up_nothing(
         )
         await mesh_of(process).call(keys.ROTATE_MASTER_KEY, Nothing(), TEST)
         found = await done(process)
-        assert (found.keys_left, found.failed) == (1, 1)
+        assert (found.keys_left, found.failed) == (2, 2)
         assert (await one.user("1")).email == "2@x.example"
         # Once the cause is gone, the next try does it.
         async with world_of(process).database("auth").transaction(ACROSS_SHOPS) as connection:
@@ -189,9 +222,17 @@ async def test_what_no_master_key_unwraps_is_counted_and_holds_up_nothing(
                 ),
                 {"m": lost.merchant_id, "w": lost.wrapped_key},
             )
+            await connection.execute(
+                text(
+                    "UPDATE organizations SET wrapped_key = substr(wrapped_key, 21)"
+                    " WHERE organization_id = :house"
+                ),
+                {"house": house},
+            )
         await mesh_of(process).call(keys.ROTATE_MASTER_KEY, Nothing(), TEST)
         found = await eventually(lambda: progress(process), lambda found: found.keys_left == 0)
         assert found.failed == 0
+        assert await organization_key(one, house)
 
 
 async def test_master_keys_move_to_aws_and_its_being_away_stops_only_who_is_not_known(

@@ -50,6 +50,7 @@ AnyOperation = Operation[Request, msgspec.Struct]
 
 BOUNDED: Final[Mapping[str, str]] = {
     "auth.v1.GetKeyProgress": "one line for each service that seals",
+    "auth.v1.GetOrganization": "an organisation has fifty shops at most, and refuses more",
     "campaign.v1.ListTiers": "the ladder of a program, which has twenty steps at most",
     "gamification.v1.GetLeaderboard": "the best of a period: 100 at most, and nobody is the 101st",
     "gamification.v1.ListBadges": "one of each badge at most, and there are a handful",

@@ -179,6 +179,7 @@ ACROSS: Final = {
     ("auth", "PostgresInstalls"): "who installs or logs in is not known as a shop's yet",
     ("auth", "PostgresMerchantKeys"): "makes the keys of shops, and LoyalNest's staff changes them",
     ("auth", "PostgresMerchants"): "finds a shop by its domain",
+    ("auth", "PostgresOrganizations"): "an organisation is of several shops",
     ("auth", "PostgresSessions"): "a session is found by its token; what is revoked is of no shop",
     ("auth", "admin_stores"): "LoyalNest's staff belongs to no shop",
     ("auth", "sealed_rows"): _LOOP,
@@ -227,6 +228,8 @@ UNIQUE_ID: Final = frozenset(
         "PostgresInstalls.add",
         "PostgresMerchantKeys.add",
         "PostgresMerchants.add",
+        "PostgresMemberships.invite",
+        "PostgresOrganizations.invite",
         "PostgresRoleBook.add",
         "PostgresSessions.add",
     }

@@ -35,6 +35,7 @@ from contracts import (
 from contracts.caller import Audience, Caller, service_caller
 from contracts.imports import START_IMPORT
 from contracts.kit import Nothing, Operation, Request
+from contracts.organizations import CREATE_ORGANIZATION, CreateOrganization
 from contracts.shop import CustomerRecord, PrivacyRequest, Product, member_id
 from domain.errors import NotFound
 from domain.points.activities import ActivityRule
@@ -123,6 +124,7 @@ def nobodys(tag: str) -> Ids:
         "task_id": uuid4(),
         "impersonation_id": uuid4(),
         "letter_id": uuid4(),
+        "organization_id": uuid4(),
         "referral_id": uuid4(),
         "session_id": uuid4(),
         "entry_id": uuid4(),
@@ -189,6 +191,7 @@ class _Opening:
         await self._arrived(member, neighbour)
         invited = [await self._invited() for _ in range(2)]
         visit = await self._visited()
+        house = await self._call(CREATE_ORGANIZATION, CreateOrganization(name=f"{tag} house"))
         letters = await eventually(self._letters)
         program = await self._there(core.GET_SETTINGS, core.GetSettings())
         await self._call(START_IMPORT, Nothing())
@@ -203,6 +206,7 @@ class _Opening:
             "task_id": task.task_id,
             "impersonation_id": visit,
             "letter_id": letters[0].letter_id,
+            "organization_id": house.organization_id,
             "users.v1.LinkStaff.user_id": invited[0],
             "users.v1.RemoveStaff.user_id": invited[1],
             "roles.name": f"{tag}_clerk",

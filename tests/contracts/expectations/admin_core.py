@@ -13,6 +13,7 @@ from contracts import (
     gamification,
     impersonations,
     keys,
+    organizations,
     points,
     referrals,
     rewards,
@@ -37,6 +38,10 @@ class ShopStatus(Part, frozen=True, kw_only=True):
 class Suspended(Part, frozen=True, kw_only=True):
     suspended: bool
     reason: str
+
+
+class Membership(Part, frozen=True, kw_only=True):
+    organization_id: UUID
 
 
 class Visit(Part, frozen=True, kw_only=True):
@@ -179,6 +184,7 @@ PACT = Pact(
         Reads((auth.MERCHANT_CREATED,), NewShop),
         Reads((auth.MERCHANT_CHANGED,), ShopStatus),
         Reads((suspensions.SUSPENSION_CHANGED,), Suspended),
+        Reads((organizations.ORGANIZATION_JOINED, organizations.ORGANIZATION_LEFT), Membership),
         Reads((impersonations.IMPERSONATION_STARTED, impersonations.IMPERSONATION_ENDED), Visit),
         Reads((admins.ADMIN_CHANGED,), Colleague),
         Reads((admins.ADMIN_INVITED,), Invited),
