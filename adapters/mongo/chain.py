@@ -4,7 +4,7 @@ seals takes the queue, so nothing has to be waited for and nothing can slip in b
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -118,8 +118,11 @@ def _is_whole(block: Block) -> bool:
 
 
 class MongoChainReader:
-    """Reads a member's books in one moment and, when that gets old, goes on in another. Where every
-    entry is sealed is read once; what is sealed after that counts as waiting."""
+    """Reads member after member in one moment and, when that gets old, goes on in another. Where
+    every entry is sealed is read once; what is sealed after that counts as waiting.
+
+    Raises Unavailable for a member whose books take longer to read than MongoDB keeps a moment.
+    """
 
     def __init__(self, database: MongoDatabase, moment_seconds: float = MOMENT_SECONDS) -> None:
         self._database = database
@@ -133,7 +136,6 @@ class MongoChainReader:
         return sorted(set().union(*found))
 
     async def blocks(self, merchant_id: UUID) -> AsyncIterator[Block]:
-        self._slots.close()
         self._slots, self._head = Slots(), 0
         async with self._database.moment() as moment:
             async for document in moment.find(BLOCKS, merchant_id, sort=(("number", 1),)):
@@ -146,25 +148,27 @@ class MongoChainReader:
         loop = asyncio.get_running_loop()
         after: UUID | None = None
         is_more = True
-        while is_more:
-            is_more = False
-            ends_at = loop.time() + self._moment_seconds
-            async with (
-                self._database.moment() as moment,
-                aclosing(self._entries(moment, merchant_id, after)) as entries,
-                aclosing(_wallets(moment, merchant_id, after)) as wallets,
-                aclosing(_lots(moment, merchant_id, after)) as lots,
-                aclosing(by_member(entries, wallets, lots)) as books,
-            ):
-                async for told in books:
-                    yield told
-                    if isinstance(told, Kept):
-                        after = told.customer_id if after is None else max(after, told.customer_id)
+        with closing(self._slots):
+            while is_more:
+                is_more = False
+                ends_at = loop.time() + self._moment_seconds
+                async with (
+                    self._database.moment() as moment,
+                    aclosing(self._entries(moment, merchant_id, after)) as entries,
+                    aclosing(_wallets(moment, merchant_id, after)) as wallets,
+                    aclosing(_lots(moment, merchant_id, after)) as lots,
+                    aclosing(by_member(entries, wallets, lots)) as books,
+                ):
+                    async for told in books:
+                        yield told
+                        if not isinstance(told, Kept):
+                            continue
+                        after = max(after or told.customer_id, told.customer_id)
                         if loop.time() > ends_at:
                             is_more = True
                             break
-        for slot in self._slots.left():
-            yield Found(None, slot, waits=False)
+            for slot in self._slots.left():
+                yield Found(None, slot, waits=False)
 
     async def _entries(
         self, moment: Moment, merchant_id: UUID, after: UUID | None
@@ -183,6 +187,7 @@ class MongoChainReader:
 
     async def _learn_what_waits(self, moment: Moment, merchant_id: UUID) -> bool:
         """At this moment. Tells whether entries from before there was a chain may, too."""
+        self._slots.nobody_waits()
         async for document in moment.find(UNSEALED, merchant_id):
             self._slots.wait(entry_id for entry_id, _ in read_unsealed(document))
         async for document in moment.find(BLOCKS, merchant_id, {"number": {"$gt": self._head}}):

@@ -52,6 +52,9 @@ class Slots:
         for entry_id, *place in found:
             yield Slot(UUID(bytes=entry_id), *place)
 
+    def nobody_waits(self) -> None:
+        self._known.execute("DELETE FROM waiting")
+
     def wait(self, entry_ids: Iterable[UUID]) -> None:
         """It is right that these are in no block."""
         self._known.executemany(

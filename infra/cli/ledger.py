@@ -3,16 +3,20 @@
 import argparse
 import asyncio
 import sys
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from infra.cli import ledger_export
 from infra.cli.join import use_running_stack
-from infra.cli.ledger_shop import points_are_on_mongo, points_database, shop_named
+from infra.cli.ledger_shop import points_database, points_on_mongo, shop_named
 from infra.embedded.errors import EmbeddedError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
     from domain.points.chain import Head, Proof
+    from ports.chain import ChainReader
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -47,8 +51,6 @@ def run(known: argparse.Namespace) -> int:
 
 
 def _verify(known: argparse.Namespace) -> int:
-    if points_are_on_mongo():
-        raise EmbeddedError("Points are on MongoDB, where nothing is sealed yet (docs/mongo.md).")
     since = _head(known.since_head)
     if since is not None and known.shop is None:
         raise EmbeddedError("--since-head is about one shop; name it with --shop.")
@@ -66,23 +68,45 @@ def _head(written: str | None) -> "Head | None":
 
 
 async def _proven(shop: UUID | None, since: "Head | None", *, head: bool) -> int:
-    from adapters.postgres.chain import AS_OF_NOW, PostgresChainReader
     from services.points.chaining import verify
 
-    database = points_database()
     wrong = 0
-    try:
-        async with database.transaction(AS_OF_NOW) as connection:
-            shops = [shop] if shop else await PostgresChainReader(connection).shops()
+    async with _ledger() as reading:
+        async with reading() as reader:
+            shops = [shop] if shop else await reader.shops()
         for each in shops:
-            # A transaction for each: PostgreSQL keeps what one could still want to see.
-            async with database.transaction(AS_OF_NOW) as connection:
-                proof = await verify(PostgresChainReader(connection), each, since)
+            # One after the other: PostgreSQL keeps what a transaction could still want to see.
+            async with reading() as reader:
+                proof = await verify(reader, each, since)
             wrong += proof.first is not None
             _tell(proof, head=head)
+    return 1 if wrong else 0
+
+
+@asynccontextmanager
+async def _ledger() -> "AsyncIterator[Callable[[], AbstractAsyncContextManager[ChainReader]]]":
+    """What reads it, where points are kept."""
+    if (mongo := points_on_mongo()) is not None:
+        from adapters.mongo.chain import MongoChainReader
+
+        try:
+            yield lambda: nullcontext(MongoChainReader(mongo))
+        finally:
+            await mongo.close()
+        return
+    from adapters.postgres.chain import AS_OF_NOW, PostgresChainReader
+
+    database = points_database()
+
+    @asynccontextmanager
+    async def as_of_now() -> "AsyncIterator[ChainReader]":
+        async with database.transaction(AS_OF_NOW) as connection:
+            yield PostgresChainReader(connection)
+
+    try:
+        yield as_of_now
     finally:
         await database.close()
-    return 1 if wrong else 0
 
 
 def _tell(proof: "Proof", *, head: bool) -> None:

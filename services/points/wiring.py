@@ -89,6 +89,7 @@ class _Kept:
     sealed_across: Units[SealedRows]
     holdings: Units[Holdings]
     exports: Units[Exports]
+    chain: Units[Chain]
 
 
 def _on_postgres(world: World) -> _Kept:
@@ -104,11 +105,13 @@ def _on_postgres(world: World) -> _Kept:
         sealed_across=world.units_across_shops("points", rows),
         holdings=world.units("points", PostgresHoldings),
         exports=world.units("points", PostgresExports),
+        chain=world.units_across_shops("points", PostgresChain),
     )
 
 
 def _on_mongo(world: World) -> _Kept:
     # Imported here: the driver is heavy, and who is on PostgreSQL does without.
+    from adapters.mongo.chain import MongoChain
     from adapters.mongo.exports import MongoExports
     from adapters.mongo.ledger import MongoLedger
     from adapters.mongo.liability import MongoHoldings
@@ -128,19 +131,13 @@ def _on_mongo(world: World) -> _Kept:
         sealed_across=world.mongo_units("points", MongoSealedRows, across_shops=True),
         holdings=world.mongo_units("points", MongoHoldings),
         exports=world.mongo_units("points", MongoExports),
+        chain=world.mongo_units("points", MongoChain, across_shops=True),
     )
-
-
-def _only_on_postgres(world: World) -> tuple[Loop, ...]:
-    """What is not done on MongoDB yet (docs/mongo.md)."""
-    chain: Units[Chain] = world.units_across_shops("points", PostgresChain)
-    return (Loop("sealing", 5.0, partial(seal_entries, chain)),)
 
 
 def service(world: World) -> Service:
     on_mongo = world.settings.points_store == MONGO
     kept = _on_mongo(world) if on_mongo else _on_postgres(world)
-    more_loops = () if on_mongo else _only_on_postgres(world)
     units, across = kept.ledger, kept.across
     accounts = Accounts(units)
     past_points = Past(kept.statements, accounts)
@@ -271,7 +268,7 @@ def service(world: World) -> Service:
             reseal,
             Loop("release of matured points", 30.0, partial(release_matured, across)),
             Loop("expiry", 30.0, partial(expire_points, across)),
-            *more_loops,
+            Loop("sealing", 5.0, partial(seal_entries, kept.chain)),
         ),
         on_start=(partial(keys.listen, world.client),),
         on_stop=(shopify.close,),

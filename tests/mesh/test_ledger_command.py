@@ -12,6 +12,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from adapters.mongo.chain import MongoChainReader
+from adapters.mongo.collections import ENTRIES
 from adapters.postgres.chain import AS_OF_NOW, PostgresChain, PostgresChainReader
 from adapters.postgres.tenancy import MIGRATION
 from adapters.runtime.host import Process
@@ -164,15 +166,34 @@ async def test_it_reads_where_points_are_on_mongodb(
         shop, to = uuid4(), tmp_path / "ledger.jsonl"
         given = {str(await give(process, shop, 10)) for _ in range(2)}
         await give(process, uuid4(), 10)
+        database = world_of(process).mongo["points"]
+
+        async def left() -> int:
+            return (await proven(MongoChainReader(database), shop)).unsealed
+
+        await eventually(left, lambda entries: entries == 0)  # by the service's own loop
         named = ("--shop", str(shop))
+        code, told, err = await ledger(there, "verify", *named, "--head")
+        assert (code, err) == (0, "")
+        assert told[0].startswith(f"{shop}  2 entries of 2 members, ")
+        assert told[1] == "  all agrees"
+        head = told[2].split()[-1]
         code, told, err = await ledger(there, "export", *named, "--to", str(to))
         assert (code, err) == (0, "")
-        assert told == [f"2 entries in {to}", "nothing is sealed yet"]
+        assert told == [f"2 entries in {to}", f"head {head}"]
         rows = [json.loads(line) for line in to.read_text(encoding="utf-8").splitlines()]
         assert {row["entry_id"] for row in rows} == given
-        code, told, err = await ledger(there, "verify", *named)
-        assert (code, told) == (1, [])  # and not that all agrees
-        assert "nothing is sealed yet" in err
+
+        entries = database.collection(ENTRIES.name)
+        bribed = UUID(min(given))
+        await entries.update_one({"_id": bribed}, {"$set": {"reason": "a bribe"}})
+        code, told, _ = await ledger(there, "verify", "--since-head", head, *named)
+        assert (code, told[1]) == (1, "  DOES NOT AGREE")
+        assert f"entry {bribed}: is not what was sealed in block" in told[2]
+        code, told, _ = await ledger(there, "verify")
+        await entries.update_one({"_id": bribed}, {"$set": {"reason": "a gift"}})
+        assert code == 1
+        assert sum(line.startswith(str(shop)) for line in told) == 1
         code, _, err = await ledger(
             there | {"LOYALNEST_MONGO_URL": ""}, "export", *named, "--to", str(to)
         )

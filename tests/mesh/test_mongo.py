@@ -8,19 +8,22 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
+from adapters.mongo.chain import MongoChainReader
 from contracts import points
 from contracts.caller import service_caller
 from contracts.shop import member_id
 from domain.errors import DuplicateRequest, LoyaltyError
+from domain.points.chain import Proof
 from infra.demo_shop.oracle import expected_points
 from infra.demo_shop.request import Target, prepare
 from infra.demo_shop.sender import Sender
 from infra.demo_shop.stream import Plan, deliveries
 from infra.embedded.mongo import MongoServer
 from ports.mesh import Mesh
+from services.points.chaining import verify
 from tests.conftest import Run, eventually
 from tests.mesh.edge import Edge
-from tests.mesh.said import mesh_of, register, times_said
+from tests.mesh.said import mesh_of, register, times_said, world_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -80,6 +83,15 @@ async def test_every_wallet_is_right_although_mongodb_was_killed_meanwhile(
             return sum([await times_said(process, each, shop.merchant_id) for each in kinds])
 
         assert await eventually(said, lambda times: times >= entries, seconds=15) >= entries
+        # And the service seals on, with nothing left out and nothing twice.
+        database = world_of(process).mongo["points"]
+
+        async def proof() -> Proof:
+            return await verify(MongoChainReader(database), shop.merchant_id)
+
+        sealed = await eventually(proof, lambda found: found.unsealed == 0, seconds=30)
+        assert (sealed.first, sealed.entries) == (None, entries)
+        assert sealed.head is not None
         await edge.http.aclose()
 
 
