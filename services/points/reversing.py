@@ -8,12 +8,13 @@ from domain.errors import InvalidRequest, NotFound, Problem
 from domain.points.ledger import EntryDraft, due_entries
 from domain.points.reversal import AlreadyReversed, reversal
 from domain.points.wallet import InsufficientPoints, apply
-from domain.program import defaults
+from domain.program import ProgramSettings, defaults
 from ports.ledger import HistoryEntry, Ledger, NewEntry, OrderKey, OrderState, WalletKey
 from ports.unit import Unit
 from services.points.account import balance_of
 from services.points.next_expiry import next_expiries
 from services.points.posting import post
+from services.points.room_back import give_room_back
 
 _NO_ORDER = OrderState(None, (), ())
 
@@ -26,10 +27,12 @@ async def reverse(unit: Unit[Ledger], caller: Caller, request: Reverse) -> Rever
     key = WalletKey(caller.tenant, request.customer_id)
     entry = await _entry(unit.stores, key, request.entry_id)
     order = await _order(unit.stores, key.merchant_id, entry.draft.order_id)
+    program = await _program(unit.stores, key.merchant_id, order)
     draft = reversal(entry.entry_id, entry.draft, reason, order.entries)
     wallet = before = (await unit.stores.lock_wallets([key]))[key]
     # What the order is owed goes first, so that this takes points which its lots have again.
-    drafts = [*await _owed(unit.stores, key.merchant_id, order, draft), draft]
+    owed = _owed(order, draft, program)
+    drafts = [*owed, draft]
     for each in drafts:
         wallet = apply(wallet, each)
     if wallet.spendable < min(before.spendable, 0) and not request.force:
@@ -40,6 +43,7 @@ async def reverse(unit: Unit[Ledger], caller: Caller, request: Reverse) -> Rever
     done = posted.get(entries[-1].entry_id)
     if done is None:
         raise AlreadyReversed
+    await give_room_back(unit.stores, key, program, entry, order, owed)
     soon = await next_expiries(unit, key.merchant_id, [key.customer_id])
     return Reversed(
         entry_id=done.entry.entry_id,
@@ -64,13 +68,14 @@ async def _order(ledger: Ledger, merchant_id: UUID, order_id: str) -> OrderState
     return (await ledger.lock_orders([key]))[key]
 
 
-async def _owed(
-    ledger: Ledger, merchant_id: UUID, order: OrderState, undoing: EntryDraft
-) -> list[EntryDraft]:
+async def _program(ledger: Ledger, merchant_id: UUID, order: OrderState) -> ProgramSettings:
+    known = (await ledger.programs([merchant_id])).get(merchant_id)
+    return known or defaults("USD" if order.facts is None else order.facts.currency)
+
+
+def _owed(order: OrderState, undoing: EntryDraft, program: ProgramSettings) -> list[EntryDraft]:
     """What the entry's order must have posted besides, once it is undone."""
     if order.facts is None:
         return []
-    known = (await ledger.programs([merchant_id])).get(merchant_id)
-    program = known or defaults(order.facts.currency)
     # Room for nothing: undoing is no reason to earn more than an order was limited to.
     return due_entries(order.facts, order.refunds, [*order.entries, undoing], program, room=0)
