@@ -31,14 +31,27 @@ class MemberRef(Request, frozen=True, kw_only=True):
 
 
 class BalanceOf(MemberRef, frozen=True, kw_only=True):
-    """Now, or as it was at ``at``, when everything of that instant had happened."""
+    """Now, or as it was at ``at``, when everything of that instant had happened. Stores that share
+    a balance are taken together now; what was is of the ledger of this shop alone."""
 
     at: Instant | None = None
 
 
+class StoreBalance(Response, frozen=True, kw_only=True):
+    """What of a shared balance is in one store, the id of a merchant. Below zero is owed there."""
+
+    store: UUID
+    spendable: int
+    pending: int
+    lifetime: int
+    spent: int
+    expired: int
+
+
 class Balance(Response, frozen=True, kw_only=True):
     """A wallet. ``lifetime = spendable + pending + spent + expired``. If the member does nothing,
-    ``next_expiry_points`` expire at ``next_expiry_at``; None where none ever will."""
+    ``next_expiry_points`` expire at ``next_expiry_at``; None where none ever will. ``stores`` is
+    empty unless several share a balance; then all else is what these have together."""
 
     customer_id: UUID
     spendable: int
@@ -48,6 +61,7 @@ class Balance(Response, frozen=True, kw_only=True):
     expired: int
     next_expiry_at: Instant | None = None
     next_expiry_points: int = 0
+    stores: tuple[StoreBalance, ...] = ()
 
 
 GET_BALANCE: Final = Operation(
@@ -62,6 +76,8 @@ GET_BALANCE: Final = Operation(
 
 
 class BalancesOf(Request, frozen=True, kw_only=True):
+    """What these members have in this shop, also where others share the balance."""
+
     customer_ids: tuple[UUID, ...]
 
 
@@ -83,14 +99,17 @@ GET_BALANCES: Final = Operation(
 
 
 class HistoryOf(MemberRef, frozen=True, kw_only=True):
-    """``limit`` is 1 to 250; ``cursor`` comes from the page before."""
+    """``limit`` is 1 to 250; ``cursor`` comes from the page before. With ``all_stores`` the entries
+    of all stores that share the member's balance."""
 
     cursor: str | None = None
     limit: int = 50
+    all_stores: bool = False
 
 
 class Entry(Response, frozen=True, kw_only=True):
-    """One line of the ledger; ``points`` is negative when points were taken."""
+    """One line of the ledger; ``points`` is negative when points were taken. ``store`` is whose
+    ledger it is in, ``other_store`` the other end of a move between stores; ids of merchants."""
 
     entry_id: UUID
     kind: str
@@ -100,6 +119,8 @@ class Entry(Response, frozen=True, kw_only=True):
     source: str
     source_ref: str
     created_at: Instant
+    store: UUID | None = None
+    other_store: UUID | None = None
 
 
 class History(Page, frozen=True, kw_only=True):
@@ -118,7 +139,8 @@ GET_HISTORY: Final = Operation(
 
 
 class Adjust(Request, frozen=True, kw_only=True):
-    """Points given (positive) or taken (negative) by hand; ``reason`` is shown to the member."""
+    """Points given (positive) or taken (negative) by hand, in this shop's wallet alone; ``reason``
+    is shown to the member."""
 
     customer_id: UUID
     points: int

@@ -32,6 +32,7 @@ MODULES: Final = (
     "api_gateway",
     "auth",
     "campaign",
+    "clearing",
     "core",
     "event_tracking",
     "expiry",

@@ -45,7 +45,8 @@ class StatementLine(Response, frozen=True, kw_only=True):
     what whoever made it gave as one. Of what was earned by a rule there are the rule, the version
     of the settings it was of, points per unit or per order (``fixed``) and the spend that counted,
     shop ``currency``. ``lots`` are those a debit took from. ``undoes`` and ``undone_by`` are ids of
-    entries; ``waived`` counts points that a refund did not ask back."""
+    entries; ``waived`` counts points that a refund did not ask back. Of a move between stores that
+    share a balance, ``other_store`` is the other one, the id of a merchant."""
 
     entry_id: UUID
     at: Instant
@@ -69,6 +70,7 @@ class StatementLine(Response, frozen=True, kw_only=True):
     lots: tuple[PaidBy, ...] = ()
     undoes: UUID | None = None
     undone_by: UUID | None = None
+    other_store: UUID | None = None
 
 
 class Statement(Page, frozen=True, kw_only=True):

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from domain.points.redemption import Redemption, RedemptionState
 from domain.points.rewards import Reward, Tally
-from ports.ledger import Ledger, OrderKey, WalletKey
+from ports.ledger import OrderKey, WalletKey
+from ports.pooling import SharedLedger
 from ports.pos import Sales
 
 
@@ -113,5 +114,5 @@ class Rewards(Protocol):
         ...
 
 
-class Redeeming(Ledger, Rewards, Sales, Protocol):
+class Redeeming(SharedLedger, Rewards, Sales, Protocol):
     """What redeeming needs in one transaction, and what tells one sale from another."""

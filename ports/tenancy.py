@@ -6,7 +6,7 @@ same task has the same shops; the next call or batch has its own.
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Final
 from uuid import UUID
@@ -25,6 +25,19 @@ def within(shops: Iterable[UUID]) -> Iterator[None]:
         yield
     finally:
         _SHOPS.reset(token)
+
+
+@contextmanager
+def also_within(shops: Iterable[UUID]) -> Iterator[None]:
+    """Transactions that begin in this block are about these shops, too, besides those at hand.
+
+    Only for shops with which a member of a shop at hand shares a balance
+    (``ports.pooling.Pools.pool``), and only around the one transaction that needs them.
+    Raises NoShop where no shop is at hand and there are some.
+    """
+    more = frozenset(shops)
+    with within(shops_at_hand() | more) if more else nullcontext():
+        yield
 
 
 def shops_at_hand() -> frozenset[UUID]:

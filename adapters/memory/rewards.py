@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from adapters.memory.pooling import MemoryPooling
 from adapters.memory.pos import MemorySales
 from domain.points.redemption import Redemption, RedemptionState
 from domain.points.rewards import Reward, Tally
@@ -12,7 +13,7 @@ from ports.ledger import OrderKey, WalletKey
 from ports.rewards import CodeKey, RedemptionKey, RedemptionsAsked, RewardKey, RewardsAsked
 
 
-class MemoryRedeeming(MemorySales):
+class MemoryRedeeming(MemoryPooling, MemorySales):
     def __init__(self) -> None:
         super().__init__()
         self._rewards: dict[RewardKey, Reward] = {}

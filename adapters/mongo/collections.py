@@ -253,6 +253,19 @@ REDEMPTIONS: Final = Collection(
     ),
     swept=("due_at", "state"),
 )
+POOLED: Final = Collection(
+    "pooled_members",
+    (_SHOP, "customer_id"),
+    {
+        _SHOP: UUID_,
+        "customer_id": UUID_,
+        "pool_id": or_null(UUID_),
+        "organization_id": or_null(UUID_),
+        "version": WHOLE,
+        "linked_at": TICKS,
+    },
+    swept=("pool_id",),  # who is in a pool is in as many shops
+)
 RESEALING: Final = Collection(
     "resealing", (_SHOP,), {_SHOP: UUID_, "after": UUID_, "due_at": TICKS}, swept=("due_at",)
 )
@@ -292,6 +305,7 @@ OF_POINTS: Final = (
     COUNTS,
     REWARDS,
     REDEMPTIONS,
+    POOLED,
     RESEALING,
     SALE_NAMES,
     TILL_LINES,

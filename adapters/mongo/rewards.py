@@ -9,8 +9,8 @@ from uuid import UUID
 import msgspec
 
 from adapters.mongo.collections import REDEMPTIONS, REWARDS
-from adapters.mongo.ledger import MongoLedger
 from adapters.mongo.locks import REDEMPTION, REWARD, LockName
+from adapters.mongo.pooling import MongoPooling
 from adapters.mongo.transaction import Transaction, in_shops
 from adapters.mongo.values import Document, instant, instant_or_none, ticks, ticks_or_none
 from domain.points.benefits import from_stored, to_stored
@@ -46,7 +46,7 @@ _PLAIN: Final = (
 _MOST_IN_DOUBT: Final = 10_000
 
 
-class MongoRedeeming(MongoLedger):
+class MongoRedeeming(MongoPooling):
     def __init__(self, transaction: Transaction) -> None:
         super().__init__(transaction)
         self._rewards: dict[RewardKey, Reward] = {}

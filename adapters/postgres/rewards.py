@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.merged import stands_for
+from adapters.postgres.pooling import PostgresPooling
 from adapters.postgres.pos import PostgresSales
 from adapters.postgres.rows import as_rows
 from domain.points.benefits import from_stored, to_stored
@@ -269,7 +270,7 @@ class PostgresRewards:
         return int((await self._connection.execute(_IN_DOUBT)).scalar_one())
 
 
-class PostgresRedeeming(PostgresLedger, PostgresRewards, PostgresSales):
+class PostgresRedeeming(PostgresLedger, PostgresPooling, PostgresRewards, PostgresSales):
     """``ports.rewards.Redeeming``."""
 
 

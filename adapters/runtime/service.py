@@ -1,8 +1,10 @@
 """What the wiring of a service returns: everything a process needs to run it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from uuid import UUID
 
 import msgspec
 from litestar.types import ASGIApp
@@ -12,6 +14,7 @@ from adapters.nats.server import Endpoint
 from contracts.caller import NO_SHOP, Caller
 from contracts.kit import Idempotency, Operation, Request
 from domain.errors import InvalidRequest, Problem
+from ports.tenancy import also_within
 from ports.unit import Unit, Units
 
 RequestT = TypeVar("RequestT", bound=Request)
@@ -60,6 +63,18 @@ def answers(
     return Endpoint(operation, call)
 
 
+def _no_other(_prepared: object) -> Collection[UUID]:
+    """What is done is about the caller's shop alone."""
+    return ()
+
+
+@asynccontextmanager
+async def _opened(units: Units[StoresT], shops: Collection[UUID]) -> AsyncIterator[Unit[StoresT]]:
+    with also_within(shops):
+        async with units() as unit:
+            yield unit
+
+
 async def _leave(_caller: Caller, answer: AnswerT) -> AnswerT:
     """Nothing is left to be done."""
     return answer
@@ -89,19 +104,24 @@ def prepared_commands(
     prepare: Callable[[Caller, RequestT], Awaitable[PreparedT]],
     handle: Callable[[Unit[StoresT], Caller, RequestT, PreparedT], Awaitable[AnswerT]],
     finish: Callable[[Caller, AnswerT], Awaitable[AnswerT]] = _leave,
+    *,
+    shops: Callable[[PreparedT], Collection[UUID]] = _no_other,
 ) -> Endpoint:
     """As ``commands``, for an operation that has to do something first that must not be done inside
     a transaction, such as asking somebody else: ``prepare``. A repeat does it in vain.
 
     ``finish`` goes on after the commit, also after that of a repeat, and says what is answered;
-    stored is what ``handle`` has answered, which therefore need not hold what must not be kept."""
+    stored is what ``handle`` has answered, which therefore need not hold what must not be kept.
+
+    ``shops`` says, from what was prepared, which shops besides the caller's the transaction is
+    about (``ports.tenancy.also_within``)."""
     keyed = operation.idempotency is Idempotency.KEY
     decode = msgspec.json.Decoder(operation.response).decode
 
     async def call(caller: Caller, request: RequestT, key: str) -> AnswerT:
         if not keyed:
             prepared = await prepare(caller, request)
-            async with units() as unit:
+            async with _opened(units, shops(prepared)) as unit:
                 unit.actor = caller.name
                 answer = await handle(unit, caller, request, prepared)
             return await finish(caller, answer)
@@ -111,7 +131,7 @@ def prepared_commands(
         # A member's keys are their own: what another got is nothing that they may see.
         own_key = f"{caller.customer_id or ''}/{key}"
         prepared = await prepare(caller, request)
-        async with units() as unit:
+        async with _opened(units, shops(prepared)) as unit:
             unit.actor = caller.name
             # Those who belong to no shop have keys of their own, too.
             tenant = NO_SHOP if caller.merchant_id is None else caller.merchant_id

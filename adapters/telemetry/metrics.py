@@ -99,6 +99,10 @@ OUTBOX_PUBLISHED: Final = Counter(
     "loyalnest_outbox_published_total", "Events published from an outbox.", ["service", "by"]
 )
 
+POINTS_MOVED: Final = Counter(
+    "loyalnest_points_moved_total",
+    "Points brought to the store where they were spent from others that share the balance.",
+)
 REDEMPTIONS_IN_DOUBT: Final = Gauge(
     "loyalnest_redemptions_in_doubt",
     "Redemptions of which nobody knows whether Shopify issued them; staff has to look.",

@@ -64,6 +64,10 @@ class Source(StrEnum):
     redemption's id; the rule says why."""
     MERGE = "merge"
     """Points moved from the wallet of a merged member. Reference: the member's id."""
+    POOL = "pool"
+    """Points moved between stores of one organisation, to be spent. Reference: what for, the id of
+    the entry that spends them. The rule is the other store's id, the line says in which direction.
+    """
     EXPIRE = "expire"
     """What was left of a lot when it expired. Reference: the lot's id."""
     REVERSAL = "reversal"

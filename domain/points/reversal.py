@@ -25,6 +25,8 @@ class NotReversible(LoyaltyError):
 _INSTEAD: Final = {
     Source.RELEASE: "Points that became spendable gave nobody any: undo what they were earned by.",
     Source.MERGE: "Points that were moved gave nobody any: undo what they were earned by.",
+    Source.POOL: "Points that were moved between stores gave nobody any: undo what they were earned"
+    " by, or cancel what they were spent on.",
     Source.REDEEM: "Cancel the redemption: that gives its points back.",
     Source.REDEMPTION: "This is part of a redemption; correct the balance by hand.",
 }

@@ -93,6 +93,8 @@ def _cause(draft: EntryDraft) -> str:
             return f"{_OF_SOURCE[Source(draft.source)]} (order {draft.order_id})"
         case Source.ACTIVITY:
             return f"For an activity ({draft.rule})"
+        case Source.POOL:
+            return "Moved here from another store" if draft.points > 0 else "Moved to another store"
         case Source.REDEMPTION:
             return (
                 "A redemption was undone" if draft.points > 0 else "A redemption stands after all"

@@ -17,32 +17,34 @@ from contracts.points import (
 )
 from contracts.shop import member_id
 from domain.errors import InvalidRequest, NotFound, Problem
-from domain.points.expiry import NextExpiry
-from domain.points.wallet import Wallet, adjustment
+from domain.points.pooling import other_shop
+from domain.points.wallet import adjustment
 from ports.earning import BuyerKey
 from ports.ledger import Ledger, NewEntry, WalletKey
+from ports.pooling import SharedLedger
 from ports.unit import Unit, Units
+from services.points.balances import balance_of
 from services.points.next_expiry import next_expiries
+from services.points.pooling import Sharing
 from services.points.posting import post
 
 _MOST = 250
 
 
 class Accounts:
-    def __init__(self, units: Units[Ledger]) -> None:
+    def __init__(self, units: Units[SharedLedger], sharing: Sharing) -> None:
         self._units = units
+        self._sharing = sharing
 
     async def balance(self, caller: Caller, request: BalanceOf) -> Balance:
         if request.at is not None:
             problem = Problem("/at", "What was is not known where this ledger is kept.")
             raise InvalidRequest(problems=[problem])
         key = wallet_of(caller, request)
-        async with self._units() as unit:
-            wallet = await unit.stores.wallet(key)
-            soon = await next_expiries(unit, key.merchant_id, [key.customer_id])
-        if wallet is None:
+        found = await self._sharing.balance(key)
+        if found is None:
             raise NotFound("This shop has no such member with points.")
-        return balance_of(key.customer_id, wallet, soon.get(key.customer_id))
+        return found
 
     async def balances(self, caller: Caller, request: BalancesOf) -> Balances:
         if len(request.customer_ids) > _MOST:
@@ -65,8 +67,13 @@ class Accounts:
     async def history(self, caller: Caller, request: HistoryOf) -> History:
         key = wallet_of(caller, request)
         before = _cursor(request)
-        async with self._units() as unit:
-            found = await unit.stores.history(key, before, request.limit + 1)
+        most = request.limit + 1
+        if request.all_stores:
+            found = await self._sharing.history(key, before, most)
+        else:
+            async with self._units() as unit:
+                own = await unit.stores.history(key, before, most)
+            found = [(key.merchant_id, each) for each in own]
         page = found[: request.limit]
         return History(
             entries=tuple(
@@ -79,10 +86,12 @@ class Accounts:
                     source=each.draft.source,
                     source_ref=each.draft.source_ref,
                     created_at=each.at,
+                    store=store,
+                    other_store=other_shop(each.draft),
                 )
-                for each in page
+                for store, each in page
             ),
-            next_cursor=str(page[-1].entry_id) if len(found) > len(page) else None,
+            next_cursor=str(page[-1][1].entry_id) if len(found) > len(page) else None,
         )
 
 
@@ -135,16 +144,3 @@ def _cursor(request: HistoryOf) -> UUID | None:
     if problems:
         raise InvalidRequest(problems=problems)
     return before
-
-
-def balance_of(customer_id: UUID, wallet: Wallet, soon: NextExpiry | None) -> Balance:
-    return Balance(
-        customer_id=customer_id,
-        spendable=wallet.spendable,
-        pending=wallet.pending,
-        lifetime=wallet.lifetime,
-        spent=wallet.spent,
-        expired=wallet.expired,
-        next_expiry_at=None if soon is None else soon.at,
-        next_expiry_points=0 if soon is None else soon.points,
-    )

@@ -27,6 +27,7 @@ _EVENTS: Final[Mapping[EntryKind, Event[Body]]] = {
     EntryKind.REDEEM: REDEEMED,
 }
 """Which event tells of which kind of entry; the others are corrections."""
+_MOVES: Final = frozenset((Source.MERGE, Source.POOL))
 
 
 async def post(
@@ -119,4 +120,4 @@ def _given_lives(
 def _may_open(entry: NewEntry) -> bool:
     """Whether an entry may open a lot. What is moved between wallets keeps its lots."""
     draft = entry.draft
-    return draft.points > 0 and not draft.pending and draft.source != Source.MERGE
+    return draft.points > 0 and not draft.pending and draft.source not in _MOVES

@@ -22,7 +22,7 @@ from domain.points.redemption import (
     RedemptionState,
 )
 from domain.points.rewards import Tally, WhyNot, bought, refusal, why_not
-from domain.points.wallet import EMPTY
+from domain.points.wallet import EMPTY, together
 from domain.rbac import allows
 from ports.digests import Digests
 from ports.earning import BuyerKey
@@ -31,9 +31,10 @@ from ports.mesh import Mesh
 from ports.rewards import Redeeming, RedemptionKey, RedemptionsAsked, RewardKey
 from ports.sealing import REWARD_CODE, CannotOpen, MerchantKey, Sealer, ShopKeys
 from ports.unit import Unit, Units
-from services.points.account import balance_of, wallet_of
+from services.points.account import wallet_of
+from services.points.balances import balance_of
 from services.points.issuing import Fulfilment, carry_out, keep
-from services.points.next_expiry import next_expiries
+from services.points.pooling import Sharing, bring_here, own_of
 from services.points.posting import post
 from services.points.rewards import currency_of, window_of
 
@@ -69,14 +70,17 @@ class Members:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What has to be known before the transaction."""
+    """What has to be known before the transaction. It is about these ``shops``: the member may have
+    points in others than the caller's."""
 
     account: Account
     key: MerchantKey
+    shops: frozenset[UUID]
 
 
 class Redeemer:
-    """``entropy`` gives random bytes for a code that nobody can guess."""
+    """``entropy`` gives random bytes for a code that nobody can guess; ``moved`` is told how many
+    points came from other stores."""
 
     def __init__(
         self,
@@ -87,6 +91,8 @@ class Redeemer:
         digests: Digests,
         entropy: Callable[[], bytes],
         fulfilment: Fulfilment,
+        sharing: Sharing,
+        moved: Callable[[float], None],
     ) -> None:
         self._units = units
         self._members = members
@@ -95,22 +101,24 @@ class Redeemer:
         self._digests = digests
         self._entropy = entropy
         self._fulfilment = fulfilment
+        self._sharing = sharing
+        self._moved = moved
 
     async def points(self, caller: Caller, request: MemberRef) -> Balance:
         """A member's own; nothing yet is 0. Raises NotFound where staff asks for such a one."""
         key = wallet_of(caller, request)
-        async with self._units() as unit:
-            wallet = await unit.stores.wallet(key)
-            soon = await next_expiries(unit, key.merchant_id, [key.customer_id])
-        if wallet is None and caller.audience is not Audience.CUSTOMER:
+        found = await self._sharing.balance(key)
+        if found is None and caller.audience is not Audience.CUSTOMER:
             raise NotFound("This shop has no such member with points.")
-        return balance_of(key.customer_id, wallet or EMPTY, soon.get(key.customer_id))
+        return found or balance_of(key.customer_id, EMPTY, None)
 
     async def prepare(self, caller: Caller, request: said.RedeemPoints) -> Prepared:
         """Raises NotFound for a member whom the shop does not have."""
         asked = wallet_of(caller, request)
         account = await self._members.account(asked.merchant_id, asked.customer_id)
-        return Prepared(account, await self._keys.of(asked.merchant_id))
+        key = await self._keys.of(asked.merchant_id)
+        shops = await self._sharing.shops(asked._replace(customer_id=account.customer_id))
+        return Prepared(account, key, shops)
 
     async def reserve(
         self,
@@ -119,7 +127,8 @@ class Redeemer:
         request: said.RedeemPoints,
         prepared: Prepared,
     ) -> said.Redemption:
-        """The points leave the wallet, for what Shopify is asked to issue after the commit.
+        """The points leave the wallet, for what Shopify is asked to issue after the commit. What it
+        lacks comes from the member's wallets in other stores first.
 
         Raises NotFound, InvalidRequest, INSUFFICIENT_POINTS, REWARD_UNAVAILABLE, LIMIT_REACHED.
         """
@@ -127,7 +136,8 @@ class Redeemer:
         stores, now = unit.stores, unit.now()
         member = WalletKey(tenant, account.customer_id)
         # First of all: whoever redeems for this member waits here, and then counts this one, too.
-        wallet = (await stores.lock_wallets([member]))[member]
+        # So does, where stores share a balance, whoever redeems in another of them.
+        pool = await stores.lock_pool(member)
         key = RewardKey(tenant, request.reward_id)
         reward = await stores.reward(key)
         if reward is None:
@@ -141,9 +151,12 @@ class Redeemer:
         if reward.terms.per_member is not None or reward.terms.per_window is not None:
             windows = {reward.reward_id: window_of(reward.terms, now)}
             tally = (await stores.tally(member, windows))[reward.reward_id]
-        reason = why_not(reward, now, tier, tally, wallet.spendable, paid.points)
+        spendable = together(pool.values()).spendable
+        reason = why_not(reward, now, tier, tally, spendable, paid.points)
         if reason is not None:
             raise refusal(reason)
+        brought = await bring_here(unit, own_of(pool, tenant), pool, paid.points)
+        self._moved(brought)
         new = self._new(unit, prepared, reward.terms.code_prefix, isinstance(paid.benefit, _CODED))
         moved = steps.reserve(reward, paid, new, now)
         await stores.add_redemption(moved.redemption)

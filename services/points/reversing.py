@@ -11,7 +11,7 @@ from domain.points.wallet import InsufficientPoints, apply
 from domain.program import ProgramSettings, defaults
 from ports.ledger import HistoryEntry, Ledger, NewEntry, OrderKey, OrderState, WalletKey
 from ports.unit import Unit
-from services.points.account import balance_of
+from services.points.balances import balance_of
 from services.points.next_expiry import next_expiries
 from services.points.posting import post
 from services.points.room_back import give_room_back

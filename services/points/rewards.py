@@ -25,6 +25,7 @@ from ports.earning import BuyerKey
 from ports.rewards import Redeeming, RewardKey, RewardsAsked
 from ports.unit import Unit, Units
 from services.points.account import wallet_of
+from services.points.pooling import Sharing
 
 _TERMS: Final = tuple(each.name for each in fields(RewardTerms))
 
@@ -149,8 +150,9 @@ def _shown(reward: Reward) -> said.Reward:
 class Offering:
     """Reads rewards."""
 
-    def __init__(self, units: Units[Redeeming]) -> None:
+    def __init__(self, units: Units[Redeeming], sharing: Sharing) -> None:
         self._units = units
+        self._sharing = sharing
 
     async def one(self, caller: Caller, request: said.GetReward) -> said.Reward:
         async with self._units() as unit:
@@ -172,17 +174,20 @@ class Offering:
         async with self._units() as unit:
             stores, now = unit.stores, unit.now()
             found = await stores.rewards(asked)
-            wallet = await stores.wallet(key) or EMPTY
+            spendable = (await stores.wallet(key) or EMPTY).spendable
+            shares = await stores.pool(key)
             buyer_key = BuyerKey(*key)
             buyer = (await stores.buyers([buyer_key])).get(buyer_key, NOBODY_SPECIAL)
             windows = {each.reward_id: window_of(each.terms, now) for each in found}
             tallies = await stores.tally(key, windows)
+        if shares:
+            spendable = await self._sharing.spendable(key)
         page = found[: request.limit]
         offers = []
         for each in page:
             cost = least_cost(each.terms)
             tally = tallies.get(each.reward_id, Tally())
-            reason = why_not(each, now, buyer.tier, tally, wallet.spendable, cost)
+            reason = why_not(each, now, buyer.tier, tally, spendable, cost)
             offers.append(
                 said.Offer(
                     reward_id=each.reward_id,

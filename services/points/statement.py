@@ -18,10 +18,12 @@ from contracts.statements import (
 )
 from domain.errors import InvalidRequest, NotFound, Problem
 from domain.points.chain import SEALED, Stored, digest
+from domain.points.pooling import other_shop
 from domain.points.statement import Line, lines
 from ports.statements import ExportMark, Exports, Mark, Statements
 from ports.unit import Units
-from services.points.account import Accounts, balance_of, wallet_of
+from services.points.account import Accounts, wallet_of
+from services.points.balances import balance_of
 from services.points.instants import instant_problems
 
 _FIRST: Final = UUID(int=0)
@@ -120,6 +122,7 @@ def _line(line: Line) -> StatementLine:
         ),
         undoes=draft.undoes,
         undone_by=entry.undone_by,
+        other_store=other_shop(draft),
     )
 
 

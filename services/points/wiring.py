@@ -10,9 +10,11 @@ from adapters.crypto.keyring import CHECK_SECONDS, Keyring
 from adapters.crypto.sealer import AesGcmSealer
 from adapters.nats.consumer import Consumes
 from adapters.postgres.chain import PostgresChain
+from adapters.postgres.clearing import PostgresClearings
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.liability import PostgresHoldings
 from adapters.postgres.past_orders import PostgresPastOrders
+from adapters.postgres.pooling import PostgresPools
 from adapters.postgres.resealing import SealedColumn, SealedTable, sealed_rows
 from adapters.postgres.rewards import PostgresRedeeming
 from adapters.postgres.statements import PostgresExports, PostgresStatements
@@ -22,12 +24,14 @@ from adapters.runtime.settings import MONGO
 from adapters.runtime.shopify_admin import admin_client, issuing
 from adapters.runtime.world import World
 from adapters.shopify.admin.collections import ShopifyCollections
-from adapters.telemetry.metrics import REDEMPTIONS_IN_DOUBT
+from adapters.telemetry.metrics import POINTS_MOVED, REDEMPTIONS_IN_DOUBT
 from contracts import (
     activities,
+    clearing,
     core,
     expiry,
     liability,
+    organizations,
     points,
     pos,
     products,
@@ -40,9 +44,11 @@ from contracts import (
 )
 from domain.points.codes import ENTROPY_BYTES
 from ports.chain import Chain
+from ports.clearing import Clearings
 from ports.ledger import Ledger
 from ports.liability import Holdings
 from ports.past_orders import PastOrders
+from ports.pooling import Pools, SharedLedger
 from ports.resealing import SealedRows
 from ports.rewards import Redeeming
 from ports.sealing import REWARD_CODE
@@ -52,6 +58,7 @@ from services.points.account import Accounts, adjust
 from services.points.activities import earn
 from services.points.birthdays import apply_birthdays
 from services.points.chaining import seal_entries
+from services.points.clearing import ClearingReports
 from services.points.earning import apply_mesh_events, release_matured
 from services.points.expiring import expire_points
 from services.points.explaining import Explainer
@@ -60,6 +67,7 @@ from services.points.liability import LiabilityReports
 from services.points.lots import LotLists
 from services.points.merging import apply_merges
 from services.points.newly_named import NewlyNamed
+from services.points.pooling import Sharing, apply_links
 from services.points.pos import Tills
 from services.points.redeeming import Members, Redeemer
 from services.points.reversing import reverse
@@ -80,6 +88,7 @@ class _Kept:
     """The stores of the service, wherever its points are kept."""
 
     ledger: Units[Ledger]
+    shared: Units[SharedLedger]
     across: Units[Ledger]
     past: Units[PastOrders]
     statements: Units[Statements]
@@ -90,12 +99,15 @@ class _Kept:
     holdings: Units[Holdings]
     exports: Units[Exports]
     chain: Units[Chain]
+    pools_across: Units[Pools]
+    clearings: Units[Clearings]
 
 
 def _on_postgres(world: World) -> _Kept:
     rows = sealed_rows(_SEALED)
     return _Kept(
         ledger=world.units("points", PostgresLedger),
+        shared=world.units("points", PostgresRedeeming),
         across=world.units_across_shops("points", PostgresLedger),
         past=world.units("points", PostgresPastOrders),
         statements=world.units("points", PostgresStatements),
@@ -106,22 +118,27 @@ def _on_postgres(world: World) -> _Kept:
         holdings=world.units("points", PostgresHoldings),
         exports=world.units("points", PostgresExports),
         chain=world.units_across_shops("points", PostgresChain),
+        pools_across=world.units_across_shops("points", PostgresPools),
+        clearings=world.units("points", PostgresClearings),
     )
 
 
 def _on_mongo(world: World) -> _Kept:
     # Imported here: the driver is heavy, and who is on PostgreSQL does without.
     from adapters.mongo.chain import MongoChain
+    from adapters.mongo.clearing import MongoClearings
     from adapters.mongo.exports import MongoExports
     from adapters.mongo.ledger import MongoLedger
     from adapters.mongo.liability import MongoHoldings
     from adapters.mongo.past_orders import MongoPastOrders
+    from adapters.mongo.pooling import MongoPooling
     from adapters.mongo.resealing import MongoSealedRows
     from adapters.mongo.rewards import MongoRedeeming
     from adapters.mongo.statements import MongoStatements
 
     return _Kept(
         ledger=world.mongo_units("points", MongoLedger),
+        shared=world.mongo_units("points", MongoPooling),
         across=world.mongo_units("points", MongoLedger, across_shops=True),
         past=world.mongo_units("points", MongoPastOrders),
         statements=world.mongo_units("points", MongoStatements),
@@ -132,6 +149,8 @@ def _on_mongo(world: World) -> _Kept:
         holdings=world.mongo_units("points", MongoHoldings),
         exports=world.mongo_units("points", MongoExports),
         chain=world.mongo_units("points", MongoChain, across_shops=True),
+        pools_across=world.mongo_units("points", MongoPooling, across_shops=True),
+        clearings=world.mongo_units("points", MongoClearings),
     )
 
 
@@ -139,7 +158,8 @@ def service(world: World) -> Service:
     on_mongo = world.settings.points_store == MONGO
     kept = _on_mongo(world) if on_mongo else _on_postgres(world)
     units, across = kept.ledger, kept.across
-    accounts = Accounts(units)
+    sharing = Sharing(kept.shared, kept.pools_across)
+    accounts = Accounts(kept.shared, sharing)
     past_points = Past(kept.statements, accounts)
     redeeming, redeeming_across = kept.redeeming, kept.redeeming_across
     keys = Keyring(world.mesh, world.key_management(), "points")
@@ -151,7 +171,7 @@ def service(world: World) -> Service:
     fulfilment = Fulfilment(
         redeeming, redeeming_across, issuing(world, shopify), keys, AesGcmSealer()
     )
-    offering = Offering(redeeming)
+    offering = Offering(redeeming, sharing)
     simulator = ProgramSimulator(kept.past, NewlyNamed(ShopifyCollections(shopify)))
     tills = Tills(Codes(digests).settle)
     redeemer = Redeemer(
@@ -162,6 +182,8 @@ def service(world: World) -> Service:
         digests,
         partial(secrets.token_bytes, ENTROPY_BYTES),
         fulfilment,
+        sharing,
+        POINTS_MOVED.inc,
     )
     return Service(
         name="points",
@@ -175,6 +197,7 @@ def service(world: World) -> Service:
             commands(activities.EARN, units, earn),
             commands(pos.SYNC_SALES, redeeming, tills.sync),
             answers(statements.EXPORT, Exporter(kept.exports).page),
+            answers(clearing.GET_CLEARING, ClearingReports(kept.clearings).page),
             answers(liability.GET_LIABILITY, LiabilityReports(kept.holdings).report),
             answers(points.EXPLAIN_PURCHASE, Explainer(units).explain),
             answers(expiry.LIST_LOTS, LotLists(units).page),
@@ -193,6 +216,7 @@ def service(world: World) -> Service:
                 redeemer.prepare,
                 redeemer.reserve,
                 redeemer.finish,
+                shops=lambda prepared: prepared.shops,
             ),
             prepared_commands(
                 rewards.REDEEM_OWN_POINTS,
@@ -200,6 +224,7 @@ def service(world: World) -> Service:
                 redeemer.prepare,
                 redeemer.reserve,
                 redeemer.finish,
+                shops=lambda prepared: prepared.shops,
             ),
             answers(rewards.GET_REDEMPTION, redeemer.one),
             answers(rewards.LIST_REDEMPTIONS, redeemer.page),
@@ -248,6 +273,13 @@ def service(world: World) -> Service:
                 apply_merges,
                 name="points-merges",
                 inbox=False,  # what was moved is there no more
+            ),
+            Consumes(
+                (organizations.MEMBER_LINKED, organizations.MEMBER_UNLINKED),
+                kept.shared,
+                apply_links,
+                name="points-pools",
+                inbox=False,  # of each member the highest version is believed
             ),
             Consumes(
                 (users.CUSTOMER_BIRTHDAY,),

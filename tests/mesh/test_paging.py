@@ -24,6 +24,7 @@ from contracts import (
     campaign,
     event_tracking,
     impersonations,
+    organizations,
     points,
     referrals,
     rewards,
@@ -39,6 +40,7 @@ from contracts.registry import REGISTRY
 from contracts.shop import CustomerRecord, PrivacyRequest, Product, member_id
 from domain.errors import InvalidRequest, NotFound
 from domain.points.rewards import RewardKind
+from domain.points.wallet import InsufficientPoints
 from ports.sessions import Holder
 from services import SERVICES
 from tests.conftest import Run, eventually
@@ -55,6 +57,8 @@ BOUNDED: Final[Mapping[str, str]] = {
     "gamification.v1.GetLeaderboard": "the best of a period: 100 at most, and nobody is the 101st",
     "gamification.v1.ListBadges": "one of each badge at most, and there are a handful",
     "points.v1.GetLiability": "one line for each tier, and for each month that points expire in",
+    "points.v1.GetOwnPoints": "one line for each shop of an organisation",
+    "points.v1.GetPointsBalance": "one line for each shop of an organisation",
     "products.v1.GetCollections": "a program names a hundred collections at most",
     "rfm.v1.GetSegmentCounts": "one line for each segment, of which there are as many as are named",
     "roles.v1.ListRoles": "a shop has fifty roles at most, which creating one refuses beyond",
@@ -96,6 +100,7 @@ class Told:
     advocate: str = ""
     advocates_code: str = ""
     reward: UUID | None = None
+    cheap: UUID | None = None
 
     def next(self) -> int:
         """For what has to have another name each time. In no order that a list could be in."""
@@ -231,6 +236,33 @@ async def redemption(told: Told) -> None:
     await eventually(lambda: told.asks(rewards.REDEEM_POINTS, request), ignore=[NotFound])
 
 
+async def moved(told: Told) -> None:
+    """A member spends a point here that was in another store, a new one each time."""
+    if not told.cheap:
+        told.cheap = await reward(told)
+        # Known to core, and with no points for signing up.
+        known = users.UserChanged(
+            user_id=member_id(told.merchant, "k1"), kind="customer", shopify_customer_id="k1",
+            occurred_at=datetime.now(UTC),
+        )  # fmt: skip
+        await told.says(users.USER_CREATED, known)
+    other = uuid4()
+    for merchant in (told.merchant, other):
+        linked = organizations.MemberLinked(
+            customer_id=member_id(merchant, "k1"), pool_id=told.merchant,
+            organization_id=told.merchant, version=1, occurred_at=datetime.now(UTC),
+        )  # fmt: skip
+        await say(told.process, organizations.MEMBER_LINKED, linked, merchant)
+    gift = points.Adjust(customer_id=member_id(other, "k1"), points=1, reason="test")
+    await mesh_of(told.process).call(
+        points.ADJUST, gift, service_caller("test", other), idempotency_key=str(uuid4())
+    )
+    request = rewards.RedeemPoints(shopify_customer_id="k1", reward_id=told.cheap)
+    await eventually(
+        lambda: told.asks(rewards.REDEEM_POINTS, request), ignore=[NotFound, InsufficientPoints]
+    )
+
+
 async def product(told: Told) -> None:
     number = told.next()
     # Some have one title: then the id decides.
@@ -304,6 +336,7 @@ SEEDS: Final[Mapping[str, Seed]] = {
     "core.v1.ListMembers": Seed(member),
     "event_tracking.v1.ListTasks": Seed(task),
     "points.v1.ExportLedger": Seed(entry, key=lambda row: row.entry_id),
+    "points.v1.GetClearing": Seed(moved, key=lambda row: (row.month, row.store)),
     "points.v1.GetPointsHistory": Seed(entry, lambda _: {"shopify_customer_id": "h1"}),
     "points.v1.GetStatement": Seed(entry, lambda _: {"shopify_customer_id": "h1"}),
     "points.v1.ListLots": Seed(entry, lambda _: {"shopify_customer_id": "h1"}),

@@ -32,10 +32,11 @@ from adapters.postgres.tenancy import (
     of_shops,
 )
 from adapters.runtime.world import World
+from domain.points.ledger import Source
 from domain.points.rewards import Reward
 from domain.referrals.states import Blocked, Claimed
 from ports.imports import ImportRow, Kind
-from ports.ledger import OrderKey
+from ports.ledger import NewEntry, OrderKey
 from ports.names import Named
 from ports.people import PersonKey, Sighting
 from ports.referrals import Tracked
@@ -70,6 +71,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 def blocked(examples: Examples) -> list[Tracked]:
     return [replace(examples, told=TOLD | {"Tracked.referral": Blocked}).of(Tracked)]
+
+
+def entries(examples: Examples) -> list[NewEntry]:
+    """One that earned, and one that a member's points were moved by."""
+    moved = examples.next().of(NewEntry)
+    draft = replace(moved.draft, source=Source.POOL, rule=str(OTHER))
+    return [examples.of(NewEntry), replace(moved, draft=draft)]
 
 
 def tasks(examples: Examples) -> list[NewTask]:
@@ -130,6 +138,7 @@ TOLD: Final[dict[str, object]] = {
     "PostgresCollections.take_due.now": LATER,
     "PostgresCollections.take_due.until": LATER,
     "PostgresLedger.lots.after": None,
+    "PostgresLedger.post.entries": entries,
     "PostgresLedger.take_ageing.at": LATER,
     "PostgresLedger.take_matured.at": LATER,
     "PostgresMerchants.uninstall.at": lambda examples: {examples.merchant_id: LATER},
@@ -188,6 +197,7 @@ ACROSS: Final = {
     ("event_tracking", "PostgresTasks"): _LOOP,
     ("points", "PostgresChain"): _LOOP,
     ("points", "PostgresLedger"): _LOOP,
+    ("points", "PostgresPools"): "finds out in which other shops a member has points",
     ("points", "PostgresRedeeming"): _LOOP,
     ("points", "sealed_rows"): _LOOP,
     ("products", "PostgresCollections"): _LOOP,
@@ -203,9 +213,11 @@ WITHIN: Final = {
     "core/importing.py": "a loop that has found imports works on each within its shop",
     "products/collecting.py": "a loop that has found shops works on each within it",
     "points/issuing.py": "a loop that has found redemptions works on each within its shop",
+    "points/pooling.py": "a balance is of all shops that share it, and of no other",
     "roles/book.py": "gateways ask for versions of the roles of many shops at once",
 }
 """Use cases that say themselves whose data they are about, and why."""
+NAMES_SHOPS: Final = frozenset({"within", "also_within"})
 NEVER_IN_SHOPS: Final = frozenset(
     {
         "PostgresImpersonations.left_open",
@@ -565,7 +577,7 @@ async def test_who_names_the_shops_itself_is_known() -> None:
     found = set()
     for file in Path(services.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "within":
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in NAMES_SHOPS:
                 found.add(f"{file.parent.name}/{file.name}")
     assert found == WITHIN.keys()
 

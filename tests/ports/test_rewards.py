@@ -85,7 +85,7 @@ async def counter(storage: Storage, servers: Servers) -> AsyncIterator[Counter]:
 
 
 async def postgres(
-    servers: Servers, clock: StandingClock, stack: AsyncExitStack
+    servers: Servers, clock: StandingClock, stack: AsyncExitStack, *, across_shops: bool = True
 ) -> Units[Redeeming]:
     settings = servers.environment()
     client = await connect(settings["LOYALNEST_NATS_URL"], "test")
@@ -96,13 +96,14 @@ async def postgres(
     await database.migrate()
     relay = Relay(PostgresOutbox(database), Publisher(client), clock)
     return postgres_units(
-        database, relay, PostgresRedeeming, clock, IDS, input_keys=[b"k"], across_shops=True
+        database, relay, PostgresRedeeming, clock, IDS, input_keys=[b"k"], across_shops=across_shops
     )
 
 
 async def mongo_on(
-    storage: tuple[MongoServer, str], servers: Servers, clock: StandingClock, stack: AsyncExitStack
-) -> Units[Redeeming]:
+    storage: tuple[MongoServer, str], servers: Servers, clock: StandingClock,
+    stack: AsyncExitStack, *, across_shops: bool = True,
+) -> Units[Redeeming]:  # fmt: skip
     server, driver = storage
     client = await connect(servers.environment()["LOYALNEST_NATS_URL"], "test")
     stack.push_async_callback(client.close)
@@ -113,7 +114,7 @@ async def mongo_on(
     await database.migrate()
     relay = Relay(MongoOutbox(database), Publisher(client), clock)
     return mongo_units(
-        database, relay, MongoRedeeming, clock, IDS, input_keys=[b"k"], across_shops=True
+        database, relay, MongoRedeeming, clock, IDS, input_keys=[b"k"], across_shops=across_shops
     )
 
 

@@ -22,9 +22,11 @@ from domain.points.wallet import EMPTY, Wallet
 from ports.events import Received
 from ports.ledger import NewEntry, WalletKey
 from ports.rewards import Redeeming, RedemptionKey
+from ports.tenancy import also_within, within
 from ports.unit import Unit, Units
 from services.points.earning import apply_shop_events
 from services.points.issuing import Fulfilment
+from services.points.pooling import Sharing
 from services.points.redeeming import Account, Members, Redeemer
 from services.points.rewards import Offering, create_reward
 from services.points.using import Codes
@@ -48,10 +50,16 @@ class KnownMembers(Members):
 
 
 class Counter:
-    """``five_off`` and the like are rewards of the shop; "c1" is a member with ``points``."""
+    """``five_off`` and the like are rewards of the shop; "c1" is a member with ``points``. Where
+    ``units`` see only the shops at hand, ``pools`` see all."""
 
-    def __init__(self, units: Units[Redeeming], clock: StandingClock | None = None) -> None:
-        self.units = units
+    def __init__(
+        self,
+        units: Units[Any],
+        clock: StandingClock | None = None,
+        pools: Units[Any] | None = None,
+    ) -> None:
+        self.units: Units[Redeeming] = units
         self.clock = clock or StandingClock()
         self.merchant = uuid4()
         self.member = member_id(self.merchant, "c1")
@@ -60,11 +68,15 @@ class Counter:
         keys, sealer = KeysAtHand(), AesGcmSealer()
         self.fulfilment = Fulfilment(units, units, self.shopify, keys, sealer)
         self.digests = KeyedDigests([b"secret", b"older secret"], "reward codes")
+        self.sharing = Sharing(units, pools or units)
+        self.moved: list[float] = []
+        """Points that came from other stores, each time somebody redeemed."""
         self.redeemer = Redeemer(
             units, self.members, keys, sealer, self.digests,
-            partial(secrets.token_bytes, ENTROPY_BYTES), self.fulfilment,
+            partial(secrets.token_bytes, ENTROPY_BYTES), self.fulfilment, self.sharing,
+            self.moved.append,
         )  # fmt: skip
-        self.offering = Offering(units)
+        self.offering = Offering(units, self.sharing)
         self.codes = Codes(self.digests)
         self.staff = Caller(
             audience=Audience.MERCHANT, actor="staff", merchant_id=self.merchant,
@@ -105,15 +117,18 @@ class Counter:
         """As far as the transaction goes; whoever redeems dies then."""
         caller = self.customer(name)
         request = said.RedeemPoints(reward_id=reward_id, points=points)
-        prepared = await self.redeemer.prepare(caller, request)
-        async with self.units() as unit:
-            return await self.redeemer.reserve(unit, caller, request, prepared)
+        with within([self.merchant]):
+            prepared = await self.redeemer.prepare(caller, request)
+            with also_within(prepared.shops):
+                async with self.units() as unit:
+                    return await self.redeemer.reserve(unit, caller, request, prepared)
 
     async def redeem(
         self, reward_id: UUID, points: int | None = None, name: str = "c1"
     ) -> said.Redemption:
         reserved = await self.reserve(reward_id, points, name)
-        return await self.redeemer.finish(self.customer(name), reserved)
+        with within([self.merchant]):
+            return await self.redeemer.finish(self.customer(name), reserved)
 
     async def see(self, redemption: said.Redemption) -> said.Redemption:
         request = said.RedemptionRef(redemption_id=redemption.redemption_id)
@@ -129,9 +144,10 @@ class Counter:
     async def cancel(self, redemption: said.Redemption, caller: Caller | None = None) -> Any:
         caller = caller or self.staff
         request = said.RedemptionRef(redemption_id=redemption.redemption_id)
-        async with self.units() as unit:
-            answer = await self.redeemer.cancel(unit, caller, request)
-        return await self.redeemer.finish_cancelling(caller, answer)
+        with within([self.merchant]):
+            async with self.units() as unit:
+                answer = await self.redeemer.cancel(unit, caller, request)
+            return await self.redeemer.finish_cancelling(caller, answer)
 
     async def later(self, **duration: int) -> None:
         """Time goes by, and what is due is done."""

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from adapters.memory.ledger import MemoryLedger
+from adapters.memory.rewards import MemoryRedeeming
 from adapters.memory.units import MemoryUnits
 from contracts import points, shop
 from contracts.caller import Audience, Caller, service_caller
@@ -39,6 +39,7 @@ from ports.events import Received
 from services.points.account import Accounts, adjust
 from services.points.earning import apply_mesh_events, apply_shop_events, release_matured
 from services.points.explaining import Explainer
+from services.points.pooling import Sharing
 from tests.services.given import CountingIds, StandingClock
 
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -50,8 +51,8 @@ class Points:
 
     def __init__(self) -> None:
         self.clock = StandingClock()
-        self.units: MemoryUnits[Any] = MemoryUnits(MemoryLedger, self.clock, CountingIds())
-        self.accounts = Accounts(self.units)
+        self.units: MemoryUnits[Any] = MemoryUnits(MemoryRedeeming, self.clock, CountingIds())
+        self.accounts = Accounts(self.units, Sharing(self.units, self.units))
         self.staff = Caller(audience=Audience.MERCHANT, actor="staff", merchant_id=SHOP)
 
     async def happen(self, *bodies: Body) -> None:

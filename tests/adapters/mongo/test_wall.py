@@ -13,6 +13,7 @@ from bson import Decimal128
 from pymongo.errors import WriteError
 
 from adapters.mongo.chain import MongoChain
+from adapters.mongo.clearing import MongoClearings
 from adapters.mongo.collections import (
     BLOCKS,
     CHAIN_SWEEP,
@@ -44,9 +45,11 @@ from domain.points.rewards import Reward, RewardKind, RewardTerms, Tally
 from domain.program import defaults
 from infra.embedded.mongo import MongoServer
 from ports.activities import CountKey, Days
+from ports.clearing import ClearingAsked
 from ports.earning import BuyerFacts, BuyerKey, CollectionFacts, GoodsFacts, GoodsKey
 from ports.ledger import NewEntry, OrderKey, WalletKey
 from ports.past_orders import Period
+from ports.pooling import Link
 from ports.pos import SaleName, TillLine
 from ports.resealing import Errand, SealedRow
 from ports.rewards import CodeKey, RedemptionKey, RedemptionsAsked, RewardKey, RewardsAsked
@@ -73,7 +76,7 @@ async def database(mongo: MongoServer) -> AsyncIterator[MongoDatabase]:
     await database.close()
 
 
-MEMBER, REWARD, BOUGHT, ENTRY = (uuid4() for _ in range(4))
+MEMBER, REWARD, BOUGHT, ENTRY, POOL = (uuid4() for _ in range(5))
 ALWAYS = Period(LONG_AGO, datetime(2100, 1, 1, tzinfo=UTC))
 
 
@@ -203,7 +206,7 @@ READS: Mapping[str, Work] = {
     "mark_of": lambda ledger, shop: ledger.mark_of(WalletKey(shop, MEMBER), ENTRY),
     "stored": lambda ledger, shop: ledger.stored(shop, None, 9),
     "cleared": lambda ledger, shop: ledger.cleared(ClearingAsked(shop, None, None, None, 9)),
-    "is_pooled": lambda ledger, shop: ledger.is_pooled(WalletKey(shop, MEMBER)),
+    "pool": lambda ledger, shop: ledger.pool(WalletKey(shop, MEMBER)),
     "head": lambda ledger, shop: ledger.head(shop),
     "held": lambda ledger, shop: ledger.held(shop, None),
     "expiring": lambda ledger, shop: ledger.expiring(shop, "UTC"),

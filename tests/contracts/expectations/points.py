@@ -3,7 +3,7 @@
 from decimal import Decimal
 from uuid import UUID
 
-from contracts import core, installs, products, referrals, shop, users
+from contracts import core, installs, organizations, products, referrals, shop, users
 from contracts.kit import Instant
 from domain.errors import NotFound
 from tests.contracts.pacts import Calls, Pact, Part, Reads
@@ -132,6 +132,20 @@ class Celebrating(Part, frozen=True, kw_only=True):
     occurred_at: Instant
 
 
+class InPool(Part, frozen=True, kw_only=True):
+    customer_id: UUID
+    pool_id: UUID
+    organization_id: UUID
+    version: int
+    occurred_at: Instant
+
+
+class InNoPool(Part, frozen=True, kw_only=True):
+    customer_id: UUID
+    version: int
+    occurred_at: Instant
+
+
 class InCollections(Part, frozen=True, kw_only=True):
     product_id: str
     collections: tuple[str, ...]
@@ -153,6 +167,8 @@ PACT = Pact(
         Reads((products.PRODUCT_COLLECTIONS,), InCollections),
         Reads((users.CUSTOMER_MERGED,), Merged),
         Reads((users.CUSTOMER_BIRTHDAY,), Celebrating),
+        Reads((organizations.MEMBER_LINKED,), InPool),
+        Reads((organizations.MEMBER_UNLINKED,), InNoPool),
         *RESEALING,
     ),
     calls=(

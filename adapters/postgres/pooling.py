@@ -1,0 +1,98 @@
+"""``ports.pooling`` on PostgreSQL."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.postgres.merged import stands_for
+from adapters.postgres.rows import as_rows
+from adapters.postgres.wallets import PostgresWallets, follow, key_of, wallet_of
+from domain.points.pooling import Linked
+from domain.points.wallet import Wallet
+from ports.ledger import WalletKey
+from ports.pooling import Link, sharing
+
+# The row of who stands for a member, whether or not they ever had a point.
+_OWN: Final = f"""
+    SELECT * FROM pooled_members
+    WHERE merchant_id = :merchant_id AND pool_id IS NOT NULL AND customer_id = (
+        SELECT {stands_for("k")} FROM (
+            SELECT CAST(:customer_id AS uuid) AS customer_id, (
+                SELECT merged_into FROM wallets
+                WHERE merchant_id = :merchant_id AND customer_id = :customer_id
+            ) AS merged_into
+        ) AS k
+    )
+"""
+# Of two of one organisation only, whatever a pool's id may be.
+_POOL: Final = f"""
+    SELECT p.merchant_id, p.customer_id, p.linked_at, own.customer_id AS own
+    FROM ({_OWN}) AS own
+    JOIN pooled_members p
+        ON p.pool_id = own.pool_id AND p.organization_id = own.organization_id
+    LEFT JOIN wallets w ON w.merchant_id = p.merchant_id AND w.customer_id = p.customer_id
+    WHERE w.merged_into IS NULL
+"""
+_READ: Final = text(_POOL)
+# In one order everywhere, so that nobody waits in a circle.
+_HOLD: Final = text(f"{_POOL} ORDER BY p.merchant_id, p.customer_id FOR SHARE OF p")
+_LEARN: Final = text(
+    """
+    INSERT INTO pooled_members AS p (
+        merchant_id, customer_id, pool_id, organization_id, version, linked_at
+    )
+    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r (
+        merchant_id uuid, customer_id uuid, pool_id uuid, organization_id uuid, version bigint,
+        linked_at timestamptz
+    )
+    ON CONFLICT (merchant_id, customer_id) DO UPDATE SET
+        pool_id = excluded.pool_id, organization_id = excluded.organization_id,
+        version = excluded.version, linked_at = excluded.linked_at
+    WHERE p.version < excluded.version
+    """
+)
+
+
+class PostgresPools:
+    """``ports.pooling.Pools``."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def pool(self, member: WalletKey) -> Sequence[WalletKey]:
+        rows = (await self._connection.execute(_READ, member._asdict())).all()
+        own = member._replace(customer_id=rows[0].own) if rows else member
+        return sharing(own, map(_linked, rows))
+
+
+class PostgresPooling(PostgresPools, PostgresWallets):
+    """``ports.pooling.Pooling``, on the wallets of the ledger."""
+
+    async def lock_pool(self, member: WalletKey) -> Mapping[WalletKey, Wallet]:
+        rows = await self._connection.execute(_HOLD, member._asdict())
+        linked = {key_of(row): _linked(row) for row in rows}
+        held = await self._hold_all({member, *linked})
+        # Somebody may have been merged into another just before their wallet could be held.
+        still = [linked[key] for key in linked if held[key].merged_into is None]
+        own = key_of(follow(member, held))
+        return {key: wallet_of(held[key]) for key in sharing(own, still) or [own]}
+
+    async def learn_links(self, told: Mapping[WalletKey, Link]) -> None:
+        rows = [
+            key._asdict()
+            | {
+                "pool_id": told[key].pool_id,
+                "organization_id": told[key].organization_id,
+                "version": told[key].version,
+                "linked_at": told[key].at,
+            }
+            for key in sorted(told)  # in one order everywhere
+        ]
+        if rows:
+            await self._connection.execute(_LEARN, {"rows": as_rows(rows)})
+
+
+def _linked(row: Row[Any]) -> Linked:
+    return Linked(row.merchant_id, row.customer_id, row.linked_at)
