@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
+from adapters.numbers import DIGITS, has_numbers_only
 from contracts.kit import Body, Request
 from domain.errors import InvalidRequest, Problem
 
@@ -22,8 +23,6 @@ _WHOLE: Final = 2**63
 _FIRST_YEAR: Final = 1000
 _LAST_YEAR: Final = 8999
 """Of instants that can be reckoned with in every time zone, days and years on."""
-_DIGITS: Final = 20
-"""Of a decimal, before the point and behind it: enough for any money."""
 
 
 def decode_request(decoder: msgspec.json.Decoder[Request], payload: bytes) -> Request:
@@ -54,12 +53,11 @@ def convert_request(request: type[Request], values: Mapping[str, object]) -> Req
     return made
 
 
-def check_numbers(body: Body, payload: bytes) -> None:
-    """Raises InvalidRequest for a body, made of ``payload``, with a decimal that is no number:
-    PostgreSQL keeps those, and every sum they come into is none from then on. There are far too
-    many events to look at each value of them, so only at those that have the words in them."""
-    words = payload.lower()
-    if b"nan" in words or b"inf" in words:
+def check_numbers(body: Body) -> None:
+    """Raises InvalidRequest for a body with a decimal that is no number, or none of money:
+    PostgreSQL keeps NaN, and every sum it comes into is none from then on. There are far too many
+    events to look at each value of them, so only at their decimals."""
+    if not has_numbers_only(body):
         check_values(body)
 
 
@@ -134,7 +132,7 @@ def _odd(pointer: str, value: object) -> Iterator[Problem]:
     elif isinstance(value, Decimal):
         if not _is_reasonable(value):
             yield Problem(
-                pointer, f"A number has {_DIGITS} digits at most before the point and behind it."
+                pointer, f"A number has {DIGITS} digits at most before the point and behind it."
             )
     else:
         for name, part in _parts(value):
@@ -143,7 +141,7 @@ def _odd(pointer: str, value: object) -> Iterator[Problem]:
 
 def _is_reasonable(value: Decimal) -> bool:
     exponent = value.as_tuple().exponent
-    return isinstance(exponent, int) and value.adjusted() < _DIGITS and exponent >= -_DIGITS
+    return isinstance(exponent, int) and value.adjusted() < DIGITS and exponent >= -DIGITS
 
 
 def _parts(value: object) -> Iterable[tuple[object, object]]:

@@ -207,7 +207,7 @@ class Consumer(Generic[StoresT]):
         headers = message.headers or {}
         at = headers.get(AT)
         body = self._decoders[topic].decode(message.data)
-        check_numbers(body, message.data)
+        check_numbers(body)
         return Received(
             id=headers.get(EVENT_ID) or headers[MESSAGE_ID],
             event=event,

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.validation import convert_request, decode_request
-from contracts.kit import Request
+from adapters.numbers import check_of
+from adapters.validation import check_numbers, convert_request, decode_request
+from contracts.kit import Body, Event, Request
 from contracts.registry import REGISTRY
 from domain.errors import InvalidRequest
 
@@ -106,3 +107,50 @@ def test_whatever_comes_is_taken_or_refused_in_order(data: st.DataObject) -> Non
     for payload in (json.dumps(values).encode(), data.draw(st.binary(max_size=30))):
         with suppress(InvalidRequest):
             decode_request(msgspec.json.Decoder(operation.request), payload)
+
+
+class Told(Body, frozen=True):
+    name: str = ""
+    rules: tuple[Rule, ...] = ()
+    best: Rule | None = None
+    bounds: tuple[Decimal, Decimal] = (Decimal(0), Decimal(1))
+    scores: tuple[int, int] = (0, 0)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        Told(),
+        Told(name="NaN"),
+        Told(
+            rules=(Rule(Decimal("-1.5")), Rule(Decimal("99999999999999999999.9"))),
+            best=Rule(Decimal(2)),
+        ),
+    ],
+)
+def test_events_with_numbers_pass(body: Told) -> None:
+    check_numbers(body)
+
+
+@pytest.mark.parametrize("no_number", ["NaN", "sNaN", "-inf", " N_aN7 ", "1e999", "\\u004eaN"])
+@pytest.mark.parametrize(
+    ("payload", "pointer"),
+    [
+        ('{"rules": [{"amount": "1"}, {"amount": "%s"}]}', "/rules/1/amount"),
+        ('{"best": {"amount": "%s"}}', "/best/amount"),
+        ('{"bounds": ["0", "%s"]}', "/bounds/1"),
+    ],
+)
+def test_what_is_no_number_is_found_wherever_it_is_in_an_event(
+    payload: str, pointer: str, no_number: str
+) -> None:
+    body = msgspec.json.decode(payload % no_number, type=Told)
+    with pytest.raises(InvalidRequest) as refused:
+        check_numbers(body)
+    assert [each.pointer for each in refused.value.problems] == [pointer]
+
+
+@pytest.mark.parametrize("event", REGISTRY.events.values(), ids=lambda event: event.name)
+def test_the_decimals_of_every_event_can_be_looked_at(event: Event[Body]) -> None:
+    decimals = repr(msgspec.inspect.type_info(event.body)).count("DecimalType()")
+    assert (check_of(event.body) is not None) == (decimals > 0)
