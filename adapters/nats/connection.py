@@ -28,6 +28,8 @@ EVENT_ID: Final = "LN-Id"
 ONLY_FOR: Final = "LN-Only-For"
 """The consumer a replay is meant for. Inboxes forget sooner than dead letters are kept, so the
 others could not be trusted to know that they have applied the event before."""
+PACKED: Final = "LN-Packed"
+"""How many events are in a message, where it may be more than one (``adapters.nats.packs``)."""
 MESSAGE_ID: Final = "Nats-Msg-Id"
 TRACE: Final = "traceparent"
 

@@ -9,10 +9,10 @@ back.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import groupby
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -22,8 +22,9 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from adapters.nats.connection import ACTOR, AT, EVENT_ID, MESSAGE_ID, ONLY_FOR, TRACE, QuickClient
+from adapters.nats.connection import ONLY_FOR, QuickClient
 from adapters.nats.dead import dead_letter
+from adapters.nats.packs import Carried, as_it_came, single, unpacked
 from adapters.nats.publisher import Publisher
 from adapters.nats.pull import Puller
 from adapters.nats.streams import DEAD, TASKS, WEBHOOKS
@@ -49,6 +50,7 @@ BACKOFF_SECONDS: Final = (1.0, 5.0, 15.0, 60.0, 300.0)
 """Waits between the tries of one event; when they are used up it becomes a dead letter."""
 
 _HOLD_SECONDS: Final = 2.0
+_UNFILED_SECONDS: Final = 5.0
 _NEWER_SECONDS: Final = 5.0
 _MOVING_SECONDS: Final = 5.0
 STREAMS: Final = {"shop": WEBHOOKS, "evt": EVENTS_STREAM, "task": TASKS, "dead": DEAD}
@@ -75,15 +77,19 @@ class Consumes(Generic[StoresT]):
     read: Callable[[Msg], Received[Any]] | None = None
 
 
-class _NotOurs(Exception):
-    """An event that this version of the service does not know."""
+_UNREADABLE: Final = (msgspec.MsgspecError, ValueError, KeyError, InvalidRequest)
+"""What reading raises for what no try will ever read or keep."""
 
 
 @dataclass(slots=True)
 class _Delivery:
+    """One event of a message; those of one message follow each other."""
+
     message: Msg
+    carried: Carried
     event: Received[Any]
     given_up: str = ""  # why it is to be put aside although it was applied
+    later: float | None = None  # in how many seconds it is to come again
 
 
 class Consumer(Generic[StoresT]):
@@ -111,7 +117,6 @@ class Consumer(Generic[StoresT]):
         if len(prefixes) != 1:
             raise ValueError(f"{self.name}: a consumer reads one stream, not {sorted(prefixes)}")
         self.stream = STREAMS[prefixes.pop()]
-        self._read = consumes.read or self._read_declared
         self._durable = f"{self.name}-{self.stream.lower()}"
         self._puller = Puller(client, self.stream, self._durable, consumes.batch)
         self._stopping = asyncio.Event()
@@ -168,19 +173,7 @@ class Consumer(Generic[StoresT]):
 
     async def _work(self, messages: Sequence[Msg]) -> None:
         started = time.perf_counter()
-        deliveries: list[_Delivery] = []
-        for message in messages:
-            if message.headers and message.headers.get(ONLY_FOR, self.name) != self.name:
-                await message.ack()  # a replay for somebody else
-                continue
-            try:
-                deliveries.append(_Delivery(message, self._read(message)))
-            except _NotOurs:
-                # A newer replica has widened the consumer we share; it will know what this is.
-                await message.nak(delay=_NEWER_SECONDS)
-            except (msgspec.MsgspecError, ValueError, KeyError, InvalidRequest) as error:
-                # No try will ever read or keep it.
-                await self._put_aside(message, type(error).__name__)
+        deliveries = [each for message in messages for each in await self._open(message)]
         if not deliveries:
             return
         try:
@@ -195,44 +188,73 @@ class Consumer(Generic[StoresT]):
             await self._one_by_one(deliveries)
         else:
             if applied:
-                await self._acknowledge(deliveries)
+                await self._settle(deliveries)
         BATCH_SIZE.labels(self.name).observe(len(deliveries))
         BATCH_SECONDS.labels(self.name).observe(time.perf_counter() - started)
 
-    def _read_declared(self, message: Msg) -> Received[Any]:
-        topic, merchant_id = _parts_of(message.subject)
-        event = self._events.get(topic)
-        if event is None:
-            raise _NotOurs
-        headers = message.headers or {}
-        at = headers.get(AT)
-        body = self._decoders[topic].decode(message.data)
+    async def _open(self, message: Msg) -> Sequence[_Delivery]:
+        """The events of a message; none where nothing is left to be done with it."""
+        if message.headers and message.headers.get(ONLY_FOR, self.name) != self.name:
+            await message.ack()  # a replay for somebody else
+            return ()
+        topic, _, _ = message.subject.rpartition(".")
+        if self._consumes.read is None and topic not in self._events:
+            # A newer replica has widened the consumer we share; it will know what this is.
+            await message.nak(delay=_NEWER_SECONDS)
+            return ()
+        try:
+            inside = (single(message),) if self._consumes.read else unpacked(message)
+        except _UNREADABLE as error:
+            await self._finish(
+                message, await self._put_aside(message, as_it_came(message), type(error).__name__)
+            )
+            return ()
+        found: list[_Delivery] = []
+        wait = None
+        for carried in inside:
+            try:
+                found.append(_Delivery(message, carried, self._read(message, carried)))
+            except _UNREADABLE as error:
+                wait = await self._put_aside(message, carried, type(error).__name__) or wait
+        if wait is not None or not found:
+            await self._finish(message, wait)
+            return ()
+        return found
+
+    def _read(self, message: Msg, carried: Carried) -> Received[Any]:
+        if self._consumes.read is not None:
+            return self._consumes.read(message)
+        topic, merchant_id = _parts_of(carried.subject)
+        body = self._decoders[topic].decode(carried.payload)
         check_numbers(body)
         return Received(
-            id=headers.get(EVENT_ID) or headers[MESSAGE_ID],
-            event=event,
+            id=carried.id,
+            event=self._events[topic],
             body=body,
             merchant_id=merchant_id,
-            at=datetime.fromisoformat(at) if at else datetime.now(UTC),
-            trace=headers.get(TRACE, ""),
-            actor=headers.get(ACTOR, ""),
+            at=carried.at,
+            trace=carried.trace,
+            actor=carried.actor,
         )
 
-    async def _apply_when_possible(self, deliveries: list[_Delivery]) -> bool:
+    async def _apply_when_possible(self, deliveries: Sequence[_Delivery]) -> bool:
         """Apply, and wait for a database that is away. False: stopped before it came back. What is
-        of a shop that is being moved is put back, and taken out of ``deliveries``."""
+        of a shop that is being moved is left for later."""
+        now = deliveries
         wait = 0.1
         held_since = time.monotonic()
         while True:
             try:
-                with within(each.event.merchant_id for each in deliveries):
-                    await self._apply(deliveries)
+                with within(each.event.merchant_id for each in now):
+                    await self._apply(now)
                 return True
             except ShopMoving as moving:
-                if not await self._put_back(deliveries, moving.shops):
+                left = self._without(now, moving.shops)
+                if len(left) == len(now):
                     raise
-                if not deliveries:
+                if not left:
                     return True
+                now = left
                 continue
             except Unavailable:
                 if wait == 0.1:
@@ -241,27 +263,28 @@ class Consumer(Generic[StoresT]):
                     )
             await self._pause(wait)
             if self._stopping.is_set():
-                for delivery in deliveries:
-                    await delivery.message.nak()
+                for message in _messages(deliveries):
+                    await message.nak()
                 return False
             wait = min(wait * 2, _HOLD_SECONDS)
             if time.monotonic() - held_since > self._consumes.ack_wait / 3:
                 held_since = time.monotonic()
                 # What was fetched and waits behind these counts as well: each time it came again
                 # it would look like a failure of its own, and one real one would be the last.
-                for message in (*(each.message for each in deliveries), *self._puller.waiting):
+                for message in (*_messages(deliveries), *self._puller.waiting):
                     await message.in_progress()
 
-    async def _put_back(self, deliveries: list[_Delivery], shops: Collection[UUID]) -> bool:
-        """For later, what is of these shops; a single event also when it only has to do with them.
-        Whether there was any."""
+    def _without(
+        self, deliveries: Sequence[_Delivery], shops: Collection[UUID]
+    ) -> Sequence[_Delivery]:
+        """Leave for later what is of these shops; a single event also when it only has to do with
+        them. Returns the others."""
         alone = len(deliveries) == 1
         theirs = [each for each in deliveries if alone or each.event.merchant_id in shops]
-        deliveries[:] = [each for each in deliveries if each not in theirs]
-        for delivery in theirs:
-            await delivery.message.nak(delay=_MOVING_SECONDS)
+        for each in theirs:
+            each.later = _MOVING_SECONDS
         EVENTS.labels(self.name, "moving").inc(len(theirs))
-        return bool(theirs)
+        return [each for each in deliveries if each not in theirs]
 
     async def _apply(self, deliveries: Sequence[_Delivery]) -> None:
         spans = BatchSpans(
@@ -295,61 +318,76 @@ class Consumer(Generic[StoresT]):
             EVENTS.labels(self.name, "repeated").inc(len(deliveries) - len(fresh))
 
     async def _one_by_one(self, deliveries: Sequence[_Delivery]) -> None:
-        for delivery in deliveries:
-            alone = [delivery]
-            try:
-                if not await self._apply_when_possible(alone):
-                    return
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:
-                await self._failed(delivery, error)
-            else:
-                await self._acknowledge(alone)
+        for _, of_message in groupby(deliveries, key=lambda each: id(each.message)):
+            done = []
+            for delivery in of_message:
+                try:
+                    if not await self._apply_when_possible([delivery]):
+                        return
+                except asyncio.CancelledError:
+                    raise
+                except Exception as error:
+                    delivery.later = await self._failed(delivery, error)
+                done.append(delivery)
+            await self._settle(done)
 
-    async def _failed(self, delivery: _Delivery, error: Exception) -> None:
+    async def _failed(self, delivery: _Delivery, error: Exception) -> float | None:
+        """After how many seconds to try again; None for what was put aside."""
         tries = delivery.message.metadata.num_delivered or 1
         try:
             check_values(delivery.event.body)
         except InvalidRequest as refused:
             # No try will ever keep it.
-            await self._put_aside(delivery.message, type(refused).__name__)
-            return
+            return await self._put_aside(delivery.message, delivery.carried, type(refused).__name__)
         # Only our own errors have texts that are safe to keep; of others the type must do.
         reason = f"{error.code}: {error.detail}" if isinstance(error, LoyaltyError) else ""
         reason = reason or type(error).__name__
         if tries <= len(self._consumes.backoff):
             EVENTS.labels(self.name, "retried").inc()
             log.warning("%s: try %d of an event failed (%s)", self.name, tries, reason)
-            await delivery.message.nak(delay=self._consumes.backoff[tries - 1])
-        else:
-            log.error(
-                "%s: an event is put aside after %d tries (%s)", self.name, tries, reason,
-                exc_info=error,
-            )  # fmt: skip
-            await self._put_aside(delivery.message, reason)
+            return self._consumes.backoff[tries - 1]
+        log.error(
+            "%s: an event is put aside after %d tries (%s)", self.name, tries, reason,
+            exc_info=error,
+        )  # fmt: skip
+        return await self._put_aside(delivery.message, delivery.carried, reason)
 
-    async def _put_aside(self, message: Msg, reason: str) -> None:
+    async def _put_aside(self, message: Msg, carried: Carried, reason: str) -> float | None:
+        """File an event of a message as a dead letter. Returns after how many seconds to try again;
+        None when it is filed."""
         if self.stream == DEAD:
             # It is where it belongs; putting it aside there again would go round for ever.
             log.error("%s: a dead letter cannot be filed and stays in its stream", self.name)
-            await message.ack()
-            return
+            return None
         try:
-            await dead_letter(self._publisher, message, self._service, self.name, reason)
+            await dead_letter(self._publisher, message, carried, self._service, self.name, reason)
         except Unavailable:
-            await message.nak(delay=5)
-            return
+            return _UNFILED_SECONDS
         EVENTS.labels(self.name, "dead").inc()
-        await message.ack()
+        return None
 
-    async def _acknowledge(self, deliveries: Sequence[_Delivery]) -> None:
-        done = [each.message for each in deliveries if not each.given_up]
-        if done:
-            await self._client.acknowledge(done)
-        for delivery in deliveries:
-            if delivery.given_up:
-                await self._put_aside(delivery.message, delivery.given_up)
+    async def _settle(self, deliveries: Sequence[_Delivery]) -> None:
+        """Acknowledge the messages of which everything is done. A message of which something is for
+        later comes again as a whole: what was applied of it is known then."""
+        for each in deliveries:
+            if each.given_up:
+                each.later = await self._put_aside(each.message, each.carried, each.given_up)
+        later: dict[int, float] = {}
+        for each in deliveries:
+            if each.later is not None:
+                later[id(each.message)] = max(each.later, later.get(id(each.message), 0))
+        messages = _messages(deliveries)
+        await self._client.acknowledge([each for each in messages if id(each) not in later])
+        for message in messages:
+            if id(message) in later:
+                await message.nak(delay=later[id(message)])
+
+    async def _finish(self, message: Msg, wait: float | None) -> None:
+        """Nothing more is to be done with a message, or in so many seconds all of it again."""
+        if wait is None:
+            await message.ack()
+        else:
+            await message.nak(delay=wait)
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -364,3 +402,9 @@ def _parts_of(subject: str) -> tuple[str, UUID]:
     """Topic and merchant; remembered, because a shop's events come by the thousand."""
     topic, _, merchant = subject.rpartition(".")
     return topic, UUID(merchant)
+
+
+def _messages(deliveries: Iterable[_Delivery]) -> Collection[Msg]:
+    """Each once."""
+    return {id(each.message): each.message for each in deliveries}.values()
+

@@ -6,6 +6,7 @@ from uuid import UUID
 from nats.aio.msg import Msg
 
 from adapters.nats.connection import AT, EVENT_ID, MESSAGE_ID, ONLY_FOR, TRACE
+from adapters.nats.packs import Carried
 from adapters.nats.publisher import Publisher
 from contracts.kit import Event
 from ports.dead_letters import Died, OpenLetter
@@ -21,24 +22,28 @@ LETTERS: Final = Event("*", Died, "mesh", "An event could not be applied.", pref
 
 
 async def dead_letter(
-    publisher: Publisher, message: Msg, service: str, consumer: str, reason: str
+    publisher: Publisher,
+    message: Msg,
+    event: Carried,
+    service: str,
+    consumer: str,
+    reason: str,
 ) -> None:
-    """Store ``message`` as ``dead.<service>.<merchant id>``. Raises Unavailable if that fails."""
-    headers = message.headers or {}
-    event_id = headers.get(EVENT_ID) or headers.get(MESSAGE_ID, "")
+    """Store an event of ``message`` as ``dead.<service>.<merchant id>``. Raises Unavailable if that
+    fails."""
     metadata = message.metadata
     await publisher.publish(
-        f"dead.{service}.{message.subject.rpartition('.')[2]}",
-        message.data,
+        f"dead.{service}.{event.subject.rpartition('.')[2]}",
+        bytes(event.payload),
         {
-            MESSAGE_ID: f"{consumer}:{metadata.sequence.stream}:{event_id}",
-            EVENT_ID: event_id,
-            SUBJECT: message.subject,
+            MESSAGE_ID: f"{consumer}:{metadata.sequence.stream}:{event.id}",
+            EVENT_ID: event.id,
+            SUBJECT: event.subject,
             CONSUMER: consumer,
             REASON: reason,
             TRIES: str(metadata.num_delivered or 1),
-            AT: headers.get(AT, ""),
-            TRACE: headers.get(TRACE, ""),
+            AT: event.at.isoformat(),
+            TRACE: event.trace,
         },
     )
 

@@ -14,7 +14,7 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import APIError
 
-from adapters.nats.connection import EVENT_ID, MESSAGE_ID
+from adapters.nats.packs import unpacked
 from adapters.nats.streams import EVENTS
 from contracts.kit import Body, BodyT, Event
 from contracts.streams import POINTS
@@ -56,9 +56,9 @@ class LiveEvents:
             return
 
         async def receive(message: Msg) -> None:
-            passed = _passed(message)
-            for each in tuple(listeners):
-                each(passed)
+            for passed in _passed(message):
+                for each in tuple(listeners):
+                    each(passed)
 
         self._subscriptions[merchant_id] = []
         for topic in TOPICS:
@@ -108,18 +108,18 @@ class LiveEvents:
             if not 0 < waiting <= most:
                 return ()
             found: list[Passed] = []
-            while len(found) < waiting:
-                fetched = await subscription.fetch(waiting - len(found), timeout=_FETCH_SECONDS)
-                found += [_passed(message) for message in fetched]
-            return found
+            while waiting > 0 and len(found) <= most:
+                fetched = await subscription.fetch(waiting, timeout=_FETCH_SECONDS)
+                waiting -= len(fetched)
+                found += [passed for message in fetched for passed in _passed(message)]
+            return found if len(found) <= most else ()
         finally:
             await subscription.unsubscribe()
 
 
-def _passed(message: Msg) -> Passed:
-    headers = message.headers or {}
+def _passed(message: Msg) -> Sequence[Passed]:
     name = message.subject.split(".", 1)[1].rpartition(".")[0]
-    return Passed(headers.get(EVENT_ID) or headers.get(MESSAGE_ID, ""), name, message.data)
+    return [Passed(each.id, name, bytes(each.payload)) for each in unpacked(message)]
 
 
 def _said_at(event_id: UUID) -> datetime | None:
@@ -135,7 +135,8 @@ async def hear(client: Client, event: Event[BodyT], heard: Callable[[BodyT], Non
     decode = msgspec.json.Decoder(event.body).decode
 
     async def receive(message: Msg) -> None:
-        heard(decode(message.data))
+        for each in unpacked(message):
+            heard(decode(each.payload))
 
     await client.subscribe(f"{event.topic}.*", cb=receive)
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from adapters.nats.packs import Carried, carried
 from ports.events import Outgoing, Said
 
 
@@ -36,31 +37,13 @@ class Outbox(Protocol):
         ...
 
 
-class _Stored(msgspec.Struct, frozen=True, array_like=True):
-    """An outgoing event inside a row of the outbox; its payload is JSON already."""
-
-    id: str
-    subject: str
-    payload: msgspec.Raw
-    at: datetime
-    trace: str
-    actor: str
-
-
 _encode: Final = msgspec.json.Encoder().encode
-_decode: Final = msgspec.json.Decoder(tuple[_Stored, ...]).decode
+_decode: Final = msgspec.json.Decoder(tuple[Carried, ...]).decode
 
 
 def outbox_row(said: Said) -> str:
     """The events of a row of the outbox."""
-    return _encode(
-        [
-            _Stored(
-                each.id, each.subject, msgspec.Raw(each.payload), each.at, each.trace, each.actor
-            )
-            for each in said.events
-        ]
-    ).decode()
+    return _encode([carried(each) for each in said.events]).decode()
 
 
 def read_outbox(batch_id: UUID, at: datetime, events: str) -> Said:

@@ -25,7 +25,7 @@ class _Ack(msgspec.Struct):
 
 
 _decode_ack = msgspec.json.Decoder(_Ack).decode
-_UNCONFIRMED: Final = "The event store did not confirm in time."
+UNCONFIRMED: Final = "The event store did not confirm in time."
 
 
 class Publisher:
@@ -78,7 +78,7 @@ class Publisher:
                 await self._client.publish(subject, payload, reply=reply, headers=headers)
                 return not (await future).duplicate
         except (TimeoutError, NatsError) as error:
-            raise Unavailable(_UNCONFIRMED) from error
+            raise Unavailable(UNCONFIRMED) from error
         finally:
             self._waiting.pop(reply, None)
 
@@ -110,13 +110,13 @@ class Publisher:
             for reply in replies:
                 self._waiting.pop(reply, None)
         return [_outcome(future) for future in futures] + [
-            Unavailable(_UNCONFIRMED) for _ in range(len(messages) - len(futures))
+            Unavailable(UNCONFIRMED) for _ in range(len(messages) - len(futures))
         ]
 
 
 def _outcome(future: asyncio.Future[_Ack]) -> bool | Unavailable:
     if not future.done() or future.cancelled():
-        return Unavailable(_UNCONFIRMED)
+        return Unavailable(UNCONFIRMED)
     error = future.exception()
     if error is None:
         return not future.result().duplicate

@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import time
 from collections import deque
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -15,10 +16,16 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from adapters.nats.connection import QuickClient
+from adapters.nats.packs import count_of
 
 _EXPIRES: Final = 10.0
 _HEARTBEAT: Final = 1.0
 _NANOSECONDS: Final = 1_000_000_000
+_MOST_BYTES: Final = 4 * 1024 * 1024
+"""What a request brings at most, since a message may be of many events."""
+_HELD_BATCHES: Final = 4
+"""Nothing more is asked for while so much waits here."""
+_FILL_SECONDS: Final = 0.02
 _STATUS: Final = "Status"
 _LEFT: Final = "Nats-Pending-Messages"
 
@@ -35,11 +42,13 @@ class Puller:
         self._request = msgspec.json.encode(
             {
                 "batch": batch,
+                "max_bytes": _MOST_BYTES,
                 "expires": int(_EXPIRES * _NANOSECONDS),
                 "idle_heartbeat": int(_HEARTBEAT * _NANOSECONDS),
             }
         )
-        self._buffer: deque[Msg] = deque()
+        self._buffer: deque[tuple[Msg, int]] = deque()  # each with how many events it holds
+        self._held = 0  # events in the buffer
         self._expected = 0  # messages that open requests may still bring
         self._arrived = asyncio.Event()
         self._last_sign = 0.0
@@ -52,14 +61,15 @@ class Puller:
         """Take no more. Returns what was fetched and not handed out, to be given back."""
         if self._subscription is not None:
             await self._subscription.unsubscribe()
-        left = list(self._buffer)
+        left = list(self.waiting)
         self._buffer.clear()
+        self._held = 0
         return left
 
     @property
     def waiting(self) -> tuple[Msg, ...]:
         """What was fetched and not handed out yet."""
-        return tuple(self._buffer)
+        return tuple(message for message, _ in self._buffer)
 
     def wake(self) -> None:
         """Let ``take`` answer now, with whatever there is."""
@@ -77,12 +87,15 @@ class Puller:
             self._arrived.set()
             return
         self._expected = max(0, self._expected - 1)
-        self._buffer.append(message)
+        count = count_of(message)
+        self._buffer.append((message, count))
+        self._held += count
         self._arrived.set()
 
     async def take(self) -> list[Msg]:
-        """Everything that is there, up to a batch; waits for at least one message, for a second
-        or two at most (an empty answer means: nothing yet, ask again)."""
+        """Everything that is there, up to a batch of events, which the last message may exceed;
+        waits for at least one message, for a second or two at most (an empty answer means: nothing
+        yet, ask again)."""
         await self._keep_asking()
         if not self._buffer:
             self._arrived.clear()
@@ -91,19 +104,47 @@ class Puller:
                     await self._arrived.wait()
             except TimeoutError:
                 return []
-        taken = [self._buffer.popleft() for _ in range(min(self._batch, len(self._buffer)))]
-        if len(taken) == self._batch:
+        await self._fill()
+        taken: list[Msg] = []
+        events = 0
+        while self._buffer and events < self._batch:
+            message, count = self._buffer.popleft()
+            taken.append(message)
+            events += count
+        self._held -= events
+        if events >= self._batch:
             # Work goes on without waiting anywhere; let others have their turn.
             await asyncio.sleep(0)
         return taken
+
+    async def _fill(self) -> None:
+        """Wait for more of what is known to be on its way: a batch costs what it costs, whether
+        few events share it or many."""
+        deadline = time.monotonic() + _FILL_SECONDS
+        while 0 < self._held < self._batch and self._expected and _more_after(self._buffer[-1][0]):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            self._arrived.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._arrived.wait()
 
     async def _keep_asking(self) -> None:
         now = time.monotonic()
         if self._expected and now - self._last_sign > 3 * _HEARTBEAT:
             self._expected = 0  # the server has forgotten us
+        if self._held > _HELD_BATCHES * self._batch:
+            return
         if self._expected < self._batch // 2 and self._client.is_connected:
             self._expected += self._batch
             self._last_sign = now
             await self._client.publish(
                 self._subject, self._request, reply=f"{self._inbox}.{next(self._numbers)}"
             )
+
+
+def _more_after(message: Msg) -> bool:
+    """Whether the consumer had more when it was handed this message: its reply subject ends with
+    how many."""
+    return not message.reply.endswith(".0")

@@ -8,15 +8,15 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from adapters.nats.connection import ACTOR, AT, MESSAGE_ID, TRACE
 from adapters.nats.outbox import Outbox
+from adapters.nats.packs import carried, parcels
 from adapters.nats.publisher import Publisher
 from adapters.nats.streams import DAY, RETENTION_SECONDS
 from adapters.tasks import end_all
 from adapters.telemetry.metrics import OUTBOX_AGE, OUTBOX_PUBLISHED
 from domain.errors import Unavailable
 from ports.clock import Clock
-from ports.events import Outgoing, Said
+from ports.events import Said
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ INBOX_KEPT: Final = timedelta(seconds=RETENTION_SECONDS + DAY)
 _MOST_WAITING: Final = 20_000
 """Events, after which the sweeper is left to publish what else is said."""
 _AT_ONCE: Final = 500
-"""Events on their way at once."""
+"""Events, or messages, on their way at once."""
 _SWEPT_AT_ONCE: Final = 50
 """Transactions that the sweeper reads at once; each said up to some thousand events."""
 
@@ -87,20 +87,19 @@ class Relay:
 
     async def _publish(self, batch: Sequence[Said], by: str) -> None:
         """Raises Unavailable when something of it was not stored; that stays in the outbox."""
-        events = [event for said in batch for event in said.events]
+        waiting = [each for said in batch for each in parcels(map(carried, said.events))]
         lost: set[str] = set()
-        for start in range(0, len(events), _AT_ONCE):
-            part = events[start : start + _AT_ONCE]
+        for start in range(0, len(waiting), _AT_ONCE):
+            part = waiting[start : start + _AT_ONCE]
             results = await self._publisher.publish_all(
-                [(event.subject, event.payload, _headers(event)) for event in part]
+                [(each.subject, each.payload, each.headers) for each in part]
             )
-            lost |= {
-                event.id
-                for event, result in zip(part, results, strict=True)
-                if isinstance(result, Unavailable)
-            }
+            for each, result in zip(part, results, strict=True):
+                if isinstance(result, Unavailable):
+                    lost.update(each.ids)
         await self._remove(batch, lost)
-        OUTBOX_PUBLISHED.labels(self._outbox.service, by).inc(len(events) - len(lost))
+        count = sum(len(said.events) for said in batch)
+        OUTBOX_PUBLISHED.labels(self._outbox.service, by).inc(count - len(lost))
         if lost:
             raise Unavailable(f"{len(lost)} events were not stored.")
 
@@ -148,12 +147,3 @@ class Relay:
     async def _forget(self) -> None:
         now = self._clock.now()
         await self._outbox.forget(now - INBOX_KEPT, now - ANSWERS_KEPT)
-
-
-def _headers(event: Outgoing) -> dict[str, str]:
-    headers = {MESSAGE_ID: event.id, AT: event.at.isoformat()}
-    if event.trace:
-        headers[TRACE] = event.trace
-    if event.actor:
-        headers[ACTOR] = event.actor
-    return headers

@@ -7,6 +7,7 @@ from functools import cache, partial
 from typing import Final
 from uuid import UUID
 
+import msgspec
 from litestar import Litestar, Response, get
 
 from adapters.crypto.keyring import CHECK_SECONDS as KEYS_SECONDS
@@ -27,8 +28,10 @@ from adapters.http.source import Sources
 from adapters.http.stream import stream_route
 from adapters.http.webhooks import webhook_route
 from adapters.memory.limits import MemoryLimits
-from adapters.nats.connection import AT, MESSAGE_ID
+from adapters.nats.connection import TRACE
 from adapters.nats.live import LiveEvents, hear, watch
+from adapters.nats.packer import Packer
+from adapters.nats.packs import Carried
 from adapters.runtime.service import Loop, Service
 from adapters.runtime.world import World
 from adapters.shopify.app_proxy import AppProxy
@@ -82,12 +85,22 @@ def service(world: World) -> Service:
         context = MerchantContext(merchant_id, key, triggered_at)
         return translator.translate(topic, raw, context)
 
+    packer = Packer(world.publisher, STORE_SECONDS)
+
     async def keep(subject: str, payload: bytes, message_id: str) -> bool:
         if not world.client.is_connected:
             raise Unavailable("The event store is not available.")
-        headers = {MESSAGE_ID: message_id, AT: world.clock.now().isoformat()}
+        headers: dict[str, str] = {}
         with producer_span(subject.rpartition(".")[0], headers):
-            return await world.publisher.publish(subject, payload, headers, STORE_SECONDS)
+            return await packer.store(
+                Carried(
+                    message_id,
+                    subject,
+                    msgspec.Raw(payload),
+                    world.clock.now(),
+                    headers.get(TRACE, ""),
+                )
+            )
 
     shops = Shops(world.mesh)
     shop_keys = Keyring(world.mesh, world.key_management(), "api_gateway")

@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 from nats.aio.msg import Msg
 
+from adapters.nats.packs import unpacked
 from adapters.tasks import end_all
 from contracts.points import EARNED, PointsMoved
 from tests.bench import floor
@@ -101,8 +102,9 @@ async def _latencies(stack: Stack, load: LoadProcess, watch: Watch) -> list[floa
     decode = msgspec.json.Decoder(PointsMoved).decode
 
     async def hear(message: Msg) -> None:
-        moved = decode(message.data)
-        visible_at.setdefault(moved.source_ref, time.monotonic())
+        now = time.monotonic()
+        for event in unpacked(message):
+            visible_at.setdefault(decode(event.payload).source_ref, now)
 
     subscription = await stack.client.subscribe(EARNED.subject(stack.merchant_id), cb=hear)
     sent = await load.send(_LATENCY_SECONDS, LATENCY_RATE)

@@ -9,6 +9,7 @@ import msgspec
 
 from adapters.nats.connection import AT as SAID_AT
 from adapters.nats.connection import MESSAGE_ID
+from adapters.nats.packs import unpacked
 from adapters.runtime.host import Process
 from adapters.runtime.world import World
 from contracts import auth
@@ -16,6 +17,7 @@ from contracts.caller import service_caller
 from contracts.kit import Body, Event
 from contracts.shop import Order, OrderCustomer, member_id
 from ports.mesh import Mesh
+from tests.streams import events_in
 
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -56,9 +58,8 @@ async def register(process: Process, domain: str = "") -> auth.Merchant:
 
 async def times_said(process: Process, event: Event[Body], merchant: UUID) -> int:
     """How often the mesh has said ``event`` of this shop so far."""
-    subject = event.subject(merchant)
-    info = await world_of(process).js.stream_info("EVENTS", subjects_filter=subject)
-    return (info.state.subjects or {}).get(subject, 0)
+    js = world_of(process).js
+    return len([each async for each in events_in(js, "EVENTS", event.subject(merchant))])
 
 
 async def say(
@@ -84,7 +85,7 @@ async def heard(process: Process, event: Event[Body], merchant: UUID) -> list[An
     decode = msgspec.json.Decoder(event.body).decode
 
     async def hear(message: Any) -> None:
-        bodies.append(decode(message.data))
+        bodies.extend(decode(each.payload) for each in unpacked(message))
 
     await client.subscribe(event.subject(merchant), cb=hear)
     await client.flush()

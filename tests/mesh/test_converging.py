@@ -13,7 +13,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
-from nats.js.api import DeliverPolicy
 from sqlalchemy import text
 
 from adapters.nats.connection import AT as SAID_AT
@@ -27,6 +26,7 @@ from contracts.shop import CustomerRecord, Refund, member_id
 from services import SERVICES
 from tests.conftest import Run, eventually
 from tests.mesh.said import AT, order, register, world_of
+from tests.streams import events_in
 
 _OF_THE_MESH = {"inbox", "outbox", "answers", "mesh_version", "schema_version"}
 
@@ -112,28 +112,16 @@ async def at_rest(process: Process, merchant: UUID) -> None:
 
 async def said_of(process: Process, merchant: UUID) -> dict[str, int]:
     """How many events the stream has of this shop, by subject."""
-    found: dict[str, int] = {}
-    for topic in ("*", "*.*"):
-        subjects = f"evt.{topic}.{merchant}"
-        info = await world_of(process).js.stream_info("EVENTS", subjects_filter=subjects)
-        found |= info.state.subjects or {}
-    return found
+    return Counter(subject for subject, _ in await mesh_events(process, merchant))
 
 
 async def mesh_events(process: Process, merchant: UUID) -> list[tuple[str, bytes]]:
     """What the services have said of this shop."""
-    js = world_of(process).js
-    found: list[tuple[str, bytes]] = []
-    subjects = await said_of(process, merchant)
-    for subject, count in subjects.items():
-        subscription = await js.subscribe(
-            subject, ordered_consumer=True, deliver_policy=DeliverPolicy.ALL
-        )
-        for _ in range(count):
-            message = await subscription.next_msg(5)
-            found.append((message.subject, message.data))
-        await subscription.unsubscribe()
-    return found
+    return [
+        (each.subject, bytes(each.payload))
+        for topic in ("*", "*.*")
+        async for each in events_in(world_of(process).js, "EVENTS", f"evt.{topic}.{merchant}")
+    ]
 
 
 OF_THE_CALENDAR = {"birthday_days"}

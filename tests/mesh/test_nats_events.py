@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.nats.connection import EVENT_ID, MESSAGE_ID, QuickClient, connect
 from adapters.nats.consumer import Consumer, Consumes
 from adapters.nats.outbox import read_outbox
+from adapters.nats.packs import unpacked
 from adapters.nats.publisher import Publisher
 from adapters.nats.relay import Relay
 from adapters.nats.streams import ensure_streams
@@ -209,7 +210,7 @@ async def test_what_a_crash_left_in_the_outbox_is_published_once(rig: Rig) -> No
     heard: list[bytes] = []
 
     async def listen(message: Any) -> None:
-        heard.append(message.data)
+        heard.extend(bytes(each.payload) for each in unpacked(message))
 
     await rig.client.subscribe(ECHOED.subject(rig.merchant), cb=listen)
     # A crash between commit and publish: the row is there, nobody has been told of it.
@@ -233,7 +234,7 @@ async def test_what_the_stream_did_not_take_stays_in_the_outbox_alone(rig: Rig) 
     heard: list[bytes] = []
 
     async def listen(message: Any) -> None:
-        heard.append(message.data)
+        heard.extend(bytes(each.payload) for each in unpacked(message))
 
     await rig.client.subscribe(ECHOED.subject(rig.merchant), cb=listen)
     async with rig.unit() as unit:

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import jsonschema_rs
 import msgspec
 
+from adapters.nats.packs import unpacked
 from adapters.runtime.host import Process
 from contracts import auth, core, installs, points, roles, shop
 from contracts.caller import service_caller
@@ -44,7 +45,8 @@ async def listen(process: Process) -> dict[str, list[bytes]]:
     said: dict[str, list[bytes]] = defaultdict(list)
 
     async def hear(message: Any) -> None:
-        said[message.subject.rpartition(".")[0]].append(message.data)
+        topic = message.subject.rpartition(".")[0]
+        said[topic].extend(bytes(each.payload) for each in unpacked(message))
 
     await world_of(process).client.subscribe("evt.>", cb=hear)
     await world_of(process).client.flush()

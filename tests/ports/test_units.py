@@ -17,6 +17,7 @@ from ports.ledger import Ledger
 from ports.unit import Unit, Units
 from tests.conftest import eventually
 from tests.ports.stores import Store
+from tests.streams import events_in
 
 AT = datetime(2026, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
 OPERATION = "points.v1.Test"
@@ -35,15 +36,10 @@ def moved(number: int) -> PointsMoved:
 
 async def heard(js: JetStreamContext, merchant: UUID) -> list[int]:
     """The points of all events of a shop, in their order in the stream."""
-    subject = ADJUSTED.subject(merchant)
-    info = await js.stream_info("EVENTS", subjects_filter=subject)
-    found: list[int] = []
-    after = 0
-    for _ in range((info.state.subjects or {}).get(subject, 0)):
-        message = await js.get_msg("EVENTS", seq=after + 1, subject=subject, next=True)
-        after = message.seq or 0
-        found.append(msgspec.json.decode(message.data or b"")["points"])
-    return found
+    return [
+        msgspec.json.decode(each.payload)["points"]
+        async for each in events_in(js, "EVENTS", ADJUSTED.subject(merchant))
+    ]
 
 
 async def test_what_a_transaction_says_is_published_after_it(store: Store) -> None:
