@@ -81,7 +81,9 @@ BATCH_SIZE: Final = Histogram(
     buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500),
 )
 CONSUMER_LAG: Final = Gauge(
-    "loyalnest_consumer_lag", "Events waiting for a consumer or not yet acknowledged.", ["consumer"]
+    "loyalnest_consumer_lag",
+    "Messages, each of up to 64 events, that wait for a consumer or are not yet acknowledged.",
+    ["consumer"],
 )
 LEDGER_SEALED: Final = Counter("loyalnest_ledger_sealed_total", "Entries sealed in blocks.")
 LEDGER_SEALING: Final = Gauge(

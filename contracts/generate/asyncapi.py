@@ -115,6 +115,14 @@ _HEADERS: Final[Schema] = {
             "format": "date-time",
             "description": "When the publisher said it.",
         },
+        "LN-Packed": {
+            "type": "string",
+            "pattern": "^[0-9]+$",
+            "description": "How many events the message holds. Only where it is more than one; the"
+            " body is then an array, each of its items an array of an event's id, subject, payload,"
+            " time, traceparent and actor, and where the events are of several shops, the message's"
+            " subject ends with `many`.",
+        },
         "traceparent": {"type": "string", "description": "W3C trace context to continue."},
     },
     "required": ["Nats-Msg-Id"],

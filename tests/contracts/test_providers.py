@@ -73,5 +73,6 @@ def test_the_documented_headers_are_those_on_the_wire() -> None:
         connection.MESSAGE_ID,
         connection.EVENT_ID,
         connection.AT,
+        connection.PACKED,
         connection.TRACE,
     }
