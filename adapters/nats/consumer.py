@@ -284,7 +284,7 @@ class Consumer(Generic[StoresT]):
         for each in theirs:
             each.later = _MOVING_SECONDS
         EVENTS.labels(self.name, "moving").inc(len(theirs))
-        return [each for each in deliveries if each not in theirs]
+        return [each for each in deliveries if each.later is None]
 
     async def _apply(self, deliveries: Sequence[_Delivery]) -> None:
         spans = BatchSpans(
@@ -407,4 +407,3 @@ def _parts_of(subject: str) -> tuple[str, UUID]:
 def _messages(deliveries: Iterable[_Delivery]) -> Collection[Msg]:
     """Each once."""
     return {id(each.message): each.message for each in deliveries}.values()
-

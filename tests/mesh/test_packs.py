@@ -1,7 +1,7 @@
 """Events that share a message: what happens to one of them is no concern of the others."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,22 +10,35 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.nats.connection import MESSAGE_ID, PACKED
+from adapters.nats.consumer import Consumer
 from adapters.nats.packer import Packer
 from adapters.nats.packs import MANY, Carried, parcel
 from adapters.system import SystemClock
+from contracts.kit import Event
 from domain.errors import Unavailable
 from infra.embedded.servers import Servers
 from ports.events import Received
 from ports.unit import Unit
 from tests.conftest import eventually
-from tests.mesh.trap import ECHOED, HEARD, Rig, Said, rig_on, write_down
+from tests.mesh.trap import ECHOED, Rig, Said, rig_on, write_down
 from tests.streams import events_in
+
+
+HEARD = Event("trap.packed", Said, "trap", "")
 
 
 @pytest.fixture
 async def rig(servers: Servers) -> AsyncIterator[Rig]:
     async with rig_on(servers) as one:
         yield one
+
+
+def consumer_of(
+    rig: Rig,
+    handle: Callable[..., Any] = write_down,
+    backoff: tuple[float, ...] = (0.1, 0.1),
+) -> Consumer[AsyncConnection]:
+    return rig.consumer(handle, HEARD, backoff, "packs")
 
 
 def said(rig: Rig, number: object, event_id: str = "", merchant: UUID | None = None) -> Carried:
@@ -55,7 +68,7 @@ async def test_a_bad_event_harms_none_of_its_message_and_dies_alone(rig: Rig) ->
     dead = await letters(rig)
     bad = said(rig, -1)
     await say(rig, said(rig, 1), bad, said(rig, 2))
-    consumer = rig.consumer()
+    consumer = consumer_of(rig)
     await consumer.start()
     await eventually(consumer.measure_lag, lambda lag: lag == 0)
     assert await rig.written() == [1, 2]  # once each, although the message came three times
@@ -75,7 +88,7 @@ async def test_what_cannot_be_read_is_put_aside_and_the_rest_applied(rig: Rig) -
     await rig.publisher.publish(
         HEARD.subject(rig.merchant), b"[[", {MESSAGE_ID: str(uuid4()), PACKED: "2"}
     )
-    consumer = rig.consumer(backoff=(60.0,))
+    consumer = consumer_of(rig, backoff=(60.0,))
     await consumer.start()
     await eventually(rig.written, lambda found: found == [1, 2])
     await eventually(consumer.measure_lag, lambda lag: lag == 0)
@@ -87,7 +100,7 @@ async def test_a_message_that_comes_again_is_applied_once(rig: Rig) -> None:
     events = [said(rig, number) for number in range(5)]
     await say(rig, *events)
     await say(rig, *events[2:], said(rig, 5))  # some of it in another message
-    consumer = rig.consumer()
+    consumer = consumer_of(rig)
     await consumer.start()
     assert await eventually(rig.written, lambda found: 5 in found) == list(range(6))
     await eventually(consumer.measure_lag, lambda lag: lag == 0)
@@ -104,7 +117,7 @@ async def test_events_of_several_shops_each_go_to_their_own(rig: Rig) -> None:
         seen.extend((event.merchant_id, event.body.number) for event in events)
         await write_down(unit, events)
 
-    consumer = rig.consumer(hear)
+    consumer = consumer_of(rig, hear)
     await consumer.start()
     await eventually(rig.written, lambda found: found == [1])
     assert sorted(seen) == sorted([(rig.merchant, 1), (other, 9)])
@@ -118,7 +131,7 @@ async def test_what_one_transaction_says_is_few_messages_and_each_event_is_heard
     async with rig.unit() as unit:
         for number in range(200):
             unit.emit(HEARD, Said(number=number), rig.merchant)
-    consumer = rig.consumer()
+    consumer = consumer_of(rig)
     await consumer.start()
     assert await eventually(rig.written, lambda found: len(found) == 200) == list(range(200))
     info = await rig.js.stream_info("EVENTS", subjects_filter=HEARD.subject(rig.merchant))
@@ -135,7 +148,7 @@ async def test_a_batch_is_not_much_more_than_was_asked_for(rig: Rig) -> None:
 
     for start in range(0, 3_000, 60):
         await say(rig, *(said(rig, number) for number in range(start, start + 60)))
-    consumer = rig.consumer(hear)
+    consumer = consumer_of(rig, hear)
     await consumer.start()
     await eventually(consumer.measure_lag, lambda lag: lag == 0)
     assert sum(batches) == 3_000
@@ -191,7 +204,7 @@ async def test_while_nothing_can_be_stored_everybody_is_told_and_may_try_again(
         await own.start("nats")
         await eventually(rig.js.account_info, ignore=[Exception])
         again = await asyncio.gather(*map(packer.store, events))
-        consumer = rig.consumer()
+        consumer = consumer_of(rig)
         await consumer.start()
         # Some may have been stored by the first try after all: they are heard once all the same.
         assert await eventually(rig.written, lambda found: len(found) == 10) == list(range(10))

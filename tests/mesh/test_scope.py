@@ -25,7 +25,7 @@ from ports.events import Received
 from ports.tenancy import shops_at_hand, within
 from ports.unit import Unit
 from tests.conftest import eventually
-from tests.mesh.test_nats_events import HEARD, Rig, Said, rig_on
+from tests.mesh.trap import HEARD, Rig, Said, rig_on
 
 VOUCHING = Vouching([b"a secret of everybody here"])
 WRITE = text("INSERT INTO heard (merchant_id, number) VALUES (:shop, 1)")
