@@ -53,7 +53,14 @@ ANSWERS: Final = Collection(
     },
     kept_seconds={"at": int(ANSWERS_KEPT.total_seconds())},
 )
-OF_THE_MESH: Final = (LOCKS, OUTBOX, INBOX, ANSWERS)
+MOVES: Final = Collection(
+    "shop_moves",
+    (_SHOP,),
+    {_SHOP: UUID_, "standing": TEXT, "at": DATE},
+    swept=("standing",),
+)
+"""Shops that live in another store, or are on their way; who is not named lives here."""
+OF_THE_MESH: Final = (LOCKS, OUTBOX, INBOX, ANSWERS, MOVES)
 
 PROGRAMS: Final = Collection(
     "programs", (_SHOP,), {_SHOP: UUID_, "version": WHOLE, "settings": TEXT}

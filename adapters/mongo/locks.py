@@ -44,6 +44,7 @@ class LockName(NamedTuple):
     name: str
 
 
+PRESENCE: Final = "00 presence"
 SEALING: Final = "00 sealing"
 RESEALING: Final = "01 resealing"
 KEY: Final = "02 key"
@@ -174,6 +175,12 @@ class Locks:
             name._asdict() | {"holder": found["holder"]}, session=self._session
         )
         return True
+
+    async def be_present(self, shops: Iterable[UUID]) -> None:
+        """Hold something of each of these, so that who moves one can tell that somebody writes
+        there; nobody waits for it."""
+        absent = set(shops) - {name.merchant_id for name in self._held}
+        await self.take([LockName(PRESENCE, shop, str(self._holder)) for shop in absent])
 
     @property
     def any(self) -> bool:

@@ -13,12 +13,16 @@ class OtherShop(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The shops that a transaction is about; None: every one."""
+    """The shops that a transaction is about; None: every one but ``elsewhere``, which live in
+    another store."""
 
     shops: frozenset[UUID] | None
+    elsewhere: frozenset[UUID] = frozenset()
 
     def sees(self, merchant_id: UUID) -> bool:
-        return self.shops is None or merchant_id in self.shops
+        if self.shops is None:
+            return merchant_id not in self.elsewhere
+        return merchant_id in self.shops
 
     def insist(self, merchants: Iterable[UUID]) -> None:
         """Raises OtherShop if one of them is not among the transaction's."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,12 +14,14 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from adapters.mongo.client import Session, aggregated
+from adapters.mongo.collections import MOVES
 from adapters.mongo.locks import LockName, Locks, Turns
 from adapters.mongo.schema import Collection
 from adapters.mongo.scope import Scope
 from adapters.mongo.values import Document
 from domain.errors import Unavailable
 from ports.clock import Clock
+from ports.moving import ShopMoving
 
 COMMIT_SECONDS: Final = 30.0
 """How long to try to commit, an election of a new primary included."""
@@ -51,7 +54,25 @@ class Transaction:
         self._locks = Locks(database["locks"], session, turns, clock)
         self._puts: dict[tuple[str, tuple[Any, ...]], Document] = {}
         self._writes: dict[str, list[_Write]] = {}
+        self._shops: set[UUID] = set()
+        """Those for which something is written."""
         self._committed = False
+
+    async def enter(self) -> None:
+        """See whether the shops that this is about live here. Of all shops those that do not are
+        left out; for one of its own this raises ShopMoving."""
+        condition: Mapping[str, Any] = {"standing": {"$gt": ""}}
+        if self.scope.shops is not None:
+            condition = {"merchant_id": {"$in": sorted(self.scope.shops)}}
+        elsewhere = await self._elsewhere(condition)
+        if self.scope.shops is None:
+            self.scope = replace(self.scope, elsewhere=elsewhere)
+        elif elsewhere:
+            raise ShopMoving(elsewhere)
+
+    async def _elsewhere(self, condition: Mapping[str, Any]) -> frozenset[UUID]:
+        found = await self._find(MOVES, condition, ("merchant_id",), (), 0)
+        return frozenset(each["merchant_id"] for each in found)
 
     async def lock(self, names: Iterable[LockName]) -> None:
         """Hold these until the end; whoever else wants one of them waits. To be called before
@@ -128,6 +149,8 @@ class Transaction:
             raise TypeError(f"{collection.name} is not swept by {set(condition)}")
         if self.scope.shops is not None:
             condition = {"merchant_id": {"$in": sorted(self.scope.shops)}, **condition}
+        elif self.scope.elsewhere:
+            condition = {"merchant_id": {"$nin": sorted(self.scope.elsewhere)}, **condition}
         return await self._find(collection, condition, None, sort, limit)
 
     async def find_of_no_shop(
@@ -155,7 +178,7 @@ class Transaction:
 
     def insert(self, collection: Collection, document: Document) -> None:
         if not collection.no_shop:
-            self.scope.insist([document["merchant_id"]])
+            self._write_for(document["merchant_id"])
         self._write(collection, InsertOne(document))
 
     def put(self, collection: Collection, document: Document) -> None:
@@ -183,8 +206,12 @@ class Transaction:
         if collection.append_only:
             raise TypeError(f"{collection.name} only grows")
         if not collection.no_shop:
-            self.scope.insist([document["merchant_id"]])
+            self._write_for(document["merchant_id"])
         return {name: document[name] for name in collection.key}
+
+    def _write_for(self, merchant_id: UUID) -> None:
+        self.scope.insist([merchant_id])
+        self._shops.add(merchant_id)
 
     def _write(self, collection: Collection, write: _Write) -> None:
         self._writes.setdefault(collection.name, []).append(write)
@@ -200,6 +227,7 @@ class Transaction:
         self._puts.clear()
         if not self._writes:
             return
+        await self._locks.be_present(self._shops)
         async with asyncio.timeout(COMMIT_SECONDS):
             await self._session.with_transaction(
                 self._write_all, read_concern=_SNAPSHOT, write_concern=_DURABLE
@@ -209,6 +237,10 @@ class Transaction:
     async def _write_all(self, session: Session) -> None:
         if self._locks.any and not await self._locks.give_back():
             raise Unavailable("A lock was lost to somebody else; try again.")
+        if self._shops:
+            elsewhere = await self._elsewhere({"merchant_id": {"$in": sorted(self._shops)}})
+            if elsewhere:
+                raise ShopMoving(elsewhere)
         for name, writes in self._writes.items():
             await self._database[name].bulk_write(writes, session=session)
 

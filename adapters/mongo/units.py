@@ -38,6 +38,7 @@ def mongo_units(
         scope = ACROSS_SHOPS if across_shops else Scope(shops_at_hand())
         said: list[Said] = []
         async with database.transaction(scope, clock) as transaction:
+            await transaction.enter()
             journal = MongoJournal(transaction, clock.now(), input_keys)
             unit = Unit(stores(transaction), journal, clock, ids)
             yield unit

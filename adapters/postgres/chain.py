@@ -9,7 +9,7 @@ from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.chain import KeptWallet, by_member
-from adapters.postgres.tenancy import ACROSS_SHOPS, Scope
+from adapters.postgres.tenancy import ACROSS_SHOPS, MOVED_TOO, Scope
 from adapters.telemetry.metrics import LEDGER_BROKEN, LEDGER_SEALED, LEDGER_SEALING
 from domain.points.chain import BLOCK_SIZE, SEALED, Block, Found, Kept, Slot, Stored
 from domain.points.lot_books import KeptLot, Terms, Value
@@ -17,7 +17,7 @@ from domain.points.wallet import Wallet
 from ports.chain import Sealed
 
 AS_OF_NOW: Final = Scope(
-    f"{ACROSS_SHOPS} SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;"
+    f"{ACROSS_SHOPS} {MOVED_TOO} SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;"
 )
 """Sees every shop as it was when the transaction first looked, and changes nothing."""
 _MICROSECONDS: Final = "CAST(extract(epoch FROM {}) * 1000000 AS bigint)"
@@ -29,9 +29,10 @@ _WRITTEN: Final = {
 }
 AS_SEALED: Final = tuple(_WRITTEN.get(name, f"t.{name}") for name in SEALED)
 """What a digest is of, from an entry ``t``."""
-_DIGEST: Final = (
+DIGEST: Final = (
     f"sha256(convert_to(CAST(json_build_array({', '.join(AS_SEALED)}) AS text), 'UTF8'))"
 )
+"""The digest of an entry ``t``."""
 _NOW: Final = "CAST(:sealed_at AS timestamptz)"
 
 
@@ -106,7 +107,7 @@ def _sealing(chosen: str) -> TextClause:
     return text(
         f"""
         WITH RECURSIVE fresh AS MATERIALIZED (
-            SELECT t.merchant_id, t.entry_id, {_DIGEST} AS digest,
+            SELECT t.merchant_id, t.entry_id, {DIGEST} AS digest,
                 (row_number() OVER (PARTITION BY t.merchant_id ORDER BY t.entry_id) - 1)
                     / {BLOCK_SIZE} AS part
             FROM ({chosen}) AS t

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from adapters.postgres.moves import is_elsewhere, shop_moving
 from adapters.postgres.tenancy import (
     MIGRATION,
     NO_SHOP,
@@ -75,7 +76,12 @@ class _Connection(asyncpg.Connection):
             return await super().execute(query, *args, timeout=timeout)
         try:
             return await super().execute(query + self.scope, *args, timeout=timeout)
-        except BaseException:
+        except BaseException as error:
+            if is_elsewhere(error):
+                # PostgreSQL has said no, as it may often: the connection is as good as before.
+                await super().execute("ROLLBACK", timeout=timeout)
+                self._top_xact = None  # which asyncpg takes for begun
+                raise
             # It may have begun all the same, and nobody would end it before the next one.
             self.terminate()
             raise
@@ -109,7 +115,8 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, scope: Scope) -> AsyncIterator[AsyncConnection]:
-        """Commit at the end, roll back on an error. Raises Unavailable when the server is away."""
+        """Commit at the end, roll back on an error. Raises Unavailable when the server is away,
+        ShopMoving when the scope asks for a shop that lives elsewhere."""
         try:
             async with self.engine.connect() as connection:
                 driver = _driver(connection)
@@ -120,6 +127,8 @@ class Database:
                 finally:
                     driver.scope = NO_SHOP
         except (DBAPIError, PoolTimeout, OSError, TimeoutError) as error:
+            if (moving := shop_moving(error)) is not None:
+                raise moving from None
             if is_away(error):
                 raise Unavailable("The storage is not available.") from error
             raise

@@ -63,6 +63,13 @@ an error, and PostgreSQL believes that of all but the plainest comparisons. Each
 ``<table>_searched``, which shows what the table's policy would, by a condition of its own that the
 planner may order as it likes: reading it costs what reading the table would without a policy."""
 
+MOVABLE: Final = frozenset({"points"})
+"""Services whose shops can be moved to another store (``ports.moving``)."""
+MOVES: Final = "shop_moves"
+"""Which of their shops live elsewhere."""
+MOVED_TOO: Final = "SET LOCAL loyalnest.moved = 'seen';"
+"""Added to ``ACROSS_SHOPS``: also the shops that live elsewhere. To look at, or to move them."""
+
 _SHOPS: Final = "CAST(nullif(current_setting('loyalnest.merchants', true), '') AS uuid[])"
 # As a set that is looked up, because a batch may be about hundreds. A policy in this form is worked
 # out once for each statement, and takes no part in the choice of an index.
@@ -75,16 +82,25 @@ def _digest(of: str) -> str:
     return blake2b(of.encode(), digest_size=4).hexdigest()
 
 
-# By a name that says what is in it, so that another version of it is noticed.
-_POLICIES: Final = {
-    f"{name}_{_digest(how)}": how
-    for name, how in {
-        "its_shops": f"TO {SHOP_ROLE} USING ({_OF_ITS_SHOPS})",
-        "across_shops": f"TO {ACROSS_ROLE} USING (true)",
-        "migration": "TO CURRENT_USER"
-        " USING ((SELECT current_setting('loyalnest.migrating', true)) = 'on')",
-    }.items()
-}
+def _policies(across: str) -> Mapping[str, str]:
+    """By a name that says what is in it, so that another version of it is noticed."""
+    return {
+        f"{name}_{_digest(how)}": how
+        for name, how in {
+            "its_shops": f"TO {SHOP_ROLE} USING ({_OF_ITS_SHOPS})",
+            "across_shops": f"TO {ACROSS_ROLE} USING ({across})",
+            "migration": "TO CURRENT_USER"
+            " USING ((SELECT current_setting('loyalnest.migrating', true)) = 'on')",
+        }.items()
+    }
+
+
+_POLICIES: Final = _policies("true")
+# Loops do nothing for a shop that lives elsewhere; one that is worked for says so when it begins.
+_POLICIES_OF_MOVABLE: Final = _policies(
+    "(SELECT current_setting('loyalnest.moved', true)) = 'seen'"
+    f" OR merchant_id NOT IN (SELECT m.merchant_id FROM {MOVES} m)"
+)
 
 _RELATIONS: Final = text(
     """
@@ -178,9 +194,11 @@ def _wall(relation: Row[Any], service: str) -> Iterator[str]:
             yield f"GRANT {', '.join(needed)} ON {kind} {name} TO {role}"
     if not has_shop:
         return
-    if set(relation.policies) != _POLICIES.keys():
+    hides_moved = service in MOVABLE and name != MOVES
+    policies = _POLICIES_OF_MOVABLE if hides_moved else _POLICIES
+    if set(relation.policies) != policies.keys():
         yield from (f"DROP POLICY {each} ON {name}" for each in relation.policies)
-        yield from (f"CREATE POLICY {each} ON {name} {how}" for each, how in _POLICIES.items())
+        yield from (f"CREATE POLICY {each} ON {name} {how}" for each, how in policies.items())
     if not relation.is_forced:
         yield f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
 

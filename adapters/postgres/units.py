@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.nats.relay import Relay
 from adapters.postgres.database import Database
 from adapters.postgres.journal import PostgresJournal
+from adapters.postgres.moves import entering
 from adapters.postgres.outbox import write_outbox
 from adapters.postgres.tenancy import ACROSS_SHOPS, of_shops
 from adapters.telemetry.tracing import current_traceparent
@@ -35,12 +36,14 @@ def postgres_units(
     at hand (``ports.tenancy``), or with ``across_shops`` all of them. ``input_keys`` hide what
     idempotency keys were used for: the first makes, all recognise.
 
-    Opening one raises LookupError when no shop is at hand.
+    Opening one raises LookupError when no shop is at hand; working in one raises ShopMoving when a
+    shop of it lives elsewhere.
     """
 
     @asynccontextmanager
     async def open_unit() -> AsyncIterator[Unit[StoresT]]:
         scope = ACROSS_SHOPS if across_shops else of_shops(shops_at_hand())
+        scope = entering(database.service, scope, across_shops=across_shops)
         async with database.transaction(scope) as connection:
             journal = PostgresJournal(connection, clock.now(), input_keys)
             unit = Unit(stores(connection), journal, clock, ids)

@@ -1,13 +1,13 @@
-"""`loyalnest ledger verify|export`: proof that nobody changed the ledger, and the ledger itself."""
+"""`loyalnest ledger verify|export|move`: proof that nobody changed it, and where it is kept."""
 
 import argparse
 import asyncio
 import sys
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from infra.cli import ledger_export
+from infra.cli import ledger_export, ledger_move
 from infra.cli.join import use_running_stack
 from infra.cli.ledger_shop import points_database, points_on_mongo, shop_named
 from infra.embedded.errors import EmbeddedError
@@ -34,6 +34,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="prove, too, that nothing was rewritten since this head was printed; needs --shop",
     )
     ledger_export.add(what)
+    ledger_move.add(what)
 
 
 def run(known: argparse.Namespace) -> int:
@@ -44,7 +45,7 @@ def run(known: argparse.Namespace) -> int:
     from domain.errors import LoyaltyError
 
     try:
-        return _verify(known) if known.what == "verify" else ledger_export.run(known)
+        return _DO[known.what](known)
     except (LoyaltyError, BadSettings, OSError) as error:
         print(f"loyalnest: {error}", file=sys.stderr)
         return 1
@@ -56,6 +57,9 @@ def _verify(known: argparse.Namespace) -> int:
         raise EmbeddedError("--since-head is about one shop; name it with --shop.")
     shop = None if known.shop is None else shop_named(known.shop)
     return asyncio.run(_proven(shop, since, head=known.head))
+
+
+_DO: Final = {"verify": _verify, "export": ledger_export.run, "move": ledger_move.run}
 
 
 def _head(written: str | None) -> "Head | None":

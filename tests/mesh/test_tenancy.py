@@ -25,6 +25,7 @@ from adapters.postgres.database import MIGRATIONS, Database
 from adapters.postgres.journal import PostgresJournal
 from adapters.postgres.tenancy import (
     ACROSS_SHOPS,
+    MOVES,
     NO_SHOP,
     SHOP_ROLE,
     WITHOUT_SHOP,
@@ -356,7 +357,8 @@ class Trial:
             " WHERE table_schema = 'public' AND t.table_type = 'BASE TABLE'"
             " GROUP BY table_name HAVING bool_or(c.column_name = 'merchant_id')"
         )
-        self.columns = {row.table_name: row.columns for row in found}
+        # Where a shop lives is written by who moves it, and by no store of a service.
+        self.columns = {row.table_name: row.columns for row in found if row.table_name != MOVES}
         self.alone = {name: await self.as_the_other(name) for name in self.methods}
         # Whatever adds something and takes nothing away; twice, because some of it needs what
         # comes after it.
