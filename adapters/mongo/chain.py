@@ -63,7 +63,7 @@ class MongoChain:
             last = await self._last_block(merchant_id)
             if last is not None and not _is_whole(last):
                 broken.append(merchant_id)
-            entries.sort()
+            entries.sort(key=lambda each: each[0].int)
             for start in range(0, len(entries), BLOCK_SIZE):
                 some = entries[start : start + BLOCK_SIZE]
                 last = block_after(last, merchant_id, some, ticks(sealed_at))
@@ -121,7 +121,8 @@ class MongoChainReader:
     """Reads member after member in one moment and, when that gets old, goes on in another. Where
     every entry is sealed is read once; what is sealed after that counts as waiting.
 
-    Raises Unavailable for a member whose books take longer to read than MongoDB keeps a moment.
+    Raises Unavailable for a member whose books take longer to read than MongoDB keeps a moment, and
+    OSError where the disk is full (``Slots``).
     """
 
     def __init__(self, database: MongoDatabase, moment_seconds: float = MOMENT_SECONDS) -> None:

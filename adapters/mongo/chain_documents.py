@@ -21,14 +21,13 @@ _ID_BYTES: Final = 16
 _DIGEST_BYTES: Final = 32
 _KNOWN: Final = frozenset({"_id", *ENTRIES.fields, *ENTRIES.optional})
 _AS_THEY_ARE: Final = frozenset({str, int, bool, type(None)})
-_WRITE: Final = json.JSONEncoder(ensure_ascii=False, default=repr).encode
 _NO_LOT: Final = (TypeError, KeyError, AttributeError, ValueError, OverflowError)
 
 
 def stored_of(document: Document) -> Stored:
     """An entry with the values that its digest is of, to the letter what they are where the same
     entry is in PostgreSQL. Whatever somebody made of it: fields that there are not are told after
-    the others, and what is no value of an entry in a way in which none is written."""
+    the others."""
     told: dict[str, Any] = document | {
         "entry_id": document.get("_id"),
         "snapshot": as_jsonb(document.get("snapshot")),
@@ -54,9 +53,18 @@ def whole(value: object) -> int:
 
 
 def _plain(value: object) -> Value:
-    if isinstance(value, int):  # whole numbers of BSON are of a kind of their own
-        return int(value)
-    return str(value) if isinstance(value, UUID | str) else repr(value)
+    if isinstance(value, UUID | str):
+        return str(value)
+    # Whole numbers of BSON are of a kind of their own.
+    return int(value) if isinstance(value, int) else _odd(value)
+
+
+def _odd(value: object) -> str:
+    """For what is no value of an entry: a text that none can be."""
+    return f"\0{value!r}"
+
+
+_WRITE: Final = json.JSONEncoder(ensure_ascii=False, default=_odd).encode
 
 
 def _uses(value: Any) -> str | None:
@@ -65,9 +73,9 @@ def _uses(value: Any) -> str | None:
     try:
         uses = [read_lot(each) for each in value]
         if [lot_document(each) for each in uses] != value:
-            return repr(value)
+            return _odd(value)
     except _NO_LOT:
-        return repr(value)
+        return _odd(value)
     return as_jsonb(msgspec.to_builtins(uses))
 
 
@@ -77,6 +85,8 @@ def as_jsonb(value: Any) -> str | None:
 
 
 def _in_order(value: Any) -> Any:
+    if type(value) in _AS_THEY_ARE:
+        return value
     if isinstance(value, dict):
         return {name: _in_order(value[name]) for name in _sorted(tuple(value))}
     return [_in_order(each) for each in value] if isinstance(value, list) else value

@@ -1,6 +1,7 @@
 """Where each entry of a shop is sealed, on the disk of whoever proves it: a large shop's do not fit
 into memory, and MongoDB joins nothing with the inside of a block."""
 
+import errno
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from uuid import UUID
@@ -15,8 +16,11 @@ _WAITING = "CREATE TABLE waiting (entry_id BLOB PRIMARY KEY) WITHOUT ROWID"
 
 
 class Slots:
-    """Of one shop. SQLite keeps them in a file of its own that vanishes with it; ids and digests
-    are all that is in there."""
+    """Of one shop, 70 bytes an entry. SQLite keeps them in the folder of temporary files (TMPDIR),
+    in one that is gone with whoever opened it; ids and digests are all that is in there.
+
+    Raises OSError when there is no room for more.
+    """
 
     def __init__(self) -> None:
         self._known = sqlite3.connect("", isolation_level=None)
@@ -27,7 +31,7 @@ class Slots:
         # What a block does not list a digest for is sealed as nothing at all.
         digests = [*block.digests, *[b""] * (len(block.entry_ids) - len(block.digests))]
         pairs = zip(block.entry_ids, digests, strict=False)
-        self._known.executemany(
+        self._insert(
             "INSERT OR IGNORE INTO slots VALUES (?, ?, ?, ?, 0)",
             [
                 (entry_id.bytes, block.number, position, digest)
@@ -57,13 +61,20 @@ class Slots:
 
     def wait(self, entry_ids: Iterable[UUID]) -> None:
         """It is right that these are in no block."""
-        self._known.executemany(
+        self._insert(
             "INSERT OR IGNORE INTO waiting VALUES (?)", [(each.bytes,) for each in entry_ids]
         )
 
     def waits(self, entry_id: UUID) -> bool:
         found = self._known.execute("SELECT 1 FROM waiting WHERE entry_id = ?", (entry_id.bytes,))
         return found.fetchone() is not None
+
+    def _insert(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        try:
+            self._known.executemany(statement, rows)
+        except sqlite3.OperationalError as error:
+            what = "there is no room in TMPDIR for where entries are sealed, 70 bytes each"
+            raise OSError(errno.ENOSPC, what) from error
 
     def close(self) -> None:
         self._known.close()

@@ -28,11 +28,12 @@ is added goes to the end, and is left out where it is NULL, so that older digest
 
 BLOCK_SIZE: Final = 1000
 """Entries in a block, at most."""
+_WRITE: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def digest(values: Sequence[Value]) -> bytes:
     """What stands for an entry; ``values`` are those of ``SEALED``, ids in their usual form."""
-    return hashlib.sha256(json.dumps(values, ensure_ascii=False).encode()).digest()
+    return hashlib.sha256(_WRITE(values).encode()).digest()
 
 
 def genesis(merchant_id: UUID) -> bytes:

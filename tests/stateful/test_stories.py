@@ -13,10 +13,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from adapters.mongo.chain import MongoChain, MongoChainReader
+from adapters.mongo.collections import OF_POINTS
+from adapters.mongo.database import MongoDatabase
 from adapters.postgres.chain import AS_OF_NOW, PostgresChain, PostgresChainReader
 from adapters.postgres.database import Database
 from infra.embedded.mongo import MongoServer
 from infra.embedded.servers import Servers
+from ports.chain import ChainReader
 from ports.ledger import Ledger
 from ports.unit import Units
 from services.points.chaining import seal_entries, verify
@@ -73,15 +77,17 @@ def test_the_ledger_is_where_the_model_is(
                 ),
             )
         if store == "postgres":
-            loop.run_until_complete(verified(servers, Told.shops))
+            loop.run_until_complete(verified_on_postgres(servers, Told.shops))
+        elif store == "mongo":
+            mongo: MongoServer = request.getfixturevalue("mongo")
+            loop.run_until_complete(verified_on_mongo(mongo, servers, Told.shops))
     finally:
         loop.run_until_complete(stack.aclose())
         loop.close()
     print(f"{store}: {Told.steps:,} steps without a difference")
 
 
-async def verified(servers: Servers, shops: Collection[UUID]) -> None:
-    """Sealed, and found to agree: entries, chain, wallets and lots."""
+async def verified_on_postgres(servers: Servers, shops: Collection[UUID]) -> None:
     async with on_postgres(servers, stores=PostgresChain) as sealing:
         await seal_entries(sealing.units)
     assert shops
@@ -89,8 +95,25 @@ async def verified(servers: Servers, shops: Collection[UUID]) -> None:
     try:
         for shop in shops:
             async with database.transaction(AS_OF_NOW) as connection:
-                proof = await verify(PostgresChainReader(connection), shop)
-            assert proof.first is None, f"{shop}: {proof.first}"
-            assert proof.unsealed == 0
+                await agrees(PostgresChainReader(connection), shop)
     finally:
         await database.close()
+
+
+async def verified_on_mongo(server: MongoServer, servers: Servers, shops: Collection[UUID]) -> None:
+    async with on_mongo(server, servers, stores=MongoChain) as sealing:
+        await seal_entries(sealing.units)
+    assert shops
+    database = MongoDatabase(server.url, "points", OF_POINTS)
+    try:
+        for shop in shops:
+            await agrees(MongoChainReader(database), shop)
+    finally:
+        await database.close()
+
+
+async def agrees(reader: ChainReader, shop: UUID) -> None:
+    """All is sealed, and found to agree: entries, chain, wallets and lots."""
+    proof = await verify(reader, shop)
+    assert proof.first is None, f"{shop}: {proof.first}"
+    assert proof.unsealed == 0

@@ -9,16 +9,26 @@ from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
+from pymongo import AsyncMongoClient
 from pymongo.errors import WriteError
 
 from adapters.mongo.chain import MongoChain, MongoChainReader
-from adapters.mongo.collections import BLOCKS, CHAIN_SWEEP, ENTRIES, LOCKS, OF_POINTS, UNSEALED
+from adapters.mongo.collections import (
+    BLOCKS,
+    CHAIN_SWEEP,
+    ENTRIES,
+    LOCKS,
+    OF_POINTS,
+    UNSEALED,
+    WALLETS,
+)
 from adapters.mongo.database import MongoDatabase
 from adapters.mongo.ledger import MongoLedger
 from adapters.mongo.scope import ACROSS_SHOPS
+from adapters.mongo.slots import Slots
 from adapters.system import SystemClock, UuidV7
 from domain.errors import Unavailable
-from domain.points.chain import BLOCK_SIZE, Found, Kept, Place, Proof
+from domain.points.chain import BLOCK_SIZE, Block, Found, Kept, Place, Proof
 from domain.points.ledger import EntryDraft, EntryKind
 from infra.embedded.mongo import MongoServer
 from ports.chain import Sealed
@@ -136,6 +146,50 @@ async def test_a_last_block_that_was_changed_is_noticed_when_the_next_follows(
     await database.collection(BLOCKS.name).update_many({}, {"$set": {"digests": b"x" * 32}})
     await post(database, entry(WalletKey(shop, uuid4())))
     assert await seal(database) == Sealed(1, 1, [shop], is_more=False)
+
+
+async def test_what_is_changed_before_it_is_sealed_is_noticed_too(database: MongoDatabase) -> None:
+    shop = uuid4()
+    new = entry(WalletKey(shop, uuid4()))
+    await post(database, new)
+    entries = database.collection(ENTRIES.name)
+    await entries.update_one({"_id": new.entry_id}, {"$set": {"reason": "a bribe"}})
+    await seal(database)
+    proof = await proven(database, shop)
+    assert proof.first is not None
+    assert (proof.first.place, proof.first.name) == (Place.ENTRY, str(new.entry_id))
+
+
+async def test_a_moment_that_the_server_has_forgotten_is_said_to_be(
+    database: MongoDatabase, mongo: MongoServer
+) -> None:
+    async def read_on() -> None:
+        async with database.moment() as moment:
+            await moment.shops(WALLETS)
+            for _ in range(3):
+                await post(database, entry(WalletKey(uuid4(), uuid4())))
+                await asyncio.sleep(0.5)
+            await moment.shops(WALLETS)
+
+    await read_on()
+    admin: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(mongo.url)
+    change = {"setParameter": 1, "minSnapshotHistoryWindowInSeconds": 0}
+    was = await admin.admin.command(change)
+    try:
+        with pytest.raises(Unavailable, match="does not know that moment any more"):
+            await read_on()
+    finally:
+        await admin.admin.command(change | {"minSnapshotHistoryWindowInSeconds": was["was"]})
+        await admin.close()
+
+
+async def test_a_disk_that_is_full_is_said_to_be() -> None:
+    slots = Slots()
+    slots._known.execute("PRAGMA max_page_count = 9")
+    block = Block(1, b"", b"", [uuid4() for _ in range(BLOCK_SIZE)], [b"x" * 32] * 999, 1, 0)
+    with pytest.raises(OSError, match="no room in TMPDIR"):
+        slots.add(block)
+    slots.close()
 
 
 async def test_every_member_may_be_told_of_another_moment(database: MongoDatabase) -> None:
