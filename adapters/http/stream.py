@@ -12,7 +12,6 @@ from uuid import UUID
 
 import msgspec
 from litestar import WebSocket
-from litestar.exceptions import WebSocketDisconnect
 from litestar.handlers import WebsocketRouteHandler
 
 from adapters.tasks import end_all
@@ -31,9 +30,13 @@ ALLOWED_SECONDS: Final = 1.0
 """How often it is asked whether whoever listens still may. A role that was taken away, or a session
 that was ended, counts within two seconds everywhere; a request asks anew, a listener has to be."""
 
+MOST_SAID: Final = 4_096
+"""Characters that a listener may send in all the time it listens."""
+
 _UNAUTHENTICATED: Final = 4401
 _FORBIDDEN: Final = 4403
 _TRY_AGAIN_LATER: Final = 1013
+_TOO_MUCH: Final = 1009
 
 
 class _Refused(Exception):
@@ -190,19 +193,20 @@ async def _serve(
     token: str,
 ) -> None:
     """Until the other side leaves, its token is over, or it is refused."""
-    refused = asyncio.create_task(_until_refused(caller_of, token))
-    tasks = {
-        asyncio.create_task(_send(socket, listener)),
+    endings: set[asyncio.Task[_Refused | None]] = {
+        asyncio.create_task(_until_refused(caller_of, token)),
         asyncio.create_task(_until_closed(socket)),
-        refused,
     }
+    tasks = {asyncio.create_task(_send(socket, listener)), *endings}
     left = max(0.0, (expires_at - datetime.now(UTC)).total_seconds())
     done, _ = await asyncio.wait(tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
     await end_all(tasks)
     if not done:
         await socket.close(code=_UNAUTHENTICATED, reason="TOKEN_EXPIRED")
-    elif done == {refused}:
-        await socket.close(code=refused.result().code, reason=refused.result().reason)
+    for refused in (each.result() for each in endings & done):
+        if refused is not None:
+            await socket.close(code=refused.code, reason=refused.reason)
+            return
 
 
 async def _send(socket: WebSocket[Any, Any, Any], listener: _Listener) -> None:
@@ -210,9 +214,14 @@ async def _send(socket: WebSocket[Any, Any, Any], listener: _Listener) -> None:
         await socket.send_text((await listener.next()).decode())
 
 
-async def _until_closed(socket: WebSocket[Any, Any, Any]) -> None:
-    try:
-        while True:
-            await socket.receive_text()  # nothing is expected; this is how a close is seen
-    except WebSocketDisconnect:
-        return
+async def _until_closed(socket: WebSocket[Any, Any, Any]) -> _Refused | None:
+    """Until the other side leaves, or has said more than a listener needs to: nothing is expected
+    of them, but for what keeps a connection open on its way."""
+    said = 0
+    while True:
+        message: Any = await socket.receive()
+        if message["type"] == "websocket.disconnect":
+            return None
+        said += len(message.get("text") or message.get("bytes") or b"")
+        if said > MOST_SAID:
+            return _Refused(_TOO_MUCH, "TOO_MUCH_SAID")
