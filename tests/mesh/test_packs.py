@@ -23,7 +23,6 @@ from tests.conftest import eventually
 from tests.mesh.trap import ECHOED, Rig, Said, rig_on, write_down
 from tests.streams import events_in
 
-
 HEARD = Event("trap.packed", Said, "trap", "")
 
 
