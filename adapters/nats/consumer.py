@@ -63,7 +63,9 @@ class Consumes(Generic[StoresT]):
     ``handle`` sees only events that were not applied before. Without an ``inbox`` it sees every
     delivery, and its own rows must tell what is done. ``read`` makes an event of a message where
     its declaration does not say how. ``backoff`` and ``ack_wait`` are in seconds; what was not
-    acknowledged within ``ack_wait`` (its worker died) is delivered again.
+    acknowledged within ``ack_wait`` (its worker died) is delivered again. ``at_once`` batches are
+    applied at a time, as if there were so many replicas: one is worked out while the database works
+    on another.
     """
 
     events: tuple[Event[Body], ...]
@@ -74,6 +76,7 @@ class Consumes(Generic[StoresT]):
     backoff: tuple[float, ...] = field(default=BACKOFF_SECONDS)
     ack_wait: float = ACK_WAIT_SECONDS
     inbox: bool = True
+    at_once: int = 1
     read: Callable[[Msg], Received[Any]] | None = None
 
 
@@ -120,19 +123,23 @@ class Consumer(Generic[StoresT]):
         self._durable = f"{self.name}-{self.stream.lower()}"
         self._puller = Puller(client, self.stream, self._durable, consumes.batch)
         self._stopping = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()  # to take the next batch
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         await self._ensure()
         await self._puller.start()
-        self._task = asyncio.create_task(self._run(), name=f"consumer {self._durable}")
+        self._tasks = [
+            asyncio.create_task(self._run(), name=f"consumer {self._durable}")
+            for _ in range(self._consumes.at_once)
+        ]
 
     async def stop(self, seconds: float = 15.0) -> None:
-        """Finish the batch in hand, give back what was only fetched."""
+        """Finish the batches in hand, give back what was only fetched."""
         self._stopping.set()
         self._puller.wake()
-        if self._task is not None:
-            _, late = await asyncio.wait({self._task}, timeout=seconds)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=seconds)
             for task in late:
                 task.cancel()
         for message in await self._puller.stop():
@@ -162,7 +169,8 @@ class Consumer(Generic[StoresT]):
     async def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                messages = await self._puller.take()
+                async with self._turn:
+                    messages = () if self._stopping.is_set() else await self._puller.take()
                 if messages:
                     await self._work(messages)
             except NatsError:

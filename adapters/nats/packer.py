@@ -20,12 +20,13 @@ message; what neither of them remembers, the consumers do."""
 _Stored = asyncio.Future[bool | Unavailable]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True)
 class _Line:
     """The events of one topic that are to be stored."""
 
     topic: str
     waiting: list[Carried] = field(default_factory=list)
+    since: float = 0.0  # the first of them, as the loop's clock has it; nobody waited longer
     sending: asyncio.Task[None] | None = None
 
 
@@ -46,24 +47,22 @@ class Packer:
         a repeat must carry the same id.
         """
         known = self._stored.get(event.id)
-        stored = self._line_up(event) if known is None else known
-        try:
-            async with asyncio.timeout(self._seconds):
-                # Whoever brought the event may go away meanwhile; it is stored all the same.
-                outcome = await asyncio.shield(stored)
-        except TimeoutError:
-            raise Unavailable(UNCONFIRMED) from None
+        # Whoever brought the event may go away meanwhile; it is stored all the same.
+        outcome = await asyncio.shield(self._line_up(event) if known is None else known)
         if isinstance(outcome, Unavailable):
             raise outcome
         return outcome and known is None
 
     def _line_up(self, event: Carried) -> _Stored:
-        stored: _Stored = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        stored: _Stored = loop.create_future()
         self._stored[event.id] = stored
         if len(self._stored) > _REMEMBERED:
             del self._stored[next(iter(self._stored))]
         topic, _, _ = event.subject.rpartition(".")
         line = self._lines.setdefault(topic, _Line(topic))
+        if not line.waiting:
+            line.since = loop.time()
         line.waiting.append(event)
         if line.sending is None:
             line.sending = asyncio.create_task(self._send(line), name=f"packer {topic}")
@@ -74,17 +73,20 @@ class Packer:
             while line.waiting:
                 events = next(portions(line.waiting))
                 del line.waiting[: len(events)]
-                self._tell(events, await self._publish(line.topic, events))
+                self._tell(events, await self._publish(line, events))
         finally:
             line.sending = None
 
-    async def _publish(self, topic: str, events: Sequence[Carried]) -> bool | Unavailable:
+    async def _publish(self, line: _Line, events: Sequence[Carried]) -> bool | Unavailable:
+        left = self._seconds - (asyncio.get_running_loop().time() - line.since)
+        if left <= 0:
+            return Unavailable(UNCONFIRMED)
         subjects = {event.subject for event in events}
-        subject = subjects.pop() if len(subjects) == 1 else f"{topic}.{MANY}"
+        subject = subjects.pop() if len(subjects) == 1 else f"{line.topic}.{MANY}"
         message = parcel(subject, events)
         try:
             return await self._publisher.publish(
-                message.subject, message.payload, message.headers, self._seconds
+                message.subject, message.payload, message.headers, left
             )
         except Unavailable as error:
             return error

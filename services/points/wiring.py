@@ -247,6 +247,7 @@ def service(world: World) -> Service:
                 redeeming,
                 tills.apply_shop_events,
                 inbox=False,  # an entry is unique in the ledger
+                at_once=2,
             ),
             Consumes(
                 (shop.TILL_SYNCED,),

@@ -36,6 +36,7 @@ def service(world: World) -> Service:
                 units,
                 apply_shop_events,
                 inbox=False,  # what is known of an order is in its row
+                at_once=2,
             ),
             Consumes((core.SETTINGS_UPDATED,), units, apply_programs),
             Consumes(
