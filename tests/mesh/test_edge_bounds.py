@@ -18,6 +18,7 @@ from adapters.nats.server import Endpoint, RpcServer
 from adapters.telemetry.logs import JsonFormatter
 from adapters.telemetry.metrics import HTTP_REQUESTS
 from contracts.core import GET_USAGE, Usage
+from contracts.points import GET_BALANCE
 from contracts.registry import REGISTRY
 from tests.conftest import Run, eventually
 from tests.mesh.edge import Edge, shopify_order
@@ -45,7 +46,7 @@ async def raw(edge: Edge, *parts: bytes, pause: float = 0.0, patience: float = 5
     try:
         for part in parts:
             writer.write(part)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pause)  # who sends slowly is what is looked at
         async with asyncio.timeout(patience):
             return await reader.read()
     except TimeoutError:
@@ -229,8 +230,11 @@ async def test_a_fault_says_nothing_and_is_found_by_its_id(
         def emit(self, record: logging.LogRecord) -> None:
             lines.append(self.format(record))
 
-    async def fails(*_: object, **__: object) -> bytes:
-        await asyncio.sleep(0.05)
+    all_are_there = asyncio.Barrier(5)
+
+    async def fails(name: str, *_: object, **__: object) -> bytes:
+        if name == GET_BALANCE.name:
+            await all_are_there.wait()
         raise RuntimeError("the password is hunter2")
 
     token = await edge.token()

@@ -415,6 +415,8 @@ class Reading:
             nonlocal rows
             before = rows
             rows = await self.whole()
+            # Time for what is on its way; nobody can say how much that is, as all lists are fed
+            # at once.
             await asyncio.sleep(0.05)
             return rows == before
 

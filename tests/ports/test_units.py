@@ -150,7 +150,7 @@ async def test_a_repeat_at_the_same_time_waits_for_the_answer(units: Units[Ledge
             stored = await unit.journal.claim_key(shop, OPERATION, "k", b"input")
             if stored is not None:
                 return stored
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # the others come meanwhile; no store tells who waits
             done += 1
             await unit.journal.keep_answer(shop, OPERATION, "k", str(done).encode())
             return str(done).encode()
@@ -170,7 +170,7 @@ async def test_who_fails_lets_the_next_one_have_the_key(units: Units[Ledger]) ->
                 return stored
             tries += 1
             if tries == 1:
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.05)  # as above
                 raise OnPurpose
             await unit.journal.keep_answer(shop, OPERATION, "k", b"done")
             return b"done"
