@@ -3,6 +3,9 @@
 set positional-arguments
 set quiet
 
+# Many images set it, and then each process of ours would compile every module anew.
+export PYTHONDONTWRITEBYTECODE := ""
+
 _default:
     just --list --unsorted
 

@@ -369,8 +369,9 @@ def test_opening_a_page_of_people_is_quick() -> None:
 
 
 def _seconds_to_show(envelope: Envelope, people: list[Person]) -> float:
-    started = time.perf_counter()
+    """Of processor time, which others on the machine take nothing from."""
+    started = time.thread_time()
     shown = list(map(envelope.show, people))
-    elapsed = time.perf_counter() - started
+    elapsed = time.thread_time() - started
     assert shown[-1].email == "somebody@x.example"
     return elapsed

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from adapters.nats.streams import EVENTS, WEBHOOKS
 from infra.demo_shop.request import Target, prepare
@@ -30,6 +30,8 @@ FLAGS: Final = (
     "--no-first-run",
 )
 ORDERS: Final = 200
+PATIENCE: Final = 10_000
+"""Milliseconds for anything to show up."""
 
 
 @dataclass
@@ -51,6 +53,7 @@ async def browser() -> AsyncIterator[Browser]:
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
+    expect.set_options(timeout=PATIENCE)
     async with async_playwright() as playwright:
         running = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield running
@@ -100,7 +103,7 @@ def look(browser: Browser, shop: Edge) -> Look:
             viewport={"width": width, "height": height}, locale="en-US", **options
         )
         try:
-            context.set_default_timeout(10_000)
+            context.set_default_timeout(PATIENCE)
             seen = Seen(await context.new_page())
             origin = str(shop.http.base_url).rstrip("/")
             _watch(seen, context, origin)

@@ -11,6 +11,7 @@ from playwright.async_api import Browser, Page, expect
 from contracts.registry import REGISTRY
 from tests.conftest import Run, eventually
 from tests.mesh.edge import Edge, shopify_order
+from tests.web.conftest import PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
@@ -33,7 +34,7 @@ async def edge(run: Run) -> AsyncIterator[Edge]:
 async def page(browser: Browser, edge: Edge) -> AsyncIterator[Page]:
     """The page, which must ask for nothing elsewhere and complain of nothing."""
     context = await browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     origin = str(edge.http.base_url).rstrip("/")
     complaints: list[str] = []
     asked: list[str] = []
