@@ -24,7 +24,8 @@ class Slots:
 
     def __init__(self) -> None:
         self._known = sqlite3.connect("", isolation_level=None)
-        for statement in ("PRAGMA journal_mode = OFF", _SLOTS, _WAITING):
+        # One transaction that never ends: nothing of this has to last.
+        for statement in ("PRAGMA journal_mode = OFF", "BEGIN", _SLOTS, _WAITING):
             self._known.execute(statement)
 
     def add(self, block: Block) -> None:

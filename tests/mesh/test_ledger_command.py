@@ -171,7 +171,8 @@ async def test_it_reads_where_points_are_on_mongodb(
         async def left() -> int:
             return (await proven(MongoChainReader(database), shop)).unsealed
 
-        await eventually(left, lambda entries: entries == 0)  # by the service's own loop
+        # By the service's own loop.
+        await eventually(left, lambda entries: entries == 0, seconds=30)
         named = ("--shop", str(shop))
         code, told, err = await ledger(there, "verify", *named, "--head")
         assert (code, err) == (0, "")
