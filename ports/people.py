@@ -23,6 +23,7 @@ class Sighting:
 
     ``from_order``: the message is an order, which shows who bought and not what the shop knows of
     them; ``created_at`` and ``updated_at`` are then the order's.
+    ``email_verified``: Shopify vouches for the address.
     """
 
     key: PersonKey
@@ -33,18 +34,21 @@ class Sighting:
     from_order: bool
     created_at: datetime
     updated_at: datetime
+    email_verified: bool = False
 
     def outdoes(self, other: "Sighting") -> bool:
         """Whether this one is to be believed rather than ``other``.
 
-        A record beats any order, and a newer record an older one. Orders only fill what is
-        unknown: one with a contact beats one without, and otherwise the earlier one stays. As
-        this does not depend on which of the two came first, any order of arrival ends alike.
+        A record beats any order, and a newer record an older one; of two of the same moment the
+        one with a verified address. Orders only fill what is unknown: one with a contact beats one
+        without, and otherwise the earlier one stays. As this does not depend on which of the two
+        came first, any order of arrival ends alike.
         """
         if self.from_order != other.from_order:
             return other.from_order
         if not self.from_order:
-            return self.updated_at > other.updated_at
+            mine = (self.updated_at, self.email_verified)
+            return mine > (other.updated_at, other.email_verified)
         if bool(self.sealed_contact) != bool(other.sealed_contact):
             return bool(self.sealed_contact)
         return self.updated_at < other.updated_at
@@ -74,6 +78,7 @@ class Person:
     birthday_of: UUID | None = None
     subject: str = ""
     birthday_days: int | None = None
+    email_verified: bool = False
 
     @property
     def contact_about(self) -> str:
@@ -93,6 +98,7 @@ class Person:
                 email_index=other.email_index,
                 sealed_contact=other.sealed_contact,
                 name_index=other.name_index,
+                email_verified=other.email_verified,
                 contact_of=other.contact_of or other.key.user_id,
             )
         if other.sealed_birthday and not self.sealed_birthday:

@@ -15,7 +15,8 @@ from ports.people import Person, PersonKey
 
 _ERASED: Final = """
     email_index = '', sealed_contact = '', sealed_birthday = '', language = '', name_index = '{}',
-    contact_of = NULL, birthday_of = NULL, birthday_days = NULL
+    contact_of = NULL, birthday_of = NULL, birthday_days = NULL,
+    email_verified = false, pool_id = NULL, link_as_of = 0
 """
 _FORGET: Final = text(
     f"""
@@ -72,7 +73,7 @@ _MERGE: Final = text(
 )
 _KEEP: Final = text(
     """
-    UPDATE users SET gone_at = NULL, merged_into = NULL
+    UPDATE users SET gone_at = NULL, merged_into = NULL, link_as_of = 0
     WHERE merchant_id = :merchant_id AND user_id = :kept_id AND merged_into IS NOT NULL
     """
 )
@@ -81,7 +82,8 @@ _COMPLETE: Final = text(
     UPDATE users SET email_index = :email_index, sealed_contact = :sealed_contact,
         sealed_birthday = :sealed_birthday, language = :language,
         name_index = CAST(:name_index AS integer[]), contact_of = :contact_of,
-        birthday_of = :birthday_of, birthday_days = CAST(:birthday_days AS smallint)
+        birthday_of = :birthday_of, birthday_days = CAST(:birthday_days AS smallint),
+        email_verified = :email_verified, link_as_of = 0
     WHERE merchant_id = :merchant_id AND user_id = :user_id
     """
 )

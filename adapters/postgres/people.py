@@ -16,9 +16,20 @@ def _outdoes(new: str) -> str:
     return f"""
         CASE
             WHEN {new}.from_order <> u.from_order THEN u.from_order
-            WHEN NOT {new}.from_order THEN {new}.updated_at > u.updated_at
+            WHEN NOT {new}.from_order THEN
+                ({new}.updated_at, {new}.email_verified) > (u.updated_at, u.email_verified)
             WHEN ({new}.sealed_contact = '') <> (u.sealed_contact = '') THEN u.sealed_contact = ''
             ELSE {new}.updated_at < u.updated_at
+        END
+    """
+
+
+def _link_as_of(email_index: str, email_verified: str) -> str:
+    """What becomes of ``link_as_of`` with this address, and whether it is verified."""
+    return f"""
+        link_as_of = CASE
+            WHEN (u.email_index, u.email_verified) = ({email_index}, {email_verified})
+            THEN u.link_as_of ELSE 0
         END
     """
 
@@ -32,15 +43,16 @@ _LEARN: Final = text(
     f"""
     INSERT INTO users AS u (
         merchant_id, user_id, kind, shopify_customer_id, email_index, sealed_contact,
-        sealed_birthday, language, role, from_order, created_at, updated_at, name_index
+        sealed_birthday, language, role, from_order, created_at, updated_at, name_index,
+        email_verified
     )
     SELECT k.merchant_id, k.user_id, 'customer', k.shopify_customer_id, k.email_index,
         k.sealed_contact, '', k.language, '', k.from_order, k.created_at, k.updated_at,
-        {_UNNAMED.format("k.sealed_contact")}
+        {_UNNAMED.format("k.sealed_contact")}, k.email_verified
     FROM json_to_recordset(CAST(:rows AS json)) AS k (
         merchant_id uuid, user_id uuid, shopify_customer_id text, email_index text,
         sealed_contact text, language text, from_order boolean, created_at timestamptz,
-        updated_at timestamptz
+        updated_at timestamptz, email_verified boolean
     )
     LEFT JOIN users u ON u.merchant_id = k.merchant_id AND u.user_id = k.user_id
     WHERE u.user_id IS NULL OR (u.gone_at IS NULL AND {_outdoes("k")})
@@ -49,7 +61,9 @@ _LEARN: Final = text(
         email_index = excluded.email_index, sealed_contact = excluded.sealed_contact,
         language = excluded.language, from_order = excluded.from_order,
         created_at = excluded.created_at, updated_at = excluded.updated_at,
-        name_index = excluded.name_index, contact_of = NULL
+        name_index = excluded.name_index, contact_of = NULL,
+        {_link_as_of("excluded.email_index", "excluded.email_verified")},
+        email_verified = excluded.email_verified
     WHERE u.gone_at IS NULL AND {_outdoes("excluded")}
     RETURNING u.merchant_id, u.user_id, u.xmax = 0 AS is_new
     """
@@ -98,12 +112,13 @@ _ADD: Final = text(
     """
 )
 _CHANGE: Final = text(
-    """
-    UPDATE users SET email_index = :email_index, sealed_contact = :sealed_contact,
+    f"""
+    UPDATE users u SET email_index = :email_index, sealed_contact = :sealed_contact,
         sealed_birthday = :sealed_birthday, language = :language, role = :role,
         from_order = false, updated_at = :updated_at, name_index = CAST(:name_index AS integer[]),
         contact_of = :contact_of, birthday_of = :birthday_of,
-        birthday_days = CAST(:birthday_days AS smallint)
+        birthday_days = CAST(:birthday_days AS smallint), email_verified = :email_verified,
+        {_link_as_of("CAST(:email_index AS text)", "CAST(:email_verified AS boolean)")}
     WHERE merchant_id = :merchant_id AND user_id = :user_id
     """
 )
@@ -125,6 +140,7 @@ class PostgresPeople:
                 "from_order": each.from_order,
                 "created_at": each.created_at,
                 "updated_at": each.updated_at,
+                "email_verified": each.email_verified,
             }
             for each in sightings
         ]
@@ -191,6 +207,7 @@ def values_of(person: Person) -> dict[str, object]:
         "contact_of": person.contact_of,
         "birthday_of": person.birthday_of,
         "birthday_days": person.birthday_days,
+        "email_verified": person.email_verified,
     }
 
 
@@ -211,4 +228,5 @@ def person_in(row: Row[Any]) -> Person:
         birthday_of=row.birthday_of,
         subject=row.subject,
         birthday_days=row.birthday_days,
+        email_verified=row.email_verified,
     )

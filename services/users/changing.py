@@ -190,6 +190,8 @@ class Changing:
                 contact_of=None,
                 birthday_of=None,
                 birthday_days=None if known.kind == STAFF else sealed.birthday_days,
+                # For an address that somebody has typed here nobody vouches.
+                email_verified=known.email_verified and sealed.email_index == known.email_index,
             )
             await unit.stores.change(person)
             unit.emit(USER_UPDATED, _said(person), key.merchant_id)

@@ -53,6 +53,7 @@ def _sighting(event: Received[Any]) -> Sighting | None:
                 from_order=False,
                 created_at=record.created_at,
                 updated_at=record.updated_at,
+                email_verified=record.email_verified,
             )
         case Order(customer=customer) as order if customer is not None:
             return Sighting(
@@ -64,6 +65,7 @@ def _sighting(event: Received[Any]) -> Sighting | None:
                 from_order=True,
                 created_at=order.created_at,
                 updated_at=order.updated_at,
+                email_verified=customer.email_verified,
             )
         case _:
             return None

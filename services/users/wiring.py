@@ -5,10 +5,12 @@ from typing import Final
 
 from adapters.crypto.blind_search import HmacSearch
 from adapters.crypto.keyring import CHECK_SECONDS, Keyring
+from adapters.crypto.organization_keys import MeshOrganizationKeys
 from adapters.crypto.sealer import AesGcmSealer
 from adapters.nats.consumer import Consumes
 from adapters.postgres.birthdays import PostgresBirthdays
 from adapters.postgres.departures import PostgresDepartures
+from adapters.postgres.links import PostgresLinks
 from adapters.postgres.names import PostgresNames
 from adapters.postgres.people import PostgresPeople
 from adapters.postgres.resealing import SealedColumn, SealedTable
@@ -16,9 +18,10 @@ from adapters.postgres.staff import PostgresStaff
 from adapters.runtime.resealing import resealed
 from adapters.runtime.service import Loop, Service, answers, commands, prepared_commands
 from adapters.runtime.world import World
-from contracts import core, roles, shop, users
+from contracts import core, organizations, roles, shop, users
 from ports.birthdays import BirthdayBook
 from ports.departures import Departures
+from ports.links import Links
 from ports.names import Names
 from ports.people import People
 from ports.sealing import BIRTHDAY, CONTACT
@@ -30,6 +33,7 @@ from services.users.changing import Changing
 from services.users.departing import apply_departures, merge_users
 from services.users.envelope import Envelopes
 from services.users.finding import Finding
+from services.users.linking import Linking, apply_redactions, learn_memberships
 from services.users.naming import name_people
 from services.users.sightings import apply_shop_events
 from services.users.staff import Roles, Staffing, meet
@@ -59,6 +63,10 @@ def service(world: World) -> Service:
     staffing = Staffing(staff, envelopes, their_roles, world.mesh)
     asking = Asking(units, envelopes, finding, their_roles)
     changing = Changing(units, envelopes, world.mesh)
+    links: Units[Links] = world.units("users", PostgresLinks)
+    links_across: Units[Links] = world.units_across_shops("users", PostgresLinks)
+    organization_keys = MeshOrganizationKeys(world.mesh, world.key_management(), "users")
+    linking = Linking(links_across, links, envelopes, organization_keys)
     count, rotations, reseal = resealed(world, "users", _SEALED, keys)
     return Service(
         name="users",
@@ -98,12 +106,27 @@ def service(world: World) -> Service:
                 name="users-calendars",
                 inbox=False,  # programs have versions
             ),
+            Consumes(
+                (organizations.ORGANIZATION_JOINED, organizations.ORGANIZATION_LEFT),
+                links,
+                learn_memberships,
+                name="users-organizations",
+                inbox=False,  # what is said of a shop has versions
+            ),
+            Consumes(
+                (shop.CUSTOMER_REDACTED,),
+                links,
+                apply_redactions,
+                name="users-redactions",
+                inbox=False,  # nobody is forgotten twice
+            ),
         ),
         loops=(
             Loop("names to be found by", 1.0, partial(name_people, across, envelopes)),
             Loop(
                 "birthdays", 1.0, partial(tell_birthdays, birthdays_across, envelopes, world.clock)
             ),
+            Loop("members who are one person", 1.0, linking.run),
             Loop("changes of keys", CHECK_SECONDS, keys.learn),
             reseal,
         ),

@@ -11,6 +11,7 @@ from typing import Any
 
 import services
 from adapters.crypto.keyring import Keyring
+from adapters.crypto.organization_keys import MeshOrganizationKeys
 from adapters.runtime.resealing import resealed
 from adapters.runtime.service import Service
 from adapters.runtime.shopify_admin import admin_client
@@ -123,6 +124,7 @@ def _spokesmen(service: str) -> Iterator[tuple[ModuleType, ast.Module]]:
     wiring = wiring_of(service)
     spokesmen: dict[object, Sequence[type | Callable[..., Any]]] = {
         Keyring: [Keyring],
+        MeshOrganizationKeys: [MeshOrganizationKeys],
         resealed: [resealed],
         admin_client: [ShopAccess, AdminClient],
     }

@@ -21,11 +21,15 @@ from adapters.nats.consumer import Consumer
 from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.runtime.host import Process
 from contracts import shop
+from contracts.caller import service_caller
 from contracts.kit import Body, Event
-from contracts.shop import CustomerRecord, Refund, member_id
+from contracts.organizations import CREATE_ORGANIZATION, CreateOrganization
+from contracts.shop import CustomerRecord, PrivacyRequest, Refund, member_id
 from services import SERVICES
 from tests.conftest import Run, eventually
-from tests.mesh.said import AT, order, register, world_of
+from tests.mesh.people import Shop, open_shop
+from tests.mesh.said import AT, mesh_of, order, world_of
+from tests.mesh.test_linking import joined, settled
 from tests.streams import events_in
 
 _OF_THE_MESH = {"inbox", "outbox", "answers", "mesh_version", "schema_version"}
@@ -40,8 +44,10 @@ def without_inbox(process: Process) -> list[Consumer[Any]]:
     ]
 
 
-def a_busy_shop(merchant: UUID, chance: random.Random) -> list[tuple[Event[Body], Body]]:
-    """Accounts, orders as they change, refunds inside and outside of them, cancellations."""
+def a_busy_shop(one: Shop, chance: random.Random) -> list[tuple[Event[Body], Body]]:
+    """Accounts, orders as they change, refunds inside and outside of them, cancellations, and
+    somebody who wants to be forgotten."""
+    merchant = one.id
     told: list[tuple[Event[Body], Body]] = [
         (
             shop.CUSTOMER_CREATED,
@@ -50,11 +56,15 @@ def a_busy_shop(merchant: UUID, chance: random.Random) -> list[tuple[Event[Body]
                 shopify_customer_id=f"c{number}",
                 created_at=AT,
                 updated_at=AT + timedelta(minutes=number),
-                email_index=f"{number:032x}",
+                **one.sealed(f"c{number}", f"{number // 2}@x.example", verified=True),
             ),
         )
         for number in range(8)
     ]
+    forgotten = PrivacyRequest(
+        request_key="c7", shopify_customer_id="c7", customer_id=member_id(merchant, "c7")
+    )
+    told.append((shop.CUSTOMER_REDACTED, forgotten))
     for number in range(40):
         refund = Refund(
             refund_id=f"r{number}", order_id=f"o{number}", created_at=AT, merchandise=Decimal(30)
@@ -153,12 +163,18 @@ async def test_a_repeat_of_everything_changes_and_says_nothing(run: Run) -> None
     async with run(*(name for name in SERVICES if name not in ("api_gateway", "frontend"))) as mesh:
         consumers = without_inbox(mesh)
         assert len(consumers) >= 7
-        merchant = (await register(mesh)).merchant_id
+        one = await open_shop(mesh)
+        merchant = one.id
+        house, caller = CreateOrganization(name="House"), service_caller("test", merchant)
+        await mesh_of(mesh).call(CREATE_ORGANIZATION, house, caller)
+        await joined(one)
         told = [
             (event.subject(merchant), msgspec.json.encode(body), "")
-            for event, body in a_busy_shop(merchant, chance)
+            for event, body in a_busy_shop(one, chance)
         ]
         await publish(mesh, told)
+        await at_rest(mesh, merchant)
+        await settled(mesh)
         await at_rest(mesh, merchant)
         rows, said = await rows_of(mesh, merchant), await said_of(mesh, merchant)
         assert sum(said.values()) > 100

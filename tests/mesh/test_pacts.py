@@ -12,7 +12,7 @@ import msgspec
 
 from adapters.nats.packs import unpacked
 from adapters.runtime.host import Process
-from contracts import auth, core, installs, points, roles, shop
+from contracts import auth, core, installs, organizations, points, roles, shop
 from contracts.caller import service_caller
 from contracts.generate.documents import documents
 from contracts.generate.operations import schema_file
@@ -20,6 +20,8 @@ from contracts.registry import ERRORS, REGISTRY
 from contracts.shop import CustomerRecord, member_id
 from tests.conftest import Run, eventually
 from tests.contracts.pacts import pacts
+from tests.keys import key_of
+from tests.mesh.people import Shop
 from tests.mesh.said import mesh_of, order, register, say, world_of
 
 PUBLISHERS = ("auth", "roles", "users", "core", "points", "rfm", "campaign", "gamification")
@@ -36,8 +38,10 @@ SAID = {
     "evt.rfm.updated",
     "evt.vip_tier.assigned",
     "evt.badge.awarded",
+    "evt.organization.joined",
+    "evt.member.linked",
 }
-"""What a new shop with one account, one order and one correction leads to."""
+"""What a new shop with one account, one order, one correction and an organisation leads to."""
 
 
 async def listen(process: Process) -> dict[str, list[bytes]]:
@@ -56,11 +60,13 @@ async def listen(process: Process) -> dict[str, list[bytes]]:
 async def begin(process: Process, merchant: UUID) -> None:
     """A member of the shop, with an order and a correction."""
     now = datetime.now(UTC)
+    one = Shop(process, await key_of(world_of(process), merchant))
     account = CustomerRecord(
         customer_id=member_id(merchant, "c1"),
         shopify_customer_id="c1",
         created_at=now,
         updated_at=now,
+        **one.sealed("c1", "ada@x.example", verified=True),
     )
     await say(process, shop.CUSTOMER_CREATED, account, merchant)
     bought = order(merchant, subtotal=Decimal(700), created_at=now, updated_at=now)
@@ -79,6 +85,11 @@ async def test_what_is_said_and_answered_is_what_is_relied_on(run: Run) -> None:
         said = await listen(process)
         merchant = await register(process)
         await begin(process, merchant.merchant_id)
+        house = await mesh_of(process).call(
+            organizations.CREATE_ORGANIZATION,
+            organizations.CreateOrganization(name="House"),
+            service_caller("test", merchant.merchant_id),
+        )
 
         async def topics() -> set[str]:
             return SAID - said.keys()
@@ -101,6 +112,9 @@ async def test_what_is_said_and_answered_is_what_is_relied_on(run: Run) -> None:
         assert read >= len(SAID)
 
         known: dict[str, dict[str, object]] = {
+            organizations.GET_ORGANIZATION_KEY.name: {
+                "organization_id": str(house.organization_id)
+            },
             auth.VALIDATE_MERCHANT.name: {"shop_domain": merchant.shop_domain},
             core.GET_CUSTOMER_RFM.name: {"customer_id": str(member_id(merchant.merchant_id, "c1"))},
             roles.GET_PERMISSIONS.name: {"role": "owner"},

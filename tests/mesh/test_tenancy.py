@@ -205,6 +205,7 @@ ACROSS: Final = {
     ("referrals", "PostgresReferrals"): _LOOP,
     ("rfm", "PostgresProfiles"): _LOOP,
     ("users", "PostgresBirthdays"): _LOOP,
+    ("users", "PostgresLinks"): _LOOP,
     ("users", "PostgresNames"): _LOOP,
     ("users", "sealed_rows"): _LOOP,
 }
@@ -215,6 +216,7 @@ WITHIN: Final = {
     "products/collecting.py": "a loop that has found shops works on each within it",
     "points/issuing.py": "a loop that has found redemptions works on each within its shop",
     "points/pooling.py": "a balance is of all shops that share it, and of no other",
+    "users/linking.py": "a loop that has found shops works on each within it",
     "roles/book.py": "gateways ask for versions of the roles of many shops at once",
 }
 """Use cases that say themselves whose data they are about, and why."""

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from contracts import core, roles, shop
+from contracts import core, organizations, roles, shop
 from contracts.kit import Instant
 from domain.errors import NotFound
 from tests.contracts.pacts import Calls, Pact, Part, Reads
@@ -17,6 +17,7 @@ class Account(Part, frozen=True, kw_only=True):
     email_index: str = ""
     sealed_contact: str = ""
     language: str = ""
+    email_verified: bool = False
 
 
 class Deleted(Part, frozen=True, kw_only=True):
@@ -36,6 +37,22 @@ class Buyer(Part, frozen=True, kw_only=True):
     shopify_customer_id: str
     email_index: str = ""
     sealed_contact: str = ""
+    email_verified: bool = False
+
+
+class Forgotten(Part, frozen=True, kw_only=True):
+    customer_id: UUID | None = None
+
+
+class Membership(Part, frozen=True, kw_only=True):
+    """A higher version is newer."""
+
+    organization_id: UUID
+    version: int
+
+
+class OrganizationKey(Part, frozen=True, kw_only=True):
+    wrapped_key: str
 
 
 class Seen(Part, frozen=True, kw_only=True):
@@ -67,10 +84,18 @@ PACT = Pact(
         Reads((shop.CUSTOMERS_MERGED,), MadeOne),
         Reads((roles.ROLE_ASSIGNED,), Given),
         Reads((core.SETTINGS_UPDATED,), Program),
+        Reads((shop.CUSTOMER_REDACTED,), Forgotten),
+        Reads((organizations.ORGANIZATION_JOINED, organizations.ORGANIZATION_LEFT), Membership),
         *RESEALING,
     ),
     calls=(
         *KEYS_OF_SHOPS,
+        Calls(
+            organizations.GET_ORGANIZATION_KEY,
+            {"organization_id": "01985a3c-7d52-7c4e-9b1f-2f6d8c0e4a11"},
+            OrganizationKey,
+            (NotFound,),
+        ),
         Calls(roles.GET_PERMISSIONS, {"role": "viewer"}, Granted, (NotFound,)),
         Calls(roles.LIST_ASSIGNMENTS, {"limit": 250, "cursor": None}, Holders),
         Calls(roles.ASSIGN_ROLE, {"subject": "staff:1", "role": "viewer"}, Held),
