@@ -7,9 +7,14 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from adapters.mongo.chain_documents import read_unsealed, stored_of
-from adapters.mongo.collections import ENTRIES, OF_POINTS, UNSEALED
+from bson import Int64
+
+from adapters.mongo.chain import MongoChain, MongoChainReader
+from adapters.mongo.chain_documents import block_document, read_unsealed, stored_of
+from adapters.mongo.collections import BLOCKS, ENTRIES, OF_POINTS, UNSEALED
 from adapters.mongo.database import MongoDatabase
+from adapters.mongo.ledger import MongoLedger
+from adapters.mongo.transaction import Transaction
 from adapters.mongo.values import Document
 from adapters.postgres.chain import AS_OF_NOW, PostgresChain, PostgresChainReader
 from adapters.postgres.database import Database
@@ -26,7 +31,7 @@ from infra.embedded.mongo import MongoServer
 from infra.embedded.servers import Servers
 from ports.ledger import Ledger, NewEntry, WalletKey
 from ports.unit import Units
-from services.points.chaining import seal_entries
+from services.points.chaining import seal_entries, verify
 from tests.ports.stores import IDS, on_mongo, on_postgres
 
 AT: Final = datetime(2026, 5, 1, 12, 0, 0, 123457, tzinfo=UTC)
@@ -42,6 +47,13 @@ TX: Final = SEALED.index("tx")
 
 class OnPostgres(PostgresLedger, PostgresChain):
     """What posts, and what seals."""
+
+
+class OnMongo(MongoLedger, MongoChain):
+    """What posts, and what seals."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        MongoLedger.__init__(self, transaction)
 
 
 class Story:
@@ -88,6 +100,12 @@ class Story:
                     given = NewEntry(next(ids), left.kept, move.given, AT)
                     await unit.stores.post([taken, given])
 
+    async def go_on(self, units: Units[Ledger]) -> None:
+        """With an entry that is nowhere yet."""
+        draft = EntryDraft(EntryKind.ADJUST, 9, "", "adjust", str(uuid4()), "")
+        async with units() as unit:
+            await unit.stores.post([NewEntry(IDS.new(), self._wallets[2], draft, AT)])
+
 
 async def test_every_entry_has_the_same_digest_in_both_stores(
     servers: Servers, mongo: MongoServer
@@ -111,6 +129,43 @@ async def test_every_entry_has_the_same_digest_in_both_stores(
         # An entry that moves keeps the number of the transaction that wrote it, and so all of it.
         moved = stored_of(documents[entry_id] | {"tx": row.values[TX]})
         assert digest(moved.values) == sealed[entry_id]
+
+
+async def test_blocks_that_are_moved_are_proven_where_they_are_now(
+    servers: Servers, mongo: MongoServer
+) -> None:
+    story = Story()
+    async with on_postgres(servers, stores=OnPostgres) as store:
+        await story.tell(store.units)
+        await seal_entries(store.units)
+    async with on_mongo(mongo, servers) as store:
+        await story.tell(store.units)
+    rows, _ = await on_postgres_of(servers, story.shop)
+    postgres = Database(servers.environment()["LOYALNEST_POSTGRES_URL"], "points", pool=1)
+    async with postgres.transaction(AS_OF_NOW) as connection:
+        there = await verify(PostgresChainReader(connection), story.shop)
+        blocks = [each async for each in PostgresChainReader(connection).blocks(story.shop)]
+    await postgres.close()
+    database = MongoDatabase(mongo.url, "points", OF_POINTS)
+    await database.collection(UNSEALED.name).delete_many({"merchant_id": story.shop})
+    for entry_id, row in rows.items():
+        change = {"$set": {"tx": Int64(row.values[TX] or 0)}}
+        await database.collection(ENTRIES.name).update_one({"_id": entry_id}, change)
+    documents = [block_document(story.shop, each) for each in blocks]
+    await database.collection(BLOCKS.name).insert_many(documents)
+    here = await verify(MongoChainReader(database), story.shop, there.head)
+    assert (here.first, here.entries, here.unsealed) == (None, len(rows), 0)
+    assert there.head is not None
+    assert here.head == there.head
+    # And it goes on from there.
+    async with on_mongo(mongo, servers, stores=OnMongo) as store:
+        await story.go_on(store.units)
+        await seal_entries(store.units)
+    after = await verify(MongoChainReader(database), story.shop, there.head)
+    await database.close()
+    assert (after.first, after.entries, after.unsealed) == (None, len(rows) + 1, 0)
+    assert after.head is not None
+    assert after.head.number == there.head.number + 1
 
 
 async def on_postgres_of(
