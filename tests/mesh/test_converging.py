@@ -32,6 +32,12 @@ from tests.mesh.said import AT, mesh_of, order, world_of
 from tests.mesh.test_linking import joined, settled
 from tests.streams import events_in
 
+UNSEALED = text(
+    """
+    SELECT (SELECT count(*) FROM points_transactions WHERE merchant_id = :merchant)
+        - (SELECT coalesce(sum(count), 0) FROM chain_blocks WHERE merchant_id = :merchant)
+    """
+)
 _OF_THE_MESH = {"inbox", "outbox", "answers", "mesh_version", "schema_version"}
 
 
@@ -103,7 +109,8 @@ async def publish(process: Process, told: Sequence[tuple[str, bytes, str]]) -> N
 
 
 async def at_rest(process: Process, merchant: UUID) -> None:
-    """Nothing waits, neither in a stream nor in an outbox, and nothing new was said meanwhile."""
+    """Nothing waits, not in a stream, in an outbox or to be sealed, and nothing new was said
+    meanwhile."""
 
     async def waiting() -> bool:
         before = await said_of(process, merchant)
@@ -115,6 +122,9 @@ async def at_rest(process: Process, merchant: UUID) -> None:
             async with database.transaction(ACROSS_SHOPS) as connection:
                 if (await connection.execute(text("SELECT count(*) FROM outbox"))).scalar_one():
                     return True
+        async with world_of(process).databases["points"].transaction(ACROSS_SHOPS) as connection:
+            if (await connection.execute(UNSEALED, {"merchant": merchant})).scalar_one():
+                return True
         return await said_of(process, merchant) != before
 
     await eventually(waiting, lambda still: not still, seconds=20)
