@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+import msgspec
+
 from contracts.kit import Body, Event
 
 BodyT = TypeVar("BodyT", bound=Body, covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Received(Generic[BodyT]):
+class Received(msgspec.Struct, Generic[BodyT], frozen=True):
     """One event taken from a stream.
 
     ``id`` is the same for every delivery of the same event; ``at`` is when the publisher said it;

@@ -10,13 +10,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
+from msgspec import structs
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
@@ -310,7 +311,9 @@ class Consumer(Generic[StoresT]):
                     if delivery.event.id in unclaimed:
                         unclaimed.discard(delivery.event.id)  # it may be twice in one batch
                         event = delivery.event
-                        fresh.append(event if event.trace == trace else replace(event, trace=trace))
+                        fresh.append(
+                            event if event.trace == trace else structs.replace(event, trace=trace)
+                        )
                 if fresh:
                     await self._consumes.handle(unit, fresh)
             if unit.given_up:
