@@ -39,7 +39,7 @@ from tests.rig.shop import LoadProcess
 from tests.rig.stack import Stack
 
 STREAM: Final = "FLOOR"
-_SUBJECT: Final = "floor.in"
+WEBHOOKS: Final = "floor.in"
 _OUT: Final = "floor.out"
 _DATABASE: Final = "floor"
 _BATCH: Final = 500
@@ -62,7 +62,9 @@ class _Customer(msgspec.Struct):
     id: int
 
 
-class _Order(msgspec.Struct):
+class BareOrder(msgspec.Struct):
+    """What bare consumers read of an order of Shopify's."""
+
     id: int
     subtotal_price: str = "0"
     customer: _Customer | None = None
@@ -124,7 +126,7 @@ async def _until_quiet(stack: Stack) -> float:
         await asyncio.sleep(0.02)
 
 
-async def _connect() -> Client:
+async def connect() -> Client:
     return await nats.connect(os.environ["LOYALNEST_NATS_URL"], pending_size=16 * 1024 * 1024)
 
 
@@ -153,7 +155,7 @@ def bare_edge(client: Client, secret: bytes) -> Callable[..., Awaitable[None]]:
             await send({"type": "http.response.body", "body": b""})
             return
         await js.publish(
-            _SUBJECT, body, headers={"Nats-Msg-Id": headers[b"x-shopify-webhook-id"].decode()}
+            WEBHOOKS, body, headers={"Nats-Msg-Id": headers[b"x-shopify-webhook-id"].decode()}
         )
         await send(start)
         await send({"type": "http.response.body", "body": b"{}"})
@@ -162,7 +164,7 @@ def bare_edge(client: Client, secret: bytes) -> Callable[..., Awaitable[None]]:
 
 
 async def _edge() -> None:
-    client = await _connect()
+    client = await connect()
     app = bare_edge(client, os.environ["FLOOR_SECRET"].encode())
     server = Server(
         app,
@@ -176,13 +178,13 @@ async def _edge() -> None:
 
 
 async def _consumer() -> None:
-    client = await _connect()
+    client = await connect()
     js = client.jetstream(timeout=5)
     pool = await asyncpg.create_pool(
         f"{os.environ['LOYALNEST_POSTGRES_URL']}/{_DATABASE}", min_size=1, max_size=2
     )
     # A pull consumer by name, and nothing delivered that was not asked for.
-    subscription = await js.pull_subscribe(_SUBJECT, durable="floor", stream=STREAM)
+    subscription = await js.pull_subscribe(WEBHOOKS, durable="floor", stream=STREAM)
     print("ready", flush=True)
     while True:
         try:
@@ -201,7 +203,7 @@ async def _consumer() -> None:
             await message.ack()
 
 
-_decode: Final = msgspec.json.Decoder(_Order).decode
+_decode: Final = msgspec.json.Decoder(BareOrder).decode
 
 
 async def _write(pool: asyncpg.Pool, messages: list[Msg]) -> list[dict[str, str]]:

@@ -20,7 +20,7 @@ from nats.aio.msg import Msg
 from adapters.nats.packs import unpacked
 from adapters.tasks import end_all
 from contracts.points import EARNED, PointsMoved
-from tests.bench import floor
+from tests.bench import floor, pipeline
 from tests.bench.report import Result, ratio
 from tests.rig import cpu
 from tests.rig.batches import mean_batches
@@ -64,6 +64,7 @@ async def bench(layout: Layout, seconds: float, *, with_floor: bool = True) -> R
             dead = await watch.dead_letters()
         await stack.stop_services()
         bare = await floor.orders_per_second(stack, seconds) if with_floor else 0.0
+        piped = await pipeline.orders_per_second(stack, seconds) if with_floor else 0.0
     figure = sustained.orders / (quiet_at - sustained.started)
     p50, p99 = (_quantile(latencies, q) * 1000 for q in (0.5, 0.99))
     return Result(
@@ -79,7 +80,8 @@ async def bench(layout: Layout, seconds: float, *, with_floor: bool = True) -> R
         wrong=len(verdict.wrong),
         layout=shown(layout),
         bottleneck=_bottleneck(spent, peaks),
-        details=_details(sustained, quiet_at, spent, peaks, batches),
+        details=_details(sustained, quiet_at, spent, peaks, batches)
+        | {"bare pipeline": f"{piped:,.0f} orders/s, ratio {ratio(figure, piped):.2f}"},
         notes=_notes(sustained, verdict, dead),
     )
 
