@@ -35,7 +35,6 @@ from ports.events import Said
 from ports.moving import SOON_FORGOTTEN
 from ports.sealing import key_id_of
 
-_AT_ONCE: Final = 1000
 _DUPLICATE: Final = 11000
 _NEVER: Final = Int64(2**63 - 1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -150,7 +149,7 @@ class MongoPointsStore:
                     yield {"entry_id": str(entry_id), "digest": digest.hex()}
                 return
             tell = _TOLD.get(table.name)
-            async for document in found.sort(by_key).batch_size(_AT_ONCE):
+            async for document in found.sort(by_key).batch_size(table.at_once):
                 yield _told(table, place, document) if tell is None else tell(document)
 
     async def clear(self, shop: UUID, table: Table) -> None:

@@ -1,5 +1,6 @@
 """``ports.moving.PointsStore`` on PostgreSQL: each table as rows in plain values, and back."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -8,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid5
 
+import asyncpg
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.nats.outbox import outbox_row, read_outbox
@@ -41,7 +44,11 @@ from domain.points.moving import (
 from ports.events import Said
 from ports.moving import SOON_FORGOTTEN
 
-_AT_ONCE: Final = 1000
+_FORGOTTEN_AT_ONCE: Final = 10_000
+_TRIES: Final = 20
+_PAUSE: Final = 0.5
+"""Seconds between tries to stop the service for a moment, in which it goes on."""
+
 _EVERY_SHOP: Final = Scope(f"{ACROSS_SHOPS} {MOVED_TOO}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECONDS: Final = "CAST(extract(epoch FROM {}) * 1000000 AS bigint)"
@@ -126,7 +133,8 @@ _SHOPS: Final = text(
 )
 _STANDING: Final = text(f"SELECT standing FROM {MOVES} WHERE merchant_id = :shop")
 _HOLD_STANDING: Final = text(f"{_STANDING.text} FOR SHARE")
-_PATIENTLY: Final = text("SET LOCAL lock_timeout = '10s'")
+# Whoever comes after us waits as long as we do.
+_BRIEFLY: Final = text("SET LOCAL lock_timeout = '1s'")
 _BE_ALONE: Final = text("SELECT pg_try_advisory_xact_lock(76213)")
 _SHUT_THE_GATE: Final = text(f"SELECT pg_advisory_xact_lock({GATE})")
 _STAND: Final = text(
@@ -191,8 +199,7 @@ class PostgresPointsStore:
             return await _standing(connection, shop)
 
     async def stand(self, shop: UUID, standing: Standing) -> None:
-        async with self._database.transaction(_EVERY_SHOP) as connection:
-            await _shut_the_gate(connection)
+        async with self._gate_shut() as connection:
             if standing is Standing.HERE:
                 await _seal_from_here(connection, shop)
                 await connection.execute(_BE_HERE, {"shop": shop})
@@ -200,8 +207,7 @@ class PostgresPointsStore:
                 await connection.execute(_STAND, {"shop": shop, "standing": standing.value})
 
     async def arrive(self, shop: UUID) -> bool:
-        async with self._database.transaction(_EVERY_SHOP) as connection:
-            await _shut_the_gate(connection)
+        async with self._gate_shut() as connection:
             if await _standing(connection, shop) is Standing.HERE and await _holds(
                 connection, shop
             ):
@@ -210,6 +216,18 @@ class PostgresPointsStore:
             await connection.execute(_STAND, arriving)
             return True
 
+    @asynccontextmanager
+    async def _gate_shut(self) -> AsyncGenerator[AsyncConnection, None]:
+        """A transaction beside which none of the service runs. Raises Unavailable when one of those
+        that do does not end."""
+        for _ in range(_TRIES):
+            async with self._database.transaction(_EVERY_SHOP) as connection:
+                if await _shut_the_gate(connection):
+                    yield connection
+                    return
+            await asyncio.sleep(_PAUSE)
+        raise Unavailable("A transaction of the points service does not end; try again.")
+
     async def rows(self, shop: UUID, table: Table, now: datetime) -> AsyncGenerator[Row, None]:
         # From one cursor. Pages would each be found and sorted anew.
         query = text(_reading(table))
@@ -217,8 +235,10 @@ class PostgresPointsStore:
         if table is ANSWERS:
             asked["since"] = now - ANSWERS_KEPT + SOON_FORGOTTEN
         async with self._database.transaction(of_shops([shop])) as connection:
-            found = await connection.stream(query, asked, execution_options={"yield_per": _AT_ONCE})
-            async for part in found.mappings().partitions(_AT_ONCE):
+            found = await connection.stream(
+                query, asked, execution_options={"yield_per": table.at_once}
+            )
+            async for part in found.mappings().partitions(table.at_once):
                 for row in part:
                     yield dict(row)
 
@@ -275,14 +295,24 @@ class PostgresPointsStore:
     async def forget(self, shop: UUID) -> None:
         # By the owner of the tables, who alone may lift what keeps entries from being removed.
         for table in TABLES_HERE:
-            grows = table in _ONLY_GROWING
-            async with self._database.transaction(MIGRATION) as connection:
-                if grows:
-                    await connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-                query = f"DELETE FROM {table} WHERE merchant_id = :shop"
-                await connection.execute(text(query), {"shop": shop})
-                if grows:
-                    await connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+            while await self._forget_some(shop, table):
+                pass
+
+    async def _forget_some(self, shop: UUID, table: str) -> int:
+        """Not all at once: nobody posts anything meanwhile."""
+        query = f"""
+            DELETE FROM {table} WHERE ctid = ANY(ARRAY(
+                SELECT ctid FROM {table} WHERE merchant_id = :shop LIMIT {_FORGOTTEN_AT_ONCE}
+            ))
+        """
+        triggers = f"ALTER TABLE {table} {{}} TRIGGER USER"
+        async with self._database.transaction(MIGRATION) as connection:
+            if table in _ONLY_GROWING:
+                await connection.exec_driver_sql(triggers.format("DISABLE"))
+            gone = (await connection.execute(text(query), {"shop": shop})).rowcount
+            if table in _ONLY_GROWING:
+                await connection.exec_driver_sql(triggers.format("ENABLE"))
+        return gone
 
 
 async def _holds(connection: AsyncConnection, shop: UUID) -> bool:
@@ -303,10 +333,18 @@ async def _insist_on_arriving(connection: AsyncConnection, shop: UUID) -> None:
         )
 
 
-async def _shut_the_gate(connection: AsyncConnection) -> None:
-    """No transaction of the service runs until this one ends."""
-    await connection.execute(_PATIENTLY)
-    await connection.execute(_SHUT_THE_GATE)
+async def _shut_the_gate(connection: AsyncConnection) -> bool:
+    """Whether no transaction of the service runs from now until this one ends."""
+    await connection.execute(_BRIEFLY)
+    try:
+        async with connection.begin_nested():
+            await connection.execute(_SHUT_THE_GATE)
+    except DBAPIError as error:
+        cause = None if error.orig is None else error.orig.__cause__
+        if not isinstance(cause, asyncpg.LockNotAvailableError):
+            raise
+        return False
+    return True
 
 
 async def _seal_from_here(connection: AsyncConnection, shop: UUID) -> None:

@@ -44,13 +44,15 @@ class Kind(Enum):
 @dataclass(frozen=True, slots=True)
 class Table:
     """Rows of a shop. ``key`` names one, and is what they are ordered by; ``sums`` are columns that
-    mean something when they are added up. What ``only_grows`` is never changed."""
+    mean something when they are added up. What ``only_grows`` is never changed. ``at_once`` rows
+    are read and written together: they fit into memory whatever is in them."""
 
     name: str
     key: Mapping[str, Kind]
     rest: Mapping[str, Kind]
     sums: tuple[str, ...] = ()
     only_grows: bool = False
+    at_once: int = 1000
 
     @property
     def columns(self) -> Mapping[str, Kind]:
@@ -140,6 +142,7 @@ BLOCKS: Final = Table(
     },
     sums=("count",),
     only_grows=True,
+    at_once=10,  # with up to a thousand digests each
 )
 UNSEALED: Final = Table("chain_unsealed", {"entry_id": Kind.ID}, {"digest": Kind.BYTES})
 """Entries that are in no block yet, with what they will be sealed as."""

@@ -8,16 +8,12 @@ nobody writes, so that what is killed can begin again from the start.
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
 from uuid import UUID
 
 from domain.errors import LoyaltyError, NotFound
 from domain.points.moving import TABLES, Compared, Difference, Row, Standing, Table, compare
 from ports.clock import Clock
 from ports.moving import PointsStore
-
-AT_ONCE: Final = 1000
-"""Rows that are written together."""
 
 
 class NotMovable(LoyaltyError):
@@ -103,7 +99,7 @@ class Mover:
             async with aclosing(source.rows(shop, table, now)) as rows:
                 async for row in rows:
                     batch.append(row)
-                    if len(batch) == AT_ONCE:
+                    if len(batch) == table.at_once:
                         await target.add(shop, table, batch)
                         batch = []
             if batch:

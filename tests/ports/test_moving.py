@@ -22,7 +22,7 @@ from adapters.mongo.database import MongoDatabase
 from adapters.mongo.moving import PLACES, MongoPointsStore
 from adapters.mongo.resealing import MongoSealedRows
 from adapters.mongo.scope import Scope
-from adapters.postgres import tenancy
+from adapters.postgres import moving, tenancy
 from adapters.postgres.chain import AS_OF_NOW, PostgresChainReader
 from adapters.postgres.database import Database
 from adapters.postgres.moving import TABLES_HERE, PostgresPointsStore
@@ -30,6 +30,7 @@ from adapters.postgres.resealing import SealedTable, sealed_rows
 from adapters.postgres.tenancy import MIGRATION
 from domain.errors import NotFound, Unavailable
 from domain.points.bonus import Buyer
+from domain.points.chain import Head, Proof
 from domain.points.ledger import EntryKind
 from domain.points.moving import (
     BLOCKS,
@@ -88,17 +89,19 @@ class Rig:
     def back(self) -> Mover:
         return self.from_to(self.mongo, self.postgres)
 
-    async def verify(self, shop: UUID, kept: Kept) -> int:
+    async def verify(self, shop: UUID, kept: Kept, since: Head | None = None) -> int:
         """Raises AssertionError where a shop's ledger does not agree; answers how many entries wait
         to be sealed."""
-        if kept is self.mongo:
-            proof = await verify(MongoChainReader(self.documents), shop)
-        else:
-            async with self.tables.transaction(AS_OF_NOW) as connection:
-                proof = await verify(PostgresChainReader(connection), shop)
+        proof = await self.proof(shop, kept, since)
         assert proof.first is None, proof.first
         assert proof.entries
         return proof.unsealed
+
+    async def proof(self, shop: UUID, kept: Kept, since: Head | None = None) -> Proof:
+        if kept is self.mongo:
+            return await verify(MongoChainReader(self.documents), shop, since)
+        async with self.tables.transaction(AS_OF_NOW) as connection:
+            return await verify(PostgresChainReader(connection), shop, since)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -245,6 +248,8 @@ async def test_a_shop_that_began_on_mongodb_is_what_it_was_there(rig: Rig) -> No
 
 async def test_it_goes_on_living_where_it_is_and_its_chain_with_it(rig: Rig, kept: Kept) -> None:
     shop, there = await a_life(kept), other_than(rig, kept)
+    head = (await rig.proof(shop, kept)).head
+    assert head is not None
     for source, target in ((kept, there), (there, kept)):
         assert (await rig.from_to(source, target).move(shop)).lives_there
         member = WalletKey(shop, uuid4())
@@ -252,7 +257,7 @@ async def test_it_goes_on_living_where_it_is_and_its_chain_with_it(rig: Rig, kep
             async with target.units() as unit:
                 await unit.stores.post([entry(member, 5)])
         await seal_entries(target.across)
-        assert await rig.verify(shop, target) == 0
+        assert await rig.verify(shop, target, since=head) == 0
 
 
 async def test_what_is_sealed_beyond_a_servers_transactions_is_not_sealed_again(rig: Rig) -> None:
@@ -437,6 +442,23 @@ async def test_who_has_begun_on_postgresql_is_waited_for(rig: Rig) -> None:
         async with rig.mongo.units() as unit:
             wallet = await unit.stores.wallet(member)
     assert wallet.spendable == 77
+
+
+async def test_who_does_not_end_on_postgresql_keeps_the_shop_there(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moving, "_TRIES", 1)
+    shop, other = await a_life(rig.postgres), uuid4()
+    with within([other]):
+        async with rig.postgres.units() as unit:
+            await unit.stores.lock_wallets([WalletKey(other, uuid4())])
+            with pytest.raises(Unavailable, match="does not end"):
+                await rig.there.move(shop)
+            # And those who come meanwhile only wait for a moment.
+            async with rig.postgres.units() as another:
+                await another.stores.lock_wallets([WalletKey(other, uuid4())])
+    assert await rig.postgres.points.standing(shop) is Standing.HERE
+    assert (await rig.there.move(shop)).lives_there
 
 
 @pytest.mark.parametrize("locks", [True, False])

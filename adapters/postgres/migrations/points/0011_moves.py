@@ -16,13 +16,16 @@ _STATEMENTS = (
     """,
     # What every transaction of the service begins with (adapters.postgres.moves). It waits for
     # whoever changes where a shop lives, and then sees what it has become; a shop that lives
-    # elsewhere ends the transaction. Of other shops than its own, it sees no rows.
+    # elsewhere ends the transaction.
     """
     CREATE FUNCTION enter_shops() RETURNS void LANGUAGE plpgsql AS $$
     DECLARE elsewhere text;
     BEGIN
         PERFORM pg_advisory_xact_lock_shared(76212);
-        SELECT string_agg(CAST(merchant_id AS text), ' ') INTO elsewhere FROM shop_moves;
+        SELECT string_agg(CAST(merchant_id AS text), ' ') INTO elsewhere FROM shop_moves
+        WHERE merchant_id = ANY (
+            CAST(nullif(current_setting('loyalnest.merchants', true), '') AS uuid[])
+        );
         IF elsewhere IS NOT NULL THEN
             RAISE EXCEPTION 'this shop does not live here' USING
                 ERRCODE = 'LN001', DETAIL = elsewhere;
