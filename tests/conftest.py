@@ -1,7 +1,9 @@
 """Real NATS, PostgreSQL, Valkey and MongoDB for every test that wants them, started once."""
 
 import asyncio
+import itertools
 import os
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, TypeVar
@@ -11,6 +13,7 @@ import pytest_asyncio
 
 from adapters.runtime.host import Process
 from adapters.runtime.settings import MONGO, Settings
+from infra.embedded import ports
 from infra.embedded.errors import EmbeddedError
 from infra.embedded.home import Home
 from infra.embedded.mongo import MongoServer
@@ -42,6 +45,14 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return 0
     return min(os.cpu_count() or 1, MOST_WORKERS)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers look for free ports at the same moment: each has others to choose from."""
+    if hasattr(config, "workerinput"):
+        worker, workers = config.workerinput["workerid"], config.workerinput["workercount"]
+        own = ports.CHOICE[int(worker.removeprefix("gw")) :: workers]
+        ports.turns = itertools.cycle(random.sample(own, len(own)))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -116,11 +127,11 @@ def run(environment: dict[str, str]) -> Run:
     @asynccontextmanager
     async def running(*names: str, **settings: str) -> AsyncIterator[Process]:
         more = {f"LOYALNEST_{name.upper()}": value for name, value in settings.items()}
-        ports = {
+        own = {
             "LOYALNEST_HTTP_PORT": str(free_port(set())),
             "LOYALNEST_OPS_PORT": str(free_port(set())),
         }
-        process = Process(names, Settings.from_environment(environment | ports | more))
+        process = Process(names, Settings.from_environment(environment | own | more))
         await process.start()
         try:
             yield process

@@ -1,5 +1,6 @@
 """Which loopback port each process gets: the one asked for, else the last one, else a free one."""
 
+import itertools
 import os
 import random
 import socket
@@ -20,6 +21,8 @@ DEFAULT_HTTP_PORT = 8080
 
 # Below what systems give to outgoing connections, so that none of those sits on a remembered port.
 CHOICE = range(20_000, 32_000)
+turns = itertools.cycle(random.sample(CHOICE, len(CHOICE)))
+"""In which order they are tried: nobody gets one that another was just given and has yet to use."""
 
 
 def wanted_from_environment() -> dict[str, int]:
@@ -65,7 +68,7 @@ def allot(home: Home, names: Iterable[str], wanted: Mapping[str, int]) -> dict[s
 
 def free_port(taken: set[int]) -> int:
     """Any port nobody listens on."""
-    for port in random.sample(CHOICE, 200):
+    for port in itertools.islice(turns, 200):
         if port not in taken and is_free(port):
             return port
     raise EmbeddedError(f"No free port between {CHOICE.start} and {CHOICE.stop}.")
