@@ -3,10 +3,11 @@ row."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from random import choice
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -34,6 +35,7 @@ from domain.points.chain import Head, Proof
 from domain.points.ledger import EntryKind
 from domain.points.moving import (
     BLOCKS,
+    BUYERS,
     ENTRIES,
     ORDERS,
     TABLES,
@@ -52,6 +54,7 @@ from ports.tenancy import within
 from ports.unit import Units
 from services.points.chaining import seal_entries, verify
 from services.points.moving import Mover, NotMovable
+from tests.conftest import eventually
 from tests.ports.points_life import AT, OnMongo, OnPostgres, begin_resealing, entry, live
 from tests.ports.stores import SYSTEM_CLOCK, on_mongo, on_postgres
 
@@ -496,6 +499,56 @@ async def test_who_was_told_just_before_the_shop_left_cannot_commit_after(rig: R
             await rig.mongo.points.stand(shop, Standing.HERE)
     found = rig.documents.collection("points_transactions")
     assert await found.find_one({"merchant_id": shop, "customer_id": member.customer_id}) is None
+
+
+@pytest.mark.parametrize("_again", range(3))
+async def test_what_was_acknowledged_goes_along_and_nothing_else(
+    rig: Rig, kept: Kept, _again: int
+) -> None:
+    """Many write while the shop leaves, with locks and without."""
+    shop, there = uuid4(), other_than(rig, kept)
+    members = [WalletKey(shop, uuid4()) for _ in range(3)]
+    buyer = BuyerKey(*members[0])
+    acknowledged: set[str] = set()
+    learnt: list[int] = []
+
+    async def post() -> None:
+        new = entry(choice(members), 1)
+        async with kept.units() as unit:
+            await unit.stores.post([new])
+        acknowledged.add(new.draft.source_ref)
+
+    async def learn() -> None:
+        version = len(learnt) + 1
+        async with kept.units() as unit:
+            await unit.stores.learn_buyers({buyer: BuyerFacts(Buyer("Gold", ""), version)})
+        learnt.append(version)
+
+    async def go_on(write: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await write()
+            except ShopMoving:
+                return
+            except Unavailable:
+                continue
+
+    async def written() -> int:
+        return min(len(acknowledged), 4 * len(learnt))
+
+    with within([shop]):
+        writers = [asyncio.create_task(go_on(each)) for each in (*[post] * 6, learn)]
+        await eventually(written, lambda count: count >= 20)
+        moved = await rig.from_to(kept, there).move(shop)
+        await asyncio.gather(*writers)
+    assert moved.lives_there
+    now = SYSTEM_CLOCK.now()
+    rows = [row async for row in there.points.rows(shop, ENTRIES, now)]
+    assert {row["source_ref"] for row in rows} == acknowledged
+    assert sum(int(row["points"] or 0) for row in rows) == len(acknowledged)
+    (known,) = [row async for row in there.points.rows(shop, BUYERS, now)]
+    assert known["version"] == max(learnt)
+    await rig.verify(shop, there)
 
 
 async def test_what_nobody_moved_there_is_not_overwritten(rig: Rig, kept: Kept) -> None:
