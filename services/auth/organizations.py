@@ -76,8 +76,10 @@ class Organizing:
         key = await self._keys.new_organization_key(organization_id)
         async with self._units() as unit:
             unit.actor = caller.name
-            shop = (await unit.stores.hold([caller.tenant]))[caller.tenant]
+            shop = (await unit.stores.hold([caller.tenant])).get(caller.tenant)
             founded = Founded(organization_id, request.name.strip(), unit.now())
+            if shop is None:
+                raise ShopNotActive  # nor was it ever
             if shop.organization_id is not None:
                 # Whoever did not hear the answer asks again.
                 known = await unit.stores.find(shop.organization_id)
@@ -94,8 +96,8 @@ class Organizing:
         code = code_of(self._random(CODE_BYTES))
         async with self._own() as unit:
             unit.actor = caller.name
-            shop = (await unit.stores.hold([caller.tenant]))[caller.tenant]
-            if shop.organization_id is None:
+            shop = (await unit.stores.hold([caller.tenant])).get(caller.tenant)
+            if shop is None or shop.organization_id is None:
                 raise NoOrganization
             now = unit.now()
             invitation = Invitation(
@@ -124,8 +126,8 @@ class Organizing:
     async def leave(self, caller: Caller, _: Nothing) -> OrganizationLeft:
         async with self._units() as unit:
             unit.actor = caller.name
-            shop = (await unit.stores.hold([caller.tenant]))[caller.tenant]
-            if shop.organization_id is None:
+            shop = (await unit.stores.hold([caller.tenant])).get(caller.tenant)
+            if shop is None or shop.organization_id is None:
                 raise NoOrganization
             await _leave(unit, shop.merchant_id, shop.organization_id)
         return OrganizationLeft(organization_id=shop.organization_id)
@@ -162,6 +164,8 @@ async def _join(unit: Unit[Organizations], merchant_id: UUID, known: bytes) -> U
     invitation = await stores.invitation(known, now)
     inviter_id = merchant_id if invitation is None else invitation.merchant_id
     held = await stores.hold({merchant_id, inviter_id})
+    if merchant_id not in held:
+        return ShopNotActive()  # nor was it ever
     shop, inviter = held[merchant_id], held[inviter_id]
     if shop.organization_id is not None:
         # Whoever did not hear the answer enters the code again.

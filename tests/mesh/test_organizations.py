@@ -189,6 +189,17 @@ async def test_without_an_organisation_there_is_nothing_to_do(process: Process) 
             await one.call(operation)
 
 
+async def test_a_shop_that_nobody_knows_is_in_none(process: Process) -> None:
+    nobody = Store(process, uuid4(), "")
+    for operation in (GET_ORGANIZATION, INVITE_SHOP, LEAVE_ORGANIZATION):
+        with pytest.raises(NoOrganization):
+            await nobody.call(operation)
+    with pytest.raises(ShopNotActive):
+        await nobody.creates()
+    with pytest.raises(ShopNotActive):
+        await nobody.joins(WRONG)
+
+
 async def test_a_code_is_read_however_it_is_typed_and_counts_once(process: Process) -> None:
     one, other = await two(process)
     late = await a_store(process)

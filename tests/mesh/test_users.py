@@ -4,7 +4,9 @@ import asyncio
 import itertools
 import json
 import time
+from collections.abc import Callable
 from datetime import UTC, date, datetime
+from functools import partial
 from uuid import uuid4
 
 import msgspec
@@ -19,6 +21,7 @@ from adapters.shopify.webhooks import WebhookTranslator
 from contracts import shop, users
 from contracts.caller import service_caller
 from contracts.contact import Contact
+from contracts.kit import Body
 from contracts.shop import member_id
 from contracts.users import UserExists
 from domain.errors import DuplicateRequest, Forbidden, InvalidRequest, NotFound
@@ -80,19 +83,29 @@ async def test_whatever_order_the_news_come_in_the_person_is_the_same(
                 ("record", "c@x.example", 1), ("record", "d@x.example", 4)),
         "orders": (("order", "", 1), ("order", "a@x.example", 5), ("order", "b@x.example", 3)),
         "cleared": (("order", "a@x.example", 5), ("record", "c@x.example", 1), ("record", "", 4)),
+        "vouched": (("record", "a@x.example", 4), ("vouched", "b@x.example", 4),
+                    ("record", "c@x.example", 3)),
     }  # fmt: skip
-    expected = {"all": ("d@x.example", 4), "orders": ("b@x.example", 3), "cleared": ("", 4)}
-    events = {"order": shop.ORDER_PAID, "record": shop.CUSTOMER_UPDATED}
+    expected = {
+        "all": ("d@x.example", 4), "orders": ("b@x.example", 3), "cleared": ("", 4),
+        "vouched": ("b@x.example", 4),
+    }  # fmt: skip
+    events = {
+        "order": shop.ORDER_PAID, "record": shop.CUSTOMER_UPDATED,
+        "vouched": shop.CUSTOMER_UPDATED,
+    }  # fmt: skip
     async with running(run) as one:
+        told_by: dict[str, Callable[..., Body]] = {
+            "order": one.order, "record": one.record,
+            "vouched": partial(one.record, verified=True),
+        }  # fmt: skip
         customers: dict[str, str] = {}
         queues = []
         for case, told in news.items():
             for way in itertools.permutations(told):
                 customer = str(len(customers))
                 customers[customer] = case
-                bodies = [
-                    (events[what], getattr(one, what)(customer, *rest)) for what, *rest in way
-                ]
+                bodies = [(events[what], told_by[what](customer, *rest)) for what, *rest in way]
                 # Each is told twice, the second time after everything else.
                 queues.append([*bodies, bodies[0]])
         for wave in itertools.zip_longest(*queues):
