@@ -100,7 +100,7 @@ GET_BALANCES: Final = Operation(
 
 class HistoryOf(MemberRef, frozen=True, kw_only=True):
     """``limit`` is 1 to 250; ``cursor`` comes from the page before. With ``all_stores`` the entries
-    of all stores that share the member's balance."""
+    of all stores that share the member's balance, which members may ask for their own."""
 
     cursor: str | None = None
     limit: int = 50

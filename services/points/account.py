@@ -29,6 +29,7 @@ from services.points.pooling import Sharing
 from services.points.posting import post
 
 _MOST = 250
+_OF_ALL_STORES = frozenset((Audience.CUSTOMER, Audience.SERVICE))
 
 
 class Accounts:
@@ -66,7 +67,7 @@ class Accounts:
 
     async def history(self, caller: Caller, request: HistoryOf) -> History:
         key = wallet_of(caller, request)
-        before = _cursor(request)
+        before = _cursor(caller, request)
         most = request.limit + 1
         if request.all_stores:
             found = await self._sharing.history(key, before, most)
@@ -131,8 +132,11 @@ def wallet_of(caller: Caller, request: MemberRef) -> WalletKey:
     raise InvalidRequest(problems=[Problem("/customer_id", detail)])
 
 
-def _cursor(request: HistoryOf) -> UUID | None:
+def _cursor(caller: Caller, request: HistoryOf) -> UUID | None:
     problems = []
+    if request.all_stores and caller.audience not in _OF_ALL_STORES:
+        detail = "Only members see what happened in other stores; a store's staff sees its own."
+        problems.append(Problem("/all_stores", detail))
     before = None
     if not 1 <= request.limit <= _MOST:
         problems.append(Problem("/limit", f"1 to {_MOST} entries."))

@@ -17,12 +17,13 @@ from adapters.nats.server import Endpoint, RpcServer
 from adapters.nats.vouching import Vouching
 from adapters.postgres.database import Database
 from adapters.postgres.tenancy import ACROSS_SHOPS, MIGRATION, NO_SHOP, Scope, of_shops
+from adapters.runtime.service import prepared_commands
 from contracts.caller import Caller, NoShop, service_caller
 from contracts.kit import INTERNAL, Operation, Request, Response
 from domain.errors import Forbidden, Unavailable
 from infra.embedded.servers import Servers
 from ports.events import Received
-from ports.tenancy import shops_at_hand, within
+from ports.tenancy import also_within, shops_at_hand, within
 from ports.unit import Unit
 from tests.conftest import eventually
 from tests.mesh.trap import HEARD, Rig, Said, rig_on
@@ -80,6 +81,63 @@ async def test_a_call_for_no_shop_opens_no_transaction_of_one(rig: Rig) -> None:
     with pytest.raises(Forbidden):
         await NatsMesh(rig.client, VOUCHING).call(LOOK, Look(), service_caller("test"))
     await server.stop()
+
+
+async def test_a_transaction_is_about_more_shops_where_that_is_said_and_nowhere_else(
+    rig: Rig,
+) -> None:
+    own, shared, stranger = uuid4(), uuid4(), uuid4()
+    async with rig.database.transaction(ACROSS_SHOPS) as connection:
+        for shop in (own, shared, stranger):
+            await connection.execute(WRITE, {"shop": shop})
+
+    async def seen() -> set[UUID]:
+        async with rig.units() as unit:
+            return set((await unit.stores.execute(SEEN)).scalars())
+
+    with within([own]):
+        with also_within([shared]):
+            assert await seen() == {own, shared}
+        with also_within([]):
+            assert await seen() == {own}
+        assert await seen() == {own}
+    with pytest.raises(NoShop), also_within([shared]):
+        raise AssertionError
+    with also_within([]), pytest.raises(NoShop):
+        shops_at_hand()
+
+
+async def test_a_command_is_about_the_shops_that_were_prepared_and_its_finish_is_not(
+    rig: Rig,
+) -> None:
+    own, shared = uuid4(), uuid4()
+    at_hand: list[frozenset[UUID]] = []
+
+    async def prepare(caller: Caller, _: Look) -> frozenset[UUID]:
+        assert shops_at_hand() == {caller.tenant}
+        return frozenset((caller.tenant, shared))
+
+    async def look(
+        unit: Unit[AsyncConnection], _: Caller, __: Look, prepared: frozenset[UUID]
+    ) -> Shops:
+        assert shops_at_hand() == prepared
+        for shop in prepared:
+            await unit.stores.execute(WRITE, {"shop": shop})
+        return Shops(shops=tuple((await unit.stores.execute(SEEN)).scalars()))
+
+    async def finish(_: Caller, answer: Shops) -> Shops:
+        at_hand.append(shops_at_hand())
+        return answer
+
+    endpoint = prepared_commands(
+        LOOK, rig.units, prepare, look, finish, shops=lambda prepared: prepared
+    )
+    server = RpcServer(rig.client, "trap", [endpoint], VOUCHING)
+    await server.start()
+    found = await NatsMesh(rig.client, VOUCHING).call(LOOK, Look(), service_caller("test", own))
+    await server.stop()
+    assert set(found.shops) == {own, shared}
+    assert at_hand == [{own}]
 
 
 async def test_a_batch_is_about_the_shops_of_its_events(rig: Rig) -> None:

@@ -4,135 +4,40 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
 from adapters.memory.rewards import MemoryRedeeming
 from adapters.memory.units import MemoryUnits
 from contracts import rewards as said
-from contracts.caller import Audience, Caller, NoShop
-from contracts.kit import Event
-from contracts.organizations import MEMBER_LINKED, MEMBER_UNLINKED, MemberLinked, MemberUnlinked
-from contracts.points import Balance, BalanceOf, HistoryOf, StoreBalance
+from contracts.caller import Audience, Caller
+from contracts.organizations import MEMBER_LINKED, MemberLinked
+from contracts.points import BalanceOf, HistoryOf, StoreBalance
 from contracts.rewards import ListOffers
 from contracts.shop import member_id
 from contracts.statements import Reverse
 from contracts.users import CUSTOMER_MERGED, CustomerMerged
-from domain.errors import Unavailable
+from domain.errors import InvalidRequest, Unavailable
 from domain.points.ledger import EntryDraft, EntryKind, Source
-from domain.points.lot import FOREVER, Life
+from domain.points.lot import Life
 from domain.points.pooling import IN, OUT
 from domain.points.reversal import NotReversible
 from domain.points.rewards import RewardUnavailable
 from domain.points.wallet import InsufficientPoints, Wallet
 from infra.embedded.servers import Servers
-from ports.events import Received
-from ports.ledger import HistoryEntry, NewEntry, WalletKey
-from ports.tenancy import also_within, shops_at_hand, within
+from ports.ledger import NewEntry, WalletKey
+from ports.tenancy import also_within, within
 from ports.unit import Units
-from services.points.account import Accounts
 from services.points.merging import apply_merges
-from services.points.pooling import Sharing, apply_links
 from services.points.reversing import reverse
 from tests.ports.conftest import Storage
 from tests.ports.test_rewards import IDS, mongo_on, outcomes, postgres
 from tests.services.counter import Counter
 from tests.services.given import StandingClock
-
-
-class Stores:
-    """Three stores of one organisation, each with a member "c1", who are one person; ``link``
-    tells so. ``own`` are transactions about the shops at hand, as services have them; the test
-    itself sees all."""
-
-    def __init__(self, units: Units[Any], own: Units[Any], clock: StandingClock) -> None:
-        self.units = units
-        self.clock = clock
-
-        def either() -> Any:
-            try:
-                shops_at_hand()
-            except NoShop:
-                return units()
-            return own()
-
-        self.here, self.there, self.elsewhere = (Counter(either, clock, units) for _ in range(3))
-        self.all = (self.here, self.there, self.elsewhere)
-        self.pool, self.organization = uuid4(), uuid4()
-        self.accounts = Accounts(own, Sharing(own, units))
-
-    async def link(
-        self, *counters: Counter, name: str = "c1", version: int = 1, **how: Any
-    ) -> None:
-        base = {"pool_id": self.pool, "organization_id": self.organization}
-        await self.hear(
-            *(
-                received(
-                    MEMBER_LINKED,
-                    MemberLinked(
-                        customer_id=member_id(each.merchant, name), version=version,
-                        occurred_at=self.clock.now(), **base | how,
-                    ),
-                    each.merchant,
-                )
-                for each in counters or self.all
-            )
-        )  # fmt: skip
-
-    async def unlink(self, counter: Counter, name: str = "c1", version: int = 2) -> None:
-        body = MemberUnlinked(
-            customer_id=member_id(counter.merchant, name), pool_id=self.pool, version=version,
-            occurred_at=self.clock.now(),
-        )  # fmt: skip
-        await self.hear(received(MEMBER_UNLINKED, body, counter.merchant))
-
-    async def hear(self, *events: Received[Any]) -> None:
-        async with self.units() as unit:
-            await apply_links(unit, events)
-
-    async def balance(self, counter: Counter, name: str = "c1") -> Balance:
-        asked = BalanceOf(customer_id=member_id(counter.merchant, name))
-        with within([counter.merchant]):
-            return await self.accounts.balance(counter.staff, asked)
-
-    async def spendable(self) -> list[int]:
-        return [(await each.wallet()).spendable for each in self.all]
-
-    async def gain(
-        self, counter: Counter, points: int, expires_at: datetime | None = None, **changes: Any
-    ) -> UUID:
-        """A lot with its own end; its id."""
-        life = Life(expires_at) if expires_at else FOREVER
-        base: dict[str, Any] = {
-            "kind": EntryKind.ADJUST, "points": points, "reason": "test", "source": "adjust",
-            "source_ref": str(uuid4()), "rule": "",
-        }  # fmt: skip
-        key = WalletKey(counter.merchant, counter.member)
-        async with self.units() as unit:
-            entry_id: UUID = unit.new_id()
-            draft = EntryDraft(**base | changes)
-            new = NewEntry(entry_id, key, draft, unit.now(), life=life, look_at=expires_at)
-            await unit.stores.post([new])
-        return entry_id
-
-    async def lots(self, counter: Counter) -> list[tuple[UUID, int, datetime | None]]:
-        async with self.units() as unit:
-            key = WalletKey(counter.merchant, counter.member)
-            found = await unit.stores.lots(key, None, 100)
-        return [(lot.lot_id, points, lot.life.expires_at) for lot, points in found]
-
-    async def entries(self, counter: Counter) -> list[HistoryEntry]:
-        """The newest first."""
-        async with self.units() as unit:
-            key = WalletKey(counter.merchant, counter.member)
-            return list(await unit.stores.history(key, None, 100))
-
-
-def received(event: Event[Any], body: Any, merchant: UUID) -> Received[Any]:
-    return Received(str(uuid4()), event, body, merchant, body.occurred_at)
+from tests.services.sharing import Stores, received
 
 
 @pytest.fixture
@@ -467,9 +372,9 @@ async def test_a_history_is_of_one_store_or_of_all_page_by_page(stores: Stores) 
         found: list[Any] = []
         cursor = None
         while True:
-            request = HistoryOf(customer_id=here.member, cursor=cursor, limit=3, **asked)
+            request = HistoryOf(cursor=cursor, limit=3, **asked)
             with within([here.merchant]):
-                page = await stores.accounts.history(here.staff, request)
+                page = await stores.accounts.history(here.customer(), request)
             found += page.entries
             cursor = page.next_cursor
             if cursor is None:
@@ -486,6 +391,15 @@ async def test_a_history_is_of_one_store_or_of_all_page_by_page(stores: Stores) 
     ]  # fmt: skip
     assert [each for each in both if each.store == here.merchant] == own
     assert sum(each.points for each in both) == (await stores.balance(here)).spendable
+
+
+async def test_staff_sees_what_happened_in_its_own_store_alone(stores: Stores) -> None:
+    await stores.link()
+    await stores.there.give(5)
+    request = HistoryOf(customer_id=stores.here.member, all_stores=True)
+    with within([stores.here.merchant]), pytest.raises(InvalidRequest) as refused:
+        await stores.accounts.history(stores.here.staff, request)
+    assert [each.pointer for each in refused.value.problems] == ["/all_stores"]
 
 
 async def test_hundreds_at_once_in_two_stores_never_overspend_what_they_share(

@@ -231,7 +231,7 @@ class Model:
         paid: Paid = {}
         own = [lot for lot in wallet.lots if order_id and lot.order == order_id]
         for lots in (own, wallet.lots):
-            for lot in sorted(lots, key=_turn):
+            for lot in sorted(lots, key=turn):
                 part = min(left, lot.left)
                 if part:
                     lot.left -= part
@@ -248,5 +248,5 @@ class Model:
         return datetime.combine(last, time(), self.terms.zone).astimezone(ZoneInfo("UTC"))
 
 
-def _turn(lot: Lot) -> tuple[bool, datetime, datetime, int]:
+def turn(lot: Lot) -> tuple[bool, datetime, datetime, int]:
     return (lot.expires_at is None, lot.expires_at or lot.opened_at, lot.opened_at, lot.number)
