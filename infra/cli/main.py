@@ -18,7 +18,7 @@ COMMANDS = {
     "token": "print a token for development",
     "demo": "send a demo shop's orders to the edge",
     "admin": "make an admin, or help one who has lost their authenticator",
-    "ledger": "prove that nobody changed the ledger of points, or take it along",
+    "ledger": "prove that nobody changed the ledger of points, take it along, or move it",
     "keys": "rotate keys while everything runs",
     "config": "every setting with its value, secrets masked",
 }
