@@ -40,8 +40,10 @@ class CreateOrganization(Request, frozen=True, kw_only=True):
 
 
 class ShopOfOrganization(Response, frozen=True, kw_only=True):
-    """All that shops of one organisation see of each other here."""
+    """All that shops of one organisation see of each other here. ``store`` is what shared balances
+    call it, the id of a merchant."""
 
+    store: UUID
     shop_domain: str
     joined_at: Instant
 

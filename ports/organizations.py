@@ -35,6 +35,7 @@ class Organization(NamedTuple):
 class ShopSeen(NamedTuple):
     """All that shops of an organisation see of each other."""
 
+    merchant_id: UUID
     shop_domain: str
     joined_at: datetime
 

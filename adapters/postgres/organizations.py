@@ -86,7 +86,7 @@ _FIND: Final = text(
 )
 _SHOPS: Final = text(
     """
-    SELECT m.shop_domain, o.joined_at
+    SELECT m.merchant_id, m.shop_domain, o.joined_at
     FROM organization_shops o JOIN merchants m USING (merchant_id)
     WHERE o.organization_id = :organization_id
     ORDER BY o.joined_at, m.shop_domain
@@ -184,7 +184,7 @@ class PostgresOrganizations(PostgresMemberships):
 
     async def shops_of(self, organization_id: UUID) -> Sequence[ShopSeen]:
         rows = await self._connection.execute(_SHOPS, {"organization_id": organization_id})
-        return [ShopSeen(row.shop_domain, row.joined_at) for row in rows]
+        return [ShopSeen(row.merchant_id, row.shop_domain, row.joined_at) for row in rows]
 
     async def count_shops(self, organization_id: UUID) -> int:
         which = {"organization_id": organization_id}

@@ -221,7 +221,9 @@ async def _shown(unit: Unit[Organizations], organization_id: UUID) -> Organizati
         organization_id=organization_id,
         name=organization.name,
         shops=tuple(
-            ShopOfOrganization(shop_domain=each.shop_domain, joined_at=each.joined_at)
+            ShopOfOrganization(
+                store=each.merchant_id, shop_domain=each.shop_domain, joined_at=each.joined_at
+            )
             for each in shops
         ),
     )

@@ -136,6 +136,7 @@ async def test_two_shops_come_together_and_part(process: Process) -> None:
     seen = await other.joins(await one.code())
     assert seen == await one.sees() == await other.sees()
     assert [each.shop_domain for each in seen.shops] == [one.domain, other.domain]
+    assert [each.store for each in seen.shops] == [one.id, other.id]
     assert seen.shops[0].joined_at < seen.shops[1].joined_at
     await other.leaves()
     assert await other.is_alone()
@@ -152,7 +153,8 @@ async def test_two_shops_come_together_and_part(process: Process) -> None:
 async def test_a_shop_sees_of_the_others_when_they_joined_and_nothing_else(
     process: Process,
 ) -> None:
-    assert organizations.ShopOfOrganization.__struct_fields__ == ("shop_domain", "joined_at")
+    seen = organizations.ShopOfOrganization.__struct_fields__
+    assert seen == ("store", "shop_domain", "joined_at")
     assert Organization.__struct_fields__ == ("organization_id", "name", "shops")
     one, stranger = await two(process)
     await one.creates()
