@@ -72,13 +72,17 @@ async def with_winter(at: Shopify, *inside: int) -> tuple[str, UUID, Shop, Colle
 
 async def run_on(at: Shopify, merchant_id: UUID, *collections: Collection) -> None:
     """The program as installed, with a bonus on these collections."""
-    found = await eventually(
-        lambda: ask(at, core.GET_SETTINGS, core.GetSettings(), merchant_id), ignore=[NotFound]
-    )
     goods = Goods(collections=tuple(str(each.number) for each in collections))
     bonuses = (Bonus("winter", Decimal(2), goods),) if collections else ()
-    program = replace(found.settings, bonuses=bonuses, earns_from="")
-    await ask(at, core.UPDATE_SETTINGS, core.UpdateSettings(settings=program), merchant_id)
+
+    async def changed() -> bool:
+        found = await ask(at, core.GET_SETTINGS, core.GetSettings(), merchant_id)
+        program = replace(found.settings, bonuses=bonuses, earns_from="")
+        await ask(at, core.UPDATE_SETTINGS, core.UpdateSettings(settings=program), merchant_id)
+        return True
+
+    # Core makes the program when it hears of the shop, and may hear more of it meanwhile.
+    await eventually(changed, ignore=[NotFound, core.SettingsConflict])
 
 
 def product(number: int, **changes: Any) -> dict[str, Any]:
