@@ -84,6 +84,8 @@ class AwsKeyManagement:
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="kms")
         self._keys: tuple[_Key, ...] = ()
         self._asked_at = float("-inf")
+        self._refused: dict[tuple[str, str], str] = {}
+        """What may not be done with which key, and why: said once, however often it is tried."""
         self._kms: KMSClient = _session.client(
             "kms",
             region_name=region or None,
@@ -178,22 +180,29 @@ class AwsKeyManagement:
         material = _digits(found.get("CurrentKeyMaterialId", ""))
         return _Key(arn, label, f"{SCHEME}{label}{material}.")
 
-    async def _call(self, call: Callable[[], AnswerT]) -> AnswerT:
+    async def _call(self, call: "partial[AnswerT]") -> AnswerT:
         loop = asyncio.get_running_loop()
+        asked = call.keywords
+        what = call.func.__name__, asked.get("KeyId") or asked["SourceKeyId"]
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
-                return await loop.run_in_executor(self._threads, call)
+                answer = await loop.run_in_executor(self._threads, call)
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
             if code in _NOT_OURS:
                 raise CannotOpen from None
             if code in _AWAY or error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
                 raise Unavailable("The key service is not available.") from None
-            log.error("AWS KMS refuses to use its key: %s", code)  # noqa: TRY400 - says all there is
+            if self._refused.get(what) != code:
+                log.error("AWS KMS refuses to use its key: %s (%s)", code, what[0])  # noqa: TRY400 - says all there is
+            self._refused[what] = code
             raise Unavailable("The key service does not let its key be used.") from None
         except (BotoCoreError, TimeoutError) as error:
             log.warning("AWS KMS does not answer (%s)", type(error).__name__)
             raise Unavailable("The key service is not available.") from None
+        if self._refused.pop(what, None) is not None:
+            log.warning("AWS KMS lets its key be used again (%s)", what[0])
+        return answer
 
 
 def _digits(text: str) -> str:

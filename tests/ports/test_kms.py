@@ -304,6 +304,36 @@ async def test_a_key_that_must_not_be_used_is_unavailable_and_logged(
     assert wrapped not in caplog.text
 
 
+async def test_a_refusal_is_logged_once_for_each_thing_that_is_refused_and_when_it_ends(
+    kms: StandInKms, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody tries every second; another key that works says nothing of this one."""
+    before, key = kms.new_key(), kms.new_key()
+    old = at_aws(kms, before)
+    under_the_old = await old.wrap(PLAIN, ONE)
+    aws = at_aws(kms, key, before)
+    wrapped = await aws.wrap(PLAIN, ONE)
+
+    async def tried(text: str) -> None:
+        for _ in range(3):
+            assert await aws.unwrap(wrapped, ONE) == PLAIN
+            with pytest.raises(Unavailable):
+                await aws.unwrap(text, ONE)
+
+    def logged() -> list[str]:
+        return [each.levelname for each in caplog.records if each.name == "adapters.aws.kms"]
+
+    before.enabled = False
+    await tried(under_the_old)
+    assert logged() == ["ERROR"]
+    before.enabled = True
+    assert await aws.unwrap(under_the_old, ONE) == PLAIN
+    assert logged() == ["ERROR", "WARNING"]
+    before.enabled = False
+    await tried(under_the_old)
+    assert logged() == ["ERROR", "WARNING", "ERROR"]
+
+
 async def test_kms_away_is_said_soon(kms: StandInKms) -> None:
     with StandInKms() as leaving:
         aws = at_aws(leaving, leaving.new_key())
