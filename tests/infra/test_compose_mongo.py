@@ -23,9 +23,12 @@ from adapters.mongo.collections import (
     PROGRAMS,
     UNSEALED,
 )
-from adapters.mongo.database import MongoDatabase
+from adapters.mongo.database import MongoDatabase, Refused
 from adapters.mongo.ledger import MongoLedger
+from adapters.mongo.moving import MongoPointsStore
 from adapters.mongo.scope import ACROSS_SHOPS
+from adapters.postgres.database import Database
+from adapters.postgres.moving import PostgresPointsStore
 from adapters.runtime.settings import BadSettings, Settings
 from adapters.system import SystemClock
 from domain.points.ledger import EntryDraft, EntryKind
@@ -34,11 +37,15 @@ from infra.embedded.home import Home
 from infra.embedded.mongo import MongoServer
 from infra.embedded.ports import free_port
 from infra.embedded.secrets import load
+from infra.embedded.servers import Servers
 from ports.chain import Sealed
 from ports.ledger import NewEntry, WalletKey
 from services.points.chaining import verify
+from services.points.moving import Mover
 from tests.infra.deployment import COMPOSE_DIR, containers, read_yaml
 from tests.infra.test_compose import SETTINGS, make_secrets
+from tests.ports.points_life import OnPostgres, live
+from tests.ports.stores import on_postgres
 
 ADDED = read_yaml(COMPOSE_DIR / "mongo.yaml")
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -146,6 +153,28 @@ async def test_the_role_suffices_and_adds_entries_only(restricted: MongoDatabase
             with pytest.raises(OperationFailure) as refused:
                 await change
             assert refused.value.code == 13  # Unauthorized
+
+
+async def test_the_role_suffices_to_move_a_shop_there_and_back(
+    restricted: MongoDatabase, servers: Servers
+) -> None:
+    """But not to forget its entries."""
+    await restricted.make()
+    await restricted.migrate()
+    shop = uuid4()
+    tables = Database(servers.environment()["LOYALNEST_POSTGRES_URL"], "points")
+    async with on_postgres(servers, stores=OnPostgres) as store:
+        await live(store.units, store.units, shop)
+    there, here = MongoPointsStore(restricted), PostgresPointsStore(tables)
+    assert shop in await here.shops()
+    moved = await Mover(here, there, SystemClock()).move(shop)
+    assert (moved.first, moved.lives_there) == (None, True)
+    assert await there.shops() == [shop]
+    assert (await Mover(there, here, SystemClock()).move(shop)).lives_there
+    with pytest.raises(Refused) as refused:
+        await Mover(there, here, SystemClock()).forget(shop)
+    assert refused.value.code == 13
+    await tables.close()
 
 
 def test_the_role_is_for_what_there_is() -> None:
