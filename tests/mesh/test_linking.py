@@ -413,6 +413,27 @@ async def test_many_changes_at_once_leave_one_link_and_versions_without_gaps(
     await eventually(all_linked, lambda found: found == chosen)
 
 
+async def test_a_key_that_does_not_open_keeps_nobody_else_waiting(process: Process) -> None:
+    one, other = await House(process).open(), await House(process).open()
+    organization_id = (await store(one).sees()).organization_id
+
+    async def change(statement: str) -> None:
+        async with world_of(process).database("auth").transaction(ACROSS_SHOPS) as connection:
+            where = "WHERE organization_id = :house"
+            await connection.execute(
+                text(f"UPDATE organizations SET {statement} {where}"), {"house": organization_id}
+            )
+
+    await change("wrapped_key = 'w1.0000000000000000.' || wrapped_key")
+    await tells(one, "1", "ada@x.example")
+    for number in ("1", "2"):  # the second in another round than the first
+        await tells(other, number, f"{number}@x.example")
+        await linked(other, number)
+    assert await said(one, "1") == []
+    await change("wrapped_key = substr(wrapped_key, 21)")
+    await linked(one, "1")
+
+
 async def test_a_member_looks_as_before(process: Process) -> None:
     """Nobody in a shop is shown whether a member is known elsewhere."""
     house = House(process)
