@@ -64,9 +64,9 @@ class Consumes(Generic[StoresT]):
     ``handle`` sees only events that were not applied before. Without an ``inbox`` it sees every
     delivery, and its own rows must tell what is done. ``read`` makes an event of a message where
     its declaration does not say how. ``backoff`` and ``ack_wait`` are in seconds; what was not
-    acknowledged within ``ack_wait`` (its worker died) is delivered again. ``at_once`` batches are
-    applied at a time, as if there were so many replicas: one is worked out while the database works
-    on another.
+    acknowledged within ``ack_wait`` (its worker died) is delivered again. While whole
+    batches wait, ``at_once`` of them are applied at a time, as if there were so many replicas: one
+    is worked out while the database works on another.
     """
 
     events: tuple[Event[Body], ...]
@@ -131,8 +131,8 @@ class Consumer(Generic[StoresT]):
         await self._ensure()
         await self._puller.start()
         self._tasks = [
-            asyncio.create_task(self._run(), name=f"consumer {self._durable}")
-            for _ in range(self._consumes.at_once)
+            asyncio.create_task(self._run(helps=number > 0), name=f"consumer {self._durable}")
+            for number in range(self._consumes.at_once)
         ]
 
     async def stop(self, seconds: float = 15.0) -> None:
@@ -167,11 +167,16 @@ class Consumer(Generic[StoresT]):
         # Creating also updates: a service that listens to one more event needs no migration.
         await self._js.add_consumer(self.stream, config)
 
-    async def _run(self) -> None:
+    async def _run(self, *, helps: bool) -> None:
+        """``helps``: only while more waits than one can do."""
         while not self._stopping.is_set():
             try:
+                if helps:
+                    await self._puller.full.wait()
                 async with self._turn:
-                    messages = () if self._stopping.is_set() else await self._puller.take()
+                    if self._stopping.is_set() or (helps and not self._puller.full.is_set()):
+                        continue
+                    messages = await self._puller.take()
                 if messages:
                     await self._work(messages)
             except NatsError:

@@ -51,6 +51,8 @@ class Puller:
         self._held = 0  # events in the buffer
         self._expected = 0  # messages that open requests may still bring
         self._arrived = asyncio.Event()
+        self.full = asyncio.Event()
+        """Set while a whole batch waits, and once nobody has to wait any more."""
         self._last_sign = 0.0
         self._subscription: Subscription | None = None
 
@@ -72,8 +74,9 @@ class Puller:
         return tuple(message for message, _ in self._buffer)
 
     def wake(self) -> None:
-        """Let ``take`` answer now, with whatever there is."""
+        """Let ``take`` answer now, with whatever there is, and nobody wait for more."""
         self._arrived.set()
+        self.full.set()
 
     def _receive(self, message: Msg) -> None:
         self._last_sign = time.monotonic()
@@ -91,6 +94,8 @@ class Puller:
         self._buffer.append((message, count))
         self._held += count
         self._arrived.set()
+        if self._held >= self._batch:
+            self.full.set()
 
     async def take(self) -> list[Msg]:
         """Everything that is there, up to a batch of events, which the last message may exceed;
@@ -112,6 +117,8 @@ class Puller:
             taken.append(message)
             events += count
         self._held -= events
+        if self._held < self._batch:
+            self.full.clear()
         if events >= self._batch:
             # Work goes on without waiting anywhere; let others have their turn.
             await asyncio.sleep(0)
