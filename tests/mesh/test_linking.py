@@ -13,6 +13,7 @@ from nats.js.api import DeliverPolicy
 from sqlalchemy import text
 
 from adapters.nats.packs import unpacked
+from adapters.postgres.links import PostgresLinks
 from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.runtime.host import Process
 from contracts import shop, users
@@ -26,6 +27,11 @@ from contracts.organizations import (
     MemberUnlinked,
 )
 from contracts.shop import CustomerGone, CustomersMerged, PrivacyRequest, member_id
+from domain.linking import Step
+from ports.links import Claim, Links, Membership, Moved
+from ports.people import PersonKey
+from ports.tenancy import within
+from ports.unit import Units
 from tests.conftest import Run, eventually
 from tests.mesh.people import Shop, open_shop
 from tests.mesh.said import AT, world_of
@@ -312,6 +318,43 @@ async def test_who_asked_to_be_forgotten_before_they_were_known_is_in_no_pool(
     await linked(one, "2")
     await settled(process)
     assert await said(one, "1") == []
+
+
+async def test_who_has_changed_since_they_were_read_is_left_for_the_next_turn(
+    process: Process,
+) -> None:
+    one = await open_shop(process)
+    await tells(one, "1", "ada@x.example")
+    await tells(one, "2", "bob@x.example")
+    await tells(one, "3", "eve@x.example")
+    # An organisation that auth knows nothing of: the service itself settles nobody, for the third.
+    nowhere = uuid4()
+    house = Membership(one.id, 1, nowhere)
+    news = MembershipChanged(organization_id=nowhere, version=1, occurred_at=AT)
+    await one.says(ORGANIZATION_JOINED, news)
+    await joined(one)
+    units: Units[Links] = world_of(process).units("users", PostgresLinks)
+    pools = {member_id(one.id, customer): uuid4() for customer in ("1", "2")}
+    changed, unchanged = pools
+    with within([one.id]):
+        async with units() as unit:
+            found = await unit.stores.candidates(house, 10)
+        async with units() as unit:
+            await unit.stores.never_link([PersonKey(one.id, changed)])
+        async with units() as unit:
+            of = {each.person.key.user_id: each for each in found}
+            claims = [Claim(of[user_id], pool_id) for user_id, pool_id in pools.items()]
+            moved = await unit.stores.settle(house, claims)
+        assert moved == [Moved(unchanged, Step(pools[unchanged], joins=True, version=1))]
+        async with units() as unit:
+            left = await unit.stores.candidates(house, 10)
+            may_link = {each.person.key.user_id: each.may_link for each in left}
+            assert may_link == {changed: False, member_id(one.id, "3"): True}
+            # Nor does anything happen for a shop that has moved on.
+            assert await unit.stores.settle(house._replace(version=2), claims) is None
+    await one.says(ORGANIZATION_LEFT, msgspec.structs.replace(news, version=2))
+    await unlinked(one, "2")
+    await settled(process)
 
 
 async def test_of_merged_members_the_one_who_is_kept_is_linked(process: Process) -> None:
