@@ -252,7 +252,8 @@ EXPLAIN_PURCHASE: Final = Operation(
 
 
 class PointsMoved(Body, frozen=True, kw_only=True):
-    """An entry was posted; ``spendable`` and ``pending`` are the wallet right after it.
+    """An entry was posted; ``spendable`` and ``pending`` are the wallet right after it, in this
+    shop alone, also where others share the balance.
 
     ``version`` counts the entries of the wallet, so that a reader can tell the newer of two.
     """

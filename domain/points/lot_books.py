@@ -105,7 +105,8 @@ class LotBooks:
             yield f"it has {lot.remaining} points left and entries leave {left}"
 
     def _left(self, lot_id: UUID, points: int) -> int:
-        """Of a lot that came from a merged member's wallet, only what came counts here."""
+        """Of a lot that came from another wallet, a merged member's or another store's, only what
+        came counts here."""
         told = self._told.get(lot_id)
         moved = 0 if told is None else told.moved
         return moved + (points if lot_id in self._opened else 0)

@@ -32,6 +32,7 @@ from ports.ledger import NewEntry, WalletKey
 from ports.tenancy import also_within, within
 from ports.unit import Units
 from services.points.merging import apply_merges
+from services.points.redeeming import Prepared
 from services.points.reversing import reverse
 from tests.ports.conftest import Storage
 from tests.ports.test_rewards import IDS, mongo_on, outcomes, postgres
@@ -443,6 +444,33 @@ async def test_who_leaves_while_others_spend_has_left_before_or_after(stores: St
         assert left.spendable == 200 - 100 * found["had"]
         assert (await here.wallet()).spendable == 0
         await stores.gain(there, -left.spendable) if left.spendable else None
+
+
+async def test_who_shares_is_asked_again_while_the_wallets_are_held(stores: Stores) -> None:
+    """Between finding out which shops share and the transaction about them, somebody may leave, and
+    gives nothing any more, or join."""
+    here, there, elsewhere = stores.all
+    await stores.link(here, there)
+    await there.give(300)
+    await elsewhere.give(100)
+    reward = await here.offer(cost=300)
+    caller, request = here.customer(), said.RedeemPoints(reward_id=reward)
+
+    async def redeem(prepared: Prepared) -> None:
+        with within([here.merchant]), also_within(prepared.shops):
+            async with here.units() as unit:
+                await here.redeemer.reserve(unit, caller, request, prepared)
+
+    with within([here.merchant]):
+        prepared = await here.redeemer.prepare(caller, request)
+    await stores.unlink(there)
+    await stores.link(elsewhere)
+    with pytest.raises(InsufficientPoints):
+        await redeem(prepared)
+    await stores.link(there, version=3)
+    await redeem(prepared)
+    wallets = [await each.wallet() for each in stores.all]
+    assert [each.spendable + each.spent for each in wallets] == [300, 0, 100]
 
 
 async def test_orders_that_earn_are_not_held_up_by_who_spends_elsewhere(stores: Stores) -> None:

@@ -19,7 +19,7 @@ from tests.ports.stores import IDS, on_mongo, on_postgres
 from tests.services.given import StandingClock
 from tests.services.sharing import Stores
 from tests.stateful.pooled_story import PooledStory
-from tests.stateful.test_stories import verified_on_postgres
+from tests.stateful.test_stories import verified_on_mongo, verified_on_postgres
 
 _STEPS_OF_A_STORY = 50
 
@@ -79,6 +79,9 @@ def test_what_stores_share_is_where_the_model_is(
             )
         if store == "postgres":
             loop.run_until_complete(verified_on_postgres(servers, Told.shops))
+        elif store == "mongo":
+            mongo = request.getfixturevalue("mongo")
+            loop.run_until_complete(verified_on_mongo(mongo, servers, Told.shops))
     finally:
         loop.run_until_complete(stack.aclose())
         loop.close()
