@@ -124,6 +124,7 @@ TOLD: Final[dict[str, object]] = {
     "Move.after": Assigned("gold", 2),
     "NewTask.due_at": None,
     "Person.kind": "customer",
+    "PostgresChain.seal.most": 1_000_000,  # whatever others have left unsealed
     "PostgresDeadLetters.letters.state": "open",
     "PostgresHoldings.zone": "UTC",
     "PostgresImpersonations.end_overdue.now": LATER + timedelta(days=1),
