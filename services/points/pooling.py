@@ -159,8 +159,11 @@ async def bring_here(
         NewEntry(unit.new_id(), key, taken(reference, here.merchant_id, part), now)
         for key, part in sorted(to_be_moved(lots, points).items())
     ]
+    # Who spends is no business of the other stores.
+    actor, unit.actor = unit.actor, ""
     # What paid is known once it is posted, and goes over as it is.
     posted = await post(unit, outs)
+    unit.actor = actor
     ins = [
         NewEntry(
             unit.new_id(),

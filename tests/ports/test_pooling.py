@@ -513,5 +513,9 @@ async def test_staff_may_spend_for_a_member(stores: Stores) -> None:
         assert prepared.shops == {each.merchant for each in stores.all}
         with also_within(prepared.shops):
             async with here.units() as unit:
+                unit.actor = staff.name
                 await here.redeemer.reserve(unit, staff, request, prepared)
+                told = {(each.subject.rpartition(".")[2], each.actor) for each in unit.outgoing}
     assert await stores.spendable() == [0, 0, 0]
+    # Who it was is for their own shop to know.
+    assert told == {(str(here.merchant), staff.name), (str(there.merchant), "")}
