@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -154,7 +155,8 @@ async def test_the_last_of_a_stock_goes_to_one(counter: Counter) -> None:
     for name in names:
         await counter.give(500, name)
     reward = await counter.offer(stock=3)
-    found = await outcomes(*(counter.reserve(reward, name=name) for name in names))
+    tries = [partial(counter.reserve, reward, name=name) for name in names]
+    found = await outcomes(*map(patiently, tries))
     assert found == {"had": 3, RewardUnavailable.__name__: 17}
     assert (
         sorted([(await counter.wallet(name)).spendable for name in names]) == [0] * 3 + [500] * 17
@@ -169,8 +171,8 @@ async def test_a_limit_holds_for_many_tries_at_once(counter: Counter) -> None:
     await counter.give(50_000)
     twice = await counter.offer(per_member=2)
     weekly = await counter.offer(per_window=3, window_days=7)
-    both = [counter.reserve(reward) for _ in range(10) for reward in (twice, weekly)]
-    assert await outcomes(*both) == {"had": 5, LimitReached.__name__: 15}
+    both = [partial(counter.reserve, reward) for _ in range(10) for reward in (twice, weekly)]
+    assert await outcomes(*map(patiently, both)) == {"had": 5, LimitReached.__name__: 15}
 
 
 async def test_a_cancellation_and_an_order_at_once_have_one_winner(counter: Counter) -> None:
