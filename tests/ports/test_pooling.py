@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -35,7 +36,7 @@ from services.points.merging import apply_merges
 from services.points.redeeming import Prepared
 from services.points.reversing import reverse
 from tests.ports.conftest import Storage
-from tests.ports.test_rewards import IDS, mongo_on, outcomes, postgres
+from tests.ports.test_rewards import IDS, mongo_on, outcomes, patiently, postgres
 from tests.services.counter import Counter
 from tests.services.given import StandingClock
 from tests.services.sharing import Stores, received
@@ -414,7 +415,8 @@ async def test_hundreds_at_once_in_two_stores_never_overspend_what_they_share(
     offers = [await here.offer(), await there.offer()]
     tries = [(here, offers[0]), (there, offers[1])] * 200
     random.Random(3).shuffle(tries)
-    found = await outcomes(*(counter.reserve(reward) for counter, reward in tries))
+    attempts = [partial(counter.reserve, reward) for counter, reward in tries]
+    found = await outcomes(*map(patiently, attempts))
     assert found == {"had": 10, InsufficientPoints.__name__: 390}
     wallets = [await each.wallet() for each in stores.all]
     assert sum(each.spendable for each in wallets) == 400
