@@ -26,6 +26,10 @@ _MOST_BYTES: Final = 4 * 1024 * 1024
 _HELD_BATCHES: Final = 4
 """Nothing more is asked for while so much waits here."""
 _FILL_SECONDS: Final = 0.02
+"""How long to wait for what the server has ready."""
+_BUSY_PER_SECOND: Final = 500
+"""Events, from which on it is worth waiting for more of them."""
+_LINGER_SECONDS: Final = 0.15
 _STATUS: Final = "Status"
 _LEFT: Final = "Nats-Pending-Messages"
 
@@ -54,6 +58,8 @@ class Puller:
         self.full = asyncio.Event()
         """Set while a whole batch waits, and once nobody has to wait any more."""
         self._last_sign = 0.0
+        self._taken_at = 0.0
+        self._is_busy = False
         self._subscription: Subscription | None = None
 
     async def start(self) -> None:
@@ -116,6 +122,9 @@ class Puller:
             message, count = self._buffer.popleft()
             taken.append(message)
             events += count
+        now = time.monotonic()
+        self._is_busy = events > _BUSY_PER_SECOND * (now - self._taken_at)
+        self._taken_at = now
         self._held -= events
         if self._held < self._batch:
             self.full.clear()
@@ -125,17 +134,18 @@ class Puller:
         return taken
 
     async def _fill(self) -> None:
-        """Wait for more of what is known to be on its way: a batch costs what it costs, whether
-        few events share it or many."""
-        deadline = time.monotonic() + _FILL_SECONDS
-        while 0 < self._held < self._batch and self._expected and _more_after(self._buffer[-1][0]):
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return
-            self._arrived.clear()
+        """Wait a little for more of what is on its way: a batch costs what it costs, whether few
+        events share it or many, and the busier it is, the more that counts."""
+        if self._is_busy:
+            seconds = _LINGER_SECONDS
+        elif self._expected and _more_after(self._buffer[-1][0]):
+            seconds = _FILL_SECONDS
+        else:
+            return
+        if self._held < self._batch:
             with suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await self._arrived.wait()
+                async with asyncio.timeout(seconds):
+                    await self.full.wait()
 
     async def _keep_asking(self) -> None:
         now = time.monotonic()
