@@ -136,6 +136,8 @@ class Puller:
     async def _fill(self) -> None:
         """Wait a little for more of what is on its way: a batch costs what it costs, whether few
         events share it or many, and the busier it is, the more that counts."""
+        if not self._buffer:  # a request has ended
+            return
         if self._is_busy:
             seconds = _LINGER_SECONDS
         elif self._expected and _more_after(self._buffer[-1][0]):

@@ -201,7 +201,9 @@ def due_entries(
         if settings.refund_policy is RefundPolicy.WITHIN_BALANCE:
             allowed = max(0, spendable + sum(entry.points for entry in due))
     due += _claw_backs(facts, refunds, own, terms, pending, allowed)
-    return due
+    # What comes back is in its lots before anything is taken: what adds up to nothing moves nothing
+    # from one lot to another.
+    return sorted(due, key=lambda draft: draft.points < 0)
 
 
 def earned_by(due: Iterable[EntryDraft]) -> Counted:

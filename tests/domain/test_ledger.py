@@ -106,10 +106,21 @@ def test_an_edit_recounts_the_share_of_earlier_refunds():
     assert [(e.source, e.points) for e in ledger] == [
         ("order", 20),
         ("refund", -6),
-        ("edit", -10),
         ("recount", 1),
+        ("edit", -10),
     ]
     assert net(ledger) == net(replay([after, back, before])) == 5
+
+
+def test_what_comes_back_is_there_before_an_edit_takes_it():
+    """Or the edit would be paid by other lots, and what comes back live as long as its own."""
+    ledger = replay([order("1.50"), refund("r1", "2.00"), order("0.50", at=1)])
+    assert [(e.source, e.points) for e in ledger] == [
+        ("order", 1),
+        ("refund", -1),
+        ("recount", 1),
+        ("edit", -1),
+    ]
 
 
 def test_a_cancelled_order_is_not_priced_again():

@@ -10,6 +10,7 @@ import base64
 import json
 import logging
 import os
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from random import Random
@@ -156,6 +157,10 @@ def good_body(event: Event[Body]) -> dict[str, Any]:
     return body
 
 
+_STEADY_SECONDS: Final = 1.0
+"""Longer than a consumer waits for a fuller batch."""
+
+
 async def quiet(process: Process) -> dict[str, int]:
     """What consumers could not apply at once and will try again, when there is nothing else."""
     js = world_of(process).js
@@ -172,15 +177,18 @@ async def quiet(process: Process) -> dict[str, int]:
                     found[each.name] = each.num_ack_pending
         return found
 
-    last: list[dict[str, int] | None] = []
+    last, since = await waiting(), time.monotonic()
 
     async def steady() -> bool:
-        last.append(await waiting())
-        return len(last) > 5 and last[-1] is not None and all(x == last[-1] for x in last[-5:])
+        nonlocal last, since
+        now = await waiting()
+        if now is None or now != last:
+            last, since = now, time.monotonic()
+        return time.monotonic() - since > _STEADY_SECONDS
 
     await eventually(steady, seconds=30)
-    assert last[-1] is not None
-    return last[-1]
+    assert last is not None
+    return last
 
 
 async def test_rubbish_among_events_harms_no_neighbour(

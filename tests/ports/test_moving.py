@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import choice
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -171,10 +171,15 @@ async def every_row(rig: Rig, shop: UUID) -> Mapping[str, Sequence[str]]:
             )
             told = [dict(row) for row in rows.scalars()]
             if table == "answers":
-                told = [{**row, "at": row["at"][:23]} for row in told]
+                told = [{**row, "at": _to_the_millisecond(row["at"])} for row in told]
             found[table] = sorted(json.dumps(row, sort_keys=True) for row in told)
     del found[tenancy.MOVES]
     return found
+
+
+def _to_the_millisecond(told: str) -> str:
+    at = datetime.fromisoformat(told)
+    return at.replace(microsecond=at.microsecond // 1000 * 1000).isoformat()
 
 
 async def tables_of(rig: Rig, name: str) -> set[str]:

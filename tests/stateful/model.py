@@ -124,13 +124,23 @@ class Model:
                 return
             order.rate = self.terms.rate
             order.waits = self.terms.pending_days > 0
+        edit = 0
         if not cancelled:
             points = int(newest.amount * order.rate)
-            self._move(order_id, points - order.earned)
-            order.earned = points
-        self._claw_back(order_id, newest.amount, cancelled)
+            edit, order.earned = points - order.earned, points
+        # What comes back does so before anything is taken.
+        if edit > 0:
+            self._move(order_id, edit)
+        owed = self._owed(order_id, newest.amount, cancelled)
+        if owed < 0:
+            self._claw_back(order_id, owed)
+        if edit < 0:
+            self._move(order_id, edit)
+        if owed > 0:
+            self._claw_back(order_id, owed)
 
-    def _claw_back(self, order_id: str, amount: Decimal, cancelled: bool) -> None:
+    def _owed(self, order_id: str, amount: Decimal, cancelled: bool) -> int:
+        """What refunds take beyond what is settled."""
         order = self.orders[order_id]
         returned = sum(order.refunds.values(), Decimal(0))
         if cancelled or (returned > 0 and returned >= amount):
@@ -139,7 +149,10 @@ class Model:
             target = min(int(order.earned * returned // amount), order.earned)
         else:
             target = 0
-        owed = target - order.settled
+        return target - order.settled
+
+    def _claw_back(self, order_id: str, owed: int) -> None:
+        order = self.orders[order_id]
         takes = max(owed, -order.taken)
         if not order.waits:
             if self.terms.policy == "only_pending":
@@ -148,7 +161,7 @@ class Model:
                 takes = min(takes, max(0, self.wallet(order.customer).spendable))
         self._move(order_id, -takes, back=True)
         order.taken += takes
-        order.settled = target
+        order.settled += owed
 
     def _move(self, order_id: str, points: int, *, back: bool = False) -> None:
         order = self.orders[order_id]
