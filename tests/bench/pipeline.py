@@ -159,8 +159,8 @@ _STAGES: Final = {
     ),
 }
 _PROCESSES: Final = (
-    ("points", "badges", "referrals", "places"),
-    ("rfm", "usage", "users", "members", "tiers"),
+    ("points", "badges", "places"),
+    ("rfm", "usage", "users", "members", "tiers", "referrals"),
 )
 """As in ``tests.bench.layouts``; the edge is a third."""
 
