@@ -72,7 +72,7 @@ class BareOrder(msgspec.Struct):
 
 async def orders_per_second(stack: Stack, seconds: float) -> float:
     """Orders per second, sent to committed and published, on the servers of ``stack``."""
-    await _prepare(stack)
+    await make_database(stack, _DATABASE, _TABLES)
     orders = int(seconds * _MOST_PER_SECOND)
     consumer = [sys.executable, "-m", "tests.bench.floor", "consumer"]
     async with edge(stack) as port, OwnProcess(consumer, stack.environment()):
@@ -104,13 +104,13 @@ async def _make_stream(stack: Stack) -> None:
     await stack.js.add_stream(StreamConfig(name=STREAM, subjects=["floor.>"], duplicate_window=120))
 
 
-async def _prepare(stack: Stack) -> None:
+async def make_database(stack: Stack, name: str, tables: str) -> None:
     url = stack.environment()["LOYALNEST_POSTGRES_URL"]
     connection = await asyncpg.connect(f"{url}/postgres")
-    await connection.execute(f"CREATE DATABASE {_DATABASE}")
+    await connection.execute(f"CREATE DATABASE {name}")
     await connection.close()
-    connection = await asyncpg.connect(f"{url}/{_DATABASE}")
-    await connection.execute(_TABLES)
+    connection = await asyncpg.connect(f"{url}/{name}")
+    await connection.execute(tables)
     await connection.close()
 
 

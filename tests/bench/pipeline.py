@@ -24,7 +24,7 @@ import uvloop
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
-from tests.bench.floor import STREAM, WEBHOOKS, BareOrder, connect, edge
+from tests.bench.floor import STREAM, WEBHOOKS, BareOrder, connect, edge, make_database
 from tests.rig.load import Shop
 from tests.rig.own import OwnProcess
 from tests.rig.shop import LoadProcess
@@ -167,7 +167,7 @@ _PROCESSES: Final = (
 
 async def orders_per_second(stack: Stack, seconds: float) -> float:
     """Orders per second, sent until all stages have done them, on the servers of ``stack``."""
-    await _make_tables(stack)
+    await make_database(stack, _DATABASE, _TABLES)
     orders = int(seconds * _MOST_PER_SECOND)
     async with AsyncExitStack() as running:
         port = await running.enter_async_context(edge(stack))
@@ -187,16 +187,6 @@ async def orders_per_second(stack: Stack, seconds: float) -> float:
         sent = await load.send(seconds)
         quiet_at = await _until_quiet(stack)
     return sent.orders / (quiet_at - sent.started)
-
-
-async def _make_tables(stack: Stack) -> None:
-    url = stack.environment()["LOYALNEST_POSTGRES_URL"]
-    connection = await asyncpg.connect(f"{url}/postgres")
-    await connection.execute(f"CREATE DATABASE {_DATABASE}")
-    await connection.close()
-    connection = await asyncpg.connect(f"{url}/{_DATABASE}")
-    await connection.execute(_TABLES)
-    await connection.close()
 
 
 async def _until_quiet(stack: Stack) -> float:
