@@ -47,6 +47,8 @@ from tests.rig.stack import SERVE
 
 LANGUAGES = ("en", "fr", "de", "pt-BR")
 
+USERS_BY_ID = "SELECT user_id, email_index FROM users WHERE merchant_id = :m ORDER BY user_id"
+
 
 async def test_keys_rotate_while_webhooks_flow_and_people_are_read_and_changed(run: Run) -> None:
     people, rotations = 30, 3
@@ -60,10 +62,7 @@ async def test_keys_rotate_while_webhooks_flow_and_people_are_read_and_changed(r
         assert (await edge.tells("customers/data_request", asked)).status_code == 200
         await one.knows(str(999 + people))
         await eventually(lambda: sealed_requests(process, one.id))
-        indexes = await rows(
-            process, "users", "SELECT user_id, email_index FROM users WHERE merchant_id = :m",
-            m=one.id,
-        )  # fmt: skip
+        indexes = await rows(process, "users", USERS_BY_ID, m=one.id)
 
         ended = asyncio.Event()
         done = itertools.count()
@@ -124,10 +123,7 @@ async def test_keys_rotate_while_webhooks_flow_and_people_are_read_and_changed(r
         # What was still under way when the last key came is sealed with it in the end, too.
         newest = rotated[-1].key_id
         await eventually(lambda: under_other_keys(process, one.id, newest), lambda left: left == 0)
-        assert await rows(
-            process, "users", "SELECT user_id, email_index FROM users WHERE merchant_id = :m",
-            m=one.id,
-        ) == indexes  # fmt: skip
+        assert await rows(process, "users", USERS_BY_ID, m=one.id) == indexes
         log = await eventually(lambda: audited(process, one), lambda found: len(found) == rotations)
         assert {record.actor for record in log} == {ADMIN.name}
 
