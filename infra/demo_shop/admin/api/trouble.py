@@ -7,7 +7,7 @@ trouble.asked["discountCodeBasicCreate"]                # how often, answered or
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -65,14 +65,23 @@ class Trouble:
         self.released = asyncio.Event()
         self.released.set()
         self._waiting: list[_Waiting] = []
+        self._maybe: Callable[[], Fault | None] | None = None
+        self._maybe_field = ""
 
     def next(self, fault: Fault, *, field: str = "", times: int = 1) -> None:
         """This happens to the next documents, or to those that ask for a ``field`` of the root."""
         self._waiting.append(_Waiting(fault, field, times))
 
+    def now_and_then(self, draw: Callable[[], Fault | None], *, field: str) -> None:
+        """From now on ``draw`` says of each document that asks for a ``field`` of the root what
+        happens to it. Unlike what was said for the ``next`` ones it does not pile up while nobody
+        asks."""
+        self._maybe, self._maybe_field = draw, field
+
     def none(self) -> None:
         """What was still to happen does not."""
         self._waiting.clear()
+        self._maybe = None
         self.released.set()
 
     def meet(self, root_fields: Collection[str]) -> Fault | None:
@@ -85,4 +94,9 @@ class Trouble:
                     self._waiting.remove(each)
                 self.met[type(each.fault)] += 1
                 return each.fault
+        if self._maybe is not None and self._maybe_field in root_fields:
+            drawn = self._maybe()
+            if drawn is not None:
+                self.met[type(drawn)] += 1
+                return drawn
         return None
