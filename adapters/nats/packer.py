@@ -73,7 +73,11 @@ class Packer:
             while line.waiting:
                 events = next(portions(line.waiting))
                 del line.waiting[: len(events)]
-                self._tell(events, await self._publish(line, events))
+                outcome: bool | Unavailable = Unavailable(UNCONFIRMED)
+                try:
+                    outcome = await self._publish(line, events)
+                finally:  # whatever happens: somebody waits, and a repeat would wait for the same
+                    self._tell(events, outcome)
         finally:
             line.sending = None
 

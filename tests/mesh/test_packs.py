@@ -243,6 +243,22 @@ async def test_while_nothing_can_be_stored_everybody_is_told_and_may_try_again(
         await consumer.stop()
 
 
+async def test_nobody_waits_for_what_failed_in_a_way_that_nobody_thought_of(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packer, one = Packer(rig.publisher, 3), said(rig, 1)
+
+    async def fail(*_: object) -> bool:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.publisher, "publish", fail)
+        async with asyncio.timeout(1):
+            with pytest.raises(Unavailable):
+                await packer.store(one)
+    assert await packer.store(one)
+
+
 async def test_whoever_goes_away_before_the_answer_takes_nothing_back(rig: Rig) -> None:
     packer = Packer(rig.publisher, 3)
     going = asyncio.create_task(packer.store(said(rig, 1, "gone")))
