@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
+from domain.points.expiry import NextExpiry
 from domain.points.pooling import Linked, one_of_each_shop
 from domain.points.wallet import Wallet
 from ports.ledger import Ledger, WalletKey
@@ -45,8 +46,21 @@ class Pooling(Pools, Protocol):
         ...
 
 
+class Account(NamedTuple):
+    """What a member has in one shop; ``wallet`` is None for who never had a point. Whoever is
+    ``linked`` is in a pool, and may have points in other shops, too."""
+
+    wallet: Wallet | None
+    next_expiry: NextExpiry | None
+    linked: bool
+
+
 class SharedLedger(Ledger, Pooling, Protocol):
     """The ledger, for what looks beyond a single wallet."""
+
+    async def account(self, member: WalletKey) -> Account:
+        """What is asked for most, at once."""
+        ...
 
 
 def sharing(own: WalletKey, linked: Iterable[Linked]) -> Sequence[WalletKey]:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from adapters.memory.ledger import MemoryLedger
+from domain.points.expiry import next_expiry
 from domain.points.pooling import Linked
 from domain.points.wallet import EMPTY, Wallet
 from ports.ledger import WalletKey
-from ports.pooling import Link, sharing
+from ports.pooling import Account, Link, sharing
 
 
 class MemoryPooling(MemoryLedger):
@@ -32,6 +33,17 @@ class MemoryPooling(MemoryLedger):
             and self._last(key) == key
         )
         return sharing(own, linked)
+
+    async def account(self, member: WalletKey) -> Account:
+        shop, customer_id = member
+        ageing = (await self.ageing(shop, [customer_id])).get(customer_id, ())
+        program = (await self.programs([shop])).get(shop)
+        link = self._links.get(self._last(member))
+        return Account(
+            await self.wallet(member),
+            next_expiry(ageing, "UTC" if program is None else program.time_zone),
+            link is not None and link.pool_id is not None,
+        )
 
     async def lock_pool(self, member: WalletKey) -> Mapping[WalletKey, Wallet]:
         pool = await self.pool(member) or [self._last(member)]

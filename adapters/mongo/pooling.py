@@ -6,10 +6,11 @@ from adapters.mongo.collections import POOLED, WALLETS
 from adapters.mongo.ledger import MongoLedger
 from adapters.mongo.transaction import in_shops
 from adapters.mongo.values import Document, instant, ticks
+from domain.points.expiry import next_expiry
 from domain.points.pooling import Linked
 from domain.points.wallet import Wallet
 from ports.ledger import WalletKey
-from ports.pooling import Link, sharing
+from ports.pooling import Account, Link, sharing
 
 _BY_POOL = (("pool_id", 1),)
 
@@ -36,8 +37,8 @@ class MongoPooling(MongoLedger):
 
     async def pool(self, member: WalletKey) -> Sequence[WalletKey]:
         ((key, _),) = (await self._look(member.merchant_id, [member.customer_id])).values()
-        own = next(iter(await self._transaction.find(POOLED, in_shops([key], "customer_id"))), None)
-        if own is None or own["pool_id"] is None:
+        own = await self._link(key)
+        if own is None:
             return ()
         asked = {"pool_id": own["pool_id"]}
         found = await self._transaction.sweep(POOLED, asked, sort=_BY_POOL, limit=0)
@@ -48,6 +49,23 @@ class MongoPooling(MongoLedger):
         }
         merged = await self._merged(linked)
         return sharing(key, (_linked(linked[each]) for each in linked if each not in merged))
+
+    async def _link(self, key: WalletKey) -> Document | None:
+        """What says in which pool a member is, who stands for themselves; None for no pool."""
+        found = await self._transaction.find(POOLED, in_shops([key], "customer_id"))
+        return found[0] if found and found[0]["pool_id"] is not None else None
+
+    async def account(self, member: WalletKey) -> Account:
+        shop, customer_id = member
+        looked = await self._look(shop, [customer_id])
+        ageing = (await self._ageing_of(shop, looked)).get(customer_id)
+        soon = None
+        if ageing:
+            program = (await self.programs([shop])).get(shop)
+            soon = next_expiry(ageing, "UTC" if program is None else program.time_zone)
+        wallet = (await self._wallets_of(shop, looked)).get(customer_id)
+        linked = await self._link(looked[customer_id][0]) is not None
+        return Account(wallet, soon, linked)
 
     async def lock_pool(self, member: WalletKey) -> Mapping[WalletKey, Wallet]:
         seen = await self.pool(member)

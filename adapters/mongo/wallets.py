@@ -118,10 +118,17 @@ class MongoWallets:
         return (await self.wallets(key.merchant_id, [key.customer_id])).get(key.customer_id)
 
     async def wallets(self, merchant_id: UUID, customers: Sequence[UUID]) -> Mapping[UUID, Wallet]:
-        found = await self._look(merchant_id, customers)
-        lasts = {key.customer_id for key, _ in found.values()}
-        people = await self._people(merchant_id, lasts)
-        held = await self._known(merchant_id, {each for own in people.values() for each in own})
+        return await self._wallets_of(merchant_id, await self._look(merchant_id, customers))
+
+    async def _wallets_of(
+        self, merchant_id: UUID, found: Mapping[UUID, tuple[WalletKey, Held]]
+    ) -> dict[UUID, Wallet]:
+        """The wallets that exist of these members, whose own are known."""
+        held = dict(found.values())
+        people = await self._people(merchant_id, {last.customer_id for last in held})
+        merged = {WalletKey(merchant_id, each) for own in people.values() for each in own}
+        if others := merged - held.keys():
+            held |= await self._known(merchant_id, [key.customer_id for key in others])
         asked = {}
         for customer_id, (last, _) in found.items():
             own = [held[WalletKey(merchant_id, each)] for each in people[last.customer_id]]
@@ -201,7 +208,11 @@ class MongoWallets:
     async def ageing(
         self, merchant_id: UUID, customers: Sequence[UUID]
     ) -> Mapping[UUID, Sequence[Ageing]]:
-        members = await self._look(merchant_id, customers)
+        return await self._ageing_of(merchant_id, await self._look(merchant_id, customers))
+
+    async def _ageing_of(
+        self, merchant_id: UUID, members: Mapping[UUID, tuple[WalletKey, Held]]
+    ) -> dict[UUID, list[Ageing]]:
         stored: dict[UUID, list[Share]] = defaultdict(list)
         asked = list({last.customer_id for last, _ in members.values()})
         condition = {"customer_id": {"$in": asked}, **_WHO_AGES}

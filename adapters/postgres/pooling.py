@@ -9,22 +9,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.postgres.merged import stands_for
 from adapters.postgres.rows import as_rows
 from adapters.postgres.wallets import PostgresWallets, follow, key_of, wallet_of
+from domain.points.expiry import next_expiry
+from domain.points.lot import Life
 from domain.points.pooling import Linked
 from domain.points.wallet import Wallet
 from ports.ledger import WalletKey
-from ports.pooling import Link, sharing
+from ports.pooling import Account, Link, sharing
 
-# The row of who stands for a member, whether or not they ever had a point.
+# Whether or not they ever had a point.
+_LAST: Final = f"""
+    SELECT {stands_for("m")} AS customer_id FROM (
+        SELECT k.customer_id, w.merged_into
+        FROM (SELECT CAST(:customer_id AS uuid) AS customer_id) AS k
+        LEFT JOIN wallets w ON w.merchant_id = :merchant_id AND w.customer_id = k.customer_id
+    ) AS m
+"""
+"""Who stands for a member."""
 _OWN: Final = f"""
     SELECT * FROM pooled_members
-    WHERE merchant_id = :merchant_id AND pool_id IS NOT NULL AND customer_id = (
-        SELECT {stands_for("k")} FROM (
-            SELECT CAST(:customer_id AS uuid) AS customer_id, (
-                SELECT merged_into FROM wallets
-                WHERE merchant_id = :merchant_id AND customer_id = :customer_id
-            ) AS merged_into
-        ) AS k
-    )
+    WHERE merchant_id = :merchant_id AND pool_id IS NOT NULL AND customer_id = ({_LAST})
 """
 # Of two of one organisation only, whatever a pool's id may be.
 _POOL: Final = f"""
@@ -38,6 +41,40 @@ _POOL: Final = f"""
 _READ: Final = text(_POOL)
 # In one order everywhere, so that nobody waits in a circle.
 _HOLD: Final = text(f"{_POOL} ORDER BY p.merchant_id, p.customer_id FOR SHARE OF p")
+# A row for each kind of points that will expire one day, and one where there are none. Two lookups
+# for who is one person: of an OR PostgreSQL may make a look at all wallets of the shop.
+_ACCOUNT: Final = text(
+    f"""
+    WITH last AS MATERIALIZED ({_LAST}), own AS MATERIALIZED (
+        SELECT * FROM wallets
+        WHERE merchant_id = :merchant_id AND customer_id = (SELECT * FROM last)
+        UNION ALL
+        SELECT * FROM wallets
+        WHERE merchant_id = :merchant_id AND merged_into = (SELECT * FROM last)
+    )
+    SELECT w.*, l.*, EXISTS (
+        SELECT FROM pooled_members
+        WHERE merchant_id = :merchant_id AND customer_id = (SELECT * FROM last)
+            AND pool_id IS NOT NULL
+    ) AS linked, (
+        SELECT settings ->> 'time_zone' FROM programs WHERE merchant_id = :merchant_id
+    ) AS time_zone
+    FROM (
+        SELECT CAST(sum(spendable) AS bigint) AS spendable, CAST(sum(pending) AS bigint) AS pending,
+            CAST(sum(spent) AS bigint) AS spent, CAST(sum(expired) AS bigint) AS expired
+        FROM own WHERE version > 0
+    ) AS w LEFT JOIN (
+        SELECT l.expires_at, l.idle_days, s.since, CAST(sum(l.remaining) AS bigint) AS points
+        FROM own JOIN lots l ON l.merchant_id = :merchant_id AND l.customer_id = own.customer_id,
+        LATERAL (
+            SELECT CASE WHEN l.idle_days = 0 THEN l.expires_at
+                ELSE greatest(l.opened_at, own.active_at) END AS since
+        ) AS s
+        WHERE own.merged_into IS NULL AND (l.expires_at IS NOT NULL OR l.idle_days > 0)
+        GROUP BY l.expires_at, l.idle_days, s.since
+    ) AS l ON true
+    """
+)
 _LEARN: Final = text(
     """
     INSERT INTO pooled_members AS p (
@@ -78,6 +115,20 @@ class PostgresPooling(PostgresPools, PostgresWallets):
         still = [linked[key] for key in linked if held[key].merged_into is None]
         own = key_of(follow(member, held))
         return {key: wallet_of(held[key]) for key in sharing(own, still) or [own]}
+
+    async def account(self, member: WalletKey) -> Account:
+        rows = (await self._connection.execute(_ACCOUNT, member._asdict())).all()
+        own = rows[0]
+        ageing = [
+            (row.points, Life(row.expires_at, row.idle_days), row.since)
+            for row in rows
+            if row.points is not None
+        ]
+        return Account(
+            None if own.spendable is None else wallet_of(own),
+            next_expiry(ageing, own.time_zone or "UTC"),
+            own.linked,
+        )
 
     async def learn_links(self, told: Mapping[WalletKey, Link]) -> None:
         rows = [

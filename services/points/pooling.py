@@ -19,11 +19,10 @@ from domain.points.pooling import given, missing, taken, to_be_moved
 from domain.points.wallet import EMPTY, Wallet, together
 from ports.events import Received
 from ports.ledger import HistoryEntry, NewEntry, WalletKey
-from ports.pooling import Link, Pooling, Pools, SharedLedger
+from ports.pooling import Account, Link, Pooling, Pools, SharedLedger
 from ports.tenancy import also_within
 from ports.unit import Unit, Units
 from services.points.balances import balance_of
-from services.points.next_expiry import next_expiries
 from services.points.posting import post
 
 PoolingT = TypeVar("PoolingT", bound=Pooling)
@@ -72,29 +71,12 @@ class Sharing:
     async def balance(self, member: WalletKey) -> Balance | None:
         """What a member has, in whichever store; None for who never had a point."""
         async with self._units() as unit:
-            if not await unit.stores.pool(member):
-                wallet = await unit.stores.wallet(member)
-                soon = await next_expiries(unit, member.merchant_id, [member.customer_id])
-                own = soon.get(member.customer_id)
-                return None if wallet is None else balance_of(member.customer_id, wallet, own)
+            own = await unit.stores.account(member)
+        if not own.linked:
+            return _shown(member, {member: own})
         async with self.opened(member) as unit:
-            wallets: dict[WalletKey, Wallet | None] = {}
-            ends: list[NextExpiry] = []
-            for key in await unit.stores.pool(member) or [member]:
-                wallets[key] = await unit.stores.wallet(key)
-                soon = await next_expiries(unit, key.merchant_id, [key.customer_id])
-                ends += soon.values()
-        known = {key: wallet for key, wallet in wallets.items() if wallet is not None}
-        if not known:
-            return None
-        return balance_of(
-            member.customer_id,
-            together(known.values()),
-            _first(ends),
-            [_of_store(key, wallet or EMPTY) for key, wallet in wallets.items()]
-            if len(wallets) > 1
-            else (),
-        )
+            pool = await unit.stores.pool(member) or [member]
+            return _shown(member, {key: await unit.stores.account(key) for key in pool})
 
     async def spendable(self, member: WalletKey) -> int:
         """What a member can spend, in whichever store."""
@@ -115,6 +97,17 @@ class Sharing:
                 for each in await unit.stores.history(key, before, limit)
             ]
         return sorted(found, key=lambda each: each[1].entry_id, reverse=True)[:limit]
+
+
+def _shown(member: WalletKey, accounts: Mapping[WalletKey, Account]) -> Balance | None:
+    wallets = [each.wallet for each in accounts.values() if each.wallet is not None]
+    if not wallets:
+        return None
+    ends = [each.next_expiry for each in accounts.values() if each.next_expiry is not None]
+    stores = [_of_store(key, each.wallet or EMPTY) for key, each in accounts.items()]
+    return balance_of(
+        member.customer_id, together(wallets), _first(ends), stores if len(stores) > 1 else ()
+    )
 
 
 def _of_store(key: WalletKey, wallet: Wallet) -> StoreBalance:

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -28,11 +29,13 @@ from domain.points.pooling import IN, OUT
 from domain.points.reversal import NotReversible
 from domain.points.rewards import RewardUnavailable
 from domain.points.wallet import InsufficientPoints, Wallet
+from domain.program import defaults
 from infra.embedded.servers import Servers
 from ports.ledger import NewEntry, WalletKey
 from ports.tenancy import also_within, within
 from ports.unit import Units
 from services.points.merging import apply_merges
+from services.points.next_expiry import next_expiries
 from services.points.redeeming import Prepared
 from services.points.reversing import reverse
 from tests.ports.conftest import Storage
@@ -340,6 +343,50 @@ async def test_a_shared_balance_says_what_is_where(stores: Stores) -> None:
     with within([here.merchant]):
         own = await here.redeemer.points(here.customer(), BalanceOf())
     assert (own.spendable, own.stores) == (85, found.stores)
+
+
+async def test_what_a_member_has_here_is_what_the_ledger_says_one_by_one(stores: Stores) -> None:
+    here, there, _ = stores.all
+    shop, now = here.merchant, stores.clock.now()
+    program = replace(defaults("USD"), version=1, time_zone="Pacific/Auckland")
+    async with stores.units() as unit:
+        await unit.stores.learn_programs({shop: program})
+    await stores.gain(here, 30, now + timedelta(days=5))
+    await stores.gain(here, 7)
+    await stores.gain(here, 4, pending=True)
+    await here.redeem(await here.offer(cost=2))
+    idle = NewEntry(
+        IDS.new(), WalletKey(shop, member_id(shop, "c2")),
+        EntryDraft(EntryKind.ADJUST, 11, "x", "adjust", str(uuid4()), ""), now, life=Life(None, 3),
+    )  # fmt: skip
+    async with stores.units() as unit:
+        await unit.stores.post([idle])
+    await agrees(stores, here, linked=False)
+    merged = CustomerMerged(
+        kept_id=member_id(shop, "c1"), merged_id=member_id(shop, "c2"), version=1, occurred_at=now
+    )
+    async with stores.units() as unit:
+        await apply_merges(unit, [received(CUSTOMER_MERGED, merged, shop)])
+    await agrees(stores, here, linked=False)
+    await stores.link(here, there)
+    await agrees(stores, here, linked=True)
+    await stores.unlink(here)
+    await agrees(stores, here, linked=False)
+
+
+async def agrees(stores: Stores, counter: Counter, *, linked: bool) -> None:
+    shop = counter.merchant
+    for name in ("c1", "c2", "nobody"):
+        customer_id = member_id(shop, name)
+        key = WalletKey(shop, customer_id)
+        async with stores.units() as unit:
+            account = await unit.stores.account(key)
+            assert account.wallet == await unit.stores.wallet(key)
+            assert account.next_expiry == (await next_expiries(unit, shop, [customer_id])).get(
+                customer_id
+            )
+            assert account.linked is bool(await unit.stores.pool(key))
+            assert account.linked is (linked and name != "nobody")
 
 
 def store(counter: Counter, **figures: int) -> StoreBalance:

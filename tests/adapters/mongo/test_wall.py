@@ -49,7 +49,7 @@ from ports.clearing import ClearingAsked
 from ports.earning import BuyerFacts, BuyerKey, CollectionFacts, GoodsFacts, GoodsKey
 from ports.ledger import NewEntry, OrderKey, WalletKey
 from ports.past_orders import Period
-from ports.pooling import Link
+from ports.pooling import Account, Link
 from ports.pos import SaleName, TillLine
 from ports.resealing import Errand, SealedRow
 from ports.rewards import CodeKey, RedemptionKey, RedemptionsAsked, RewardKey, RewardsAsked
@@ -206,6 +206,7 @@ READS: Mapping[str, Work] = {
     "mark_of": lambda ledger, shop: ledger.mark_of(WalletKey(shop, MEMBER), ENTRY),
     "stored": lambda ledger, shop: ledger.stored(shop, None, 9),
     "cleared": lambda ledger, shop: ledger.cleared(ClearingAsked(shop, None, None, None, 9)),
+    "account": lambda ledger, shop: _has(ledger, shop),
     "pool": lambda ledger, shop: ledger.pool(WalletKey(shop, MEMBER)),
     "head": lambda ledger, shop: ledger.head(shop),
     "held": lambda ledger, shop: ledger.held(shop, None),
@@ -219,6 +220,10 @@ READS: Mapping[str, Work] = {
 async def _taken(ledger: Stores, shop: UUID) -> bool:
     found = await ledger.tally(WalletKey(shop, MEMBER), {REWARD: LONG_AGO})
     return found[REWARD] != Tally()
+
+
+async def _has(ledger: Stores, shop: UUID) -> bool:
+    return await ledger.account(WalletKey(shop, MEMBER)) != Account(None, None, linked=False)
 
 
 async def fill(database: MongoDatabase, shop: UUID) -> None:
