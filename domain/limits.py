@@ -87,6 +87,13 @@ def draw(rates: Sequence[Rate], full_at: Sequence[int], now: int) -> tuple[Drawn
     return Drawn(admitted, levels), kept
 
 
+def draw_one(rate: Rate, full_at: int, now: int) -> int | None:
+    """``draw`` out of a single bucket whose level nobody asks for: when it is full now, None if it
+    is empty."""
+    after = max(now, full_at) + rate.interval
+    return after if after - now <= rate.capacity else None
+
+
 def level(rate: Rate, full_in: int, wait: int = 0) -> Level:
     """What is in a bucket that is full after so many microseconds."""
     return Level(rate, max(0, (rate.capacity - full_in) // rate.interval), full_in, wait)

@@ -4,7 +4,7 @@ than everything that is done with them."""
 from collections.abc import Sequence
 from typing import Any, Final
 
-from litestar.types import Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from contracts.http import PROBLEM_JSON
 from domain.errors import InvalidRequest, TooLarge
@@ -13,6 +13,23 @@ Header = tuple[bytes, bytes]
 
 JSON: Final[Header] = (b"content-type", b"application/json")
 PROBLEM: Final[Header] = (b"content-type", PROBLEM_JSON.encode())
+
+
+def mounted(paths: Sequence[str], app: ASGIApp, otherwise: ASGIApp) -> ASGIApp:
+    """Requests for what is below these paths go to ``app``, with the rest of the path; everything
+    else goes where it would have gone."""
+    prefixes = tuple(f"{path}/" for path in paths)
+
+    async def route(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if "method" in scope and path.startswith(prefixes):  # a WebSocket has none
+            below = next(prefix for prefix in prefixes if path.startswith(prefix))
+            scope["path"] = path[len(below) - 1 :]
+            await app(scope, receive, send)
+        else:
+            await otherwise(scope, receive, send)
+
+    return route
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:

@@ -21,7 +21,6 @@ from adapters.telemetry.requests import REQUEST_ID
 from contracts.http import AddressTooLong, BodyTooSlow, HeadersTooLarge
 from domain.errors import LoyaltyError, NotFound, RateLimitExceeded
 from domain.limits import Rate
-from ports.limits import Bucket
 
 MOST_HEADER_BYTES: Final = 16_384
 """Names and values of all headers together."""
@@ -30,6 +29,7 @@ MOST_ADDRESS_BYTES: Final = 8_192
 _ROUTE: Final = "edge"
 _ID: Final = re.compile(rb"[A-Za-z0-9._:-]{8,64}")
 _PASSED_ON: Final = frozenset((b"x-forwarded-for", b"forwarded", b"x-real-ip"))
+_LOOKED_AT: Final = _PASSED_ON | {b"content-length", b"transfer-encoding", b"x-request-id"}
 _SAFE: Final[tuple[Header, ...]] = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
@@ -102,8 +102,7 @@ class Edge:
             return HeadersTooLarge()
         if len(scope["raw_path"]) + len(scope["query_string"]) > MOST_ADDRESS_BYTES:
             return AddressTooLong()
-        flood = Bucket(source.mark, self._flood)
-        if not self._counted.draw_now((flood,)).admitted:
+        if not self._counted.admits(source.mark, self._flood):
             LIMITED.labels(_ROUTE, "flood").inc()
             return RateLimitExceeded()
         if self._under_way[source.mark] >= self._at_once:
@@ -146,13 +145,15 @@ def _look_at(headers: Any) -> tuple[int, bool, bytes, str]:
     size, has_body, given_id, passed_on, named = 0, False, b"", False, []
     for name, value in headers:
         size += len(name) + len(value)
+        if name not in _LOOKED_AT:
+            continue
         if name == b"content-length":
             has_body = has_body or value != b"0"
         elif name == b"transfer-encoding":
             has_body = True
         elif name == b"x-request-id":
             given_id = value
-        elif name in _PASSED_ON:
+        else:
             passed_on = True
             if name == b"x-forwarded-for":
                 named.append(value.decode("latin-1"))

@@ -16,6 +16,7 @@ from adapters.crypto.sealer import AesGcmSealer
 from adapters.files import PackageFiles
 from adapters.graphql.route import graphql_route
 from adapters.graphql.schema import Schema, make_schema
+from adapters.http.asgi import mounted
 from adapters.http.documents import document_routes
 from adapters.http.edge import Edge
 from adapters.http.gate import Gate
@@ -26,7 +27,7 @@ from adapters.http.problems import HANDLERS
 from adapters.http.proxy import proxy_route
 from adapters.http.source import Sources
 from adapters.http.stream import stream_route
-from adapters.http.webhooks import webhook_route
+from adapters.http.webhooks import PATHS, webhook_app
 from adapters.memory.limits import MemoryLimits
 from adapters.nats.connection import TRACE
 from adapters.nats.live import LiveEvents, hear, watch
@@ -148,9 +149,6 @@ def service(world: World) -> Service:
         [
             health,
             ready,
-            webhook_route(
-                webhooks.accept, frozenset(REGISTRY.webhooks), settings.webhook_max_bytes
-            ),
             graphql_route(graphql_schema(), world.mesh, gate),
             stream_route(access.of_token, LiveEvents(world.client, world.js)),
             *install_routes(world.mesh, gate, secure=settings.public_origin.startswith("https:")),
@@ -162,8 +160,11 @@ def service(world: World) -> Service:
         openapi_config=None,
         logging_config=None,
     )
+    deliveries = webhook_app(
+        webhooks.accept, frozenset(REGISTRY.webhooks), settings.webhook_max_bytes
+    )
     edge = Edge(
-        app,
+        mounted(PATHS, deliveries, app),
         Sources(secrets[0], settings.proxies),
         staff=settings.staff_networks,
         flood=Rate(settings.address_per_second, 1),

@@ -301,7 +301,9 @@ async def test_what_comes_at_once_is_each_answered_stored_and_shown_by_itself(ed
 
     address = str(edge.http.base_url).replace("http", "ws") + "/api/points/stream"
     token = await edge.token()
-    orders = {f"w-{number}": shopify_order(number, 80 + number % 3) for number in range(1100, 1140)}
+    orders = {
+        f"w-{number}": shopify_order(number, 7110 + number % 3) for number in range(1100, 1140)
+    }
     async with websockets.connect(address, subprotocols=["loyalnest", token]) as socket:  # type: ignore[list-item]
         await socket.recv()
         answers = await asyncio.gather(
@@ -321,5 +323,5 @@ async def test_what_comes_at_once_is_each_answered_stored_and_shown_by_itself(ed
         missing = {each["id"] for each in heard[18:]}
         while missing:  # what passed just before may come once more
             missing.discard(json.loads(await asyncio.wait_for(socket.recv(), 5))["id"])
-    balances = [await spendable(edge, token, str(customer)) for customer in (80, 81, 82)]
+    balances = [await spendable(edge, token, str(7110 + each)) for each in range(3)]
     assert sum(balances) == 40 * 100

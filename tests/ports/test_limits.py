@@ -188,14 +188,27 @@ async def test_whoever_leaves_while_waiting_harms_nobody(valkey: Redis) -> None:
     assert (await drawn(limits, one)).admitted
 
 
-def test_memory_is_bounded_and_keeps_what_is_drawn_on_last() -> None:
+async def test_memory_is_bounded_and_keeps_what_is_drawn_on_last() -> None:
     now = 10**18
     limits, rate = MemoryLimits(lambda: now), Rate(5, 60)
     for number in range(MOST_BUCKETS + 1):
-        limits.draw_now([Bucket(str(number), rate)])
+        assert limits.admits(str(number), rate)
     assert _size(limits) <= MOST_BUCKETS
-    last = limits.draw_now([Bucket(str(MOST_BUCKETS), rate)])
+    last = await limits.draw([Bucket(str(MOST_BUCKETS), rate)])
     assert last.levels[0].remaining == 3
+
+
+async def test_a_mere_yes_is_drawn_from_the_same_bucket() -> None:
+    now = 10**18
+    limits, rate = MemoryLimits(lambda: now), Rate(3, 60)
+    assert limits.admits("one", rate)
+    assert (await limits.draw([Bucket("one", rate)])).levels[0].remaining == 1
+    assert limits.admits("one", rate)
+    assert not limits.admits("one", rate)
+    assert not (await limits.draw([Bucket("one", rate)])).admitted
+    now += 20 * 10**9
+    assert limits.admits("one", rate)
+    assert not limits.admits("one", rate)
 
 
 def _size(limits: MemoryLimits) -> int:
