@@ -4,10 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
+from contracts.kit import Body, Instant
 from contracts.shop import Order, Refund
+from contracts.views import View
 from domain.merging import ToldMerge
 from domain.points.orders import OrderFacts, merge
 from domain.rfm.profile import Profile
@@ -18,6 +20,36 @@ from ports.ledger import OrderKey
 class MemberKey(NamedTuple):
     merchant_id: UUID
     customer_id: UUID
+
+
+class Customer(View, frozen=True, kw_only=True):
+    customer_id: UUID
+    shopify_customer_id: str
+
+
+class MoneyBack(View, frozen=True, kw_only=True):
+    """``contracts.shop.Refund`` as far as it lessens what a member has bought."""
+
+    refund_id: str
+    order_id: str
+    merchandise: Decimal
+
+
+class Purchase(View, frozen=True, kw_only=True):
+    """``contracts.shop.Order`` as far as it adds to what a member has bought."""
+
+    order_id: str
+    test: bool
+    processed_at: Instant
+    updated_at: Instant
+    subtotal: Decimal
+    cancelled_at: Instant | None = None
+    customer: Customer | None = None
+    refunds: tuple[MoneyBack, ...] = ()
+
+
+PURCHASES: Final[Mapping[type[Body], type[View]]] = {Order: Purchase, Refund: MoneyBack}
+"""What ``hear`` reads of the events that it gathers."""
 
 
 @dataclass(slots=True)
@@ -36,16 +68,16 @@ def hear(events: Sequence[Received[Any]]) -> Purchases:
     heard = Purchases()
     for event in events:
         match event.body:
-            case Order() as order:
+            case Purchase() as order:
                 _hear_order(heard, event, order)
-            case Refund() as refund:
+            case MoneyBack() as refund:
                 key = OrderKey(event.merchant_id, refund.order_id)
                 _hear_refund(heard, key, refund)
                 heard.causes[key] = event
     return heard
 
 
-def _hear_order(heard: Purchases, event: Received[Any], order: Order) -> None:
+def _hear_order(heard: Purchases, event: Received[Any], order: Purchase) -> None:
     key = OrderKey(event.merchant_id, order.order_id)
     for refund in order.refunds:
         _hear_refund(heard, key, refund)
@@ -74,7 +106,7 @@ def _hear_order(heard: Purchases, event: Received[Any], order: Order) -> None:
     )
 
 
-def _hear_refund(heard: Purchases, key: OrderKey, refund: Refund) -> None:
+def _hear_refund(heard: Purchases, key: OrderKey, refund: MoneyBack) -> None:
     told = heard.refunds[key]
     told[refund.refund_id] = max(refund.merchandise, told.get(refund.refund_id, Decimal(0)))
 

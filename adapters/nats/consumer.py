@@ -9,7 +9,7 @@ back.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
@@ -34,6 +34,7 @@ from adapters.telemetry.metrics import BATCH_SECONDS, BATCH_SIZE, CONSUMER_LAG, 
 from adapters.telemetry.tracing import BatchSpans
 from adapters.validation import check_numbers, check_values
 from contracts.kit import Body, Event
+from contracts.views import View, check_view
 from domain.errors import InvalidRequest, LoyaltyError, Unavailable
 from ports.events import Received
 from ports.moving import ShopMoving
@@ -62,11 +63,12 @@ class Consumes(Generic[StoresT]):
     """What a service does with some events of one stream, all of a batch in one transaction.
 
     ``handle`` sees only events that were not applied before. Without an ``inbox`` it sees every
-    delivery, and its own rows must tell what is done. ``read`` makes an event of a message where
-    its declaration does not say how. ``backoff`` and ``ack_wait`` are in seconds; what was not
-    acknowledged within ``ack_wait`` (its worker died) is delivered again. While whole
-    batches wait, ``at_once`` of them are applied at a time, as if there were so many replicas: one
-    is worked out while the database works on another.
+    delivery, and its own rows must tell what is done. ``views`` has the bodies of which it reads a
+    part only: it is given that part in their place. ``read`` makes an event of a message where its
+    declaration does not say how. ``backoff`` and ``ack_wait`` are in seconds; what was not
+    acknowledged within ``ack_wait`` (its worker died) is delivered again. While whole batches wait,
+    ``at_once`` of them are applied at a time, as if there were so many replicas: one is worked out
+    while the database works on another.
     """
 
     events: tuple[Event[Body], ...]
@@ -78,6 +80,7 @@ class Consumes(Generic[StoresT]):
     ack_wait: float = ACK_WAIT_SECONDS
     inbox: bool = True
     at_once: int = 1
+    views: Mapping[type[Body], type[View]] = field(default_factory=dict)
     read: Callable[[Msg], Received[Any]] | None = None
 
 
@@ -114,8 +117,11 @@ class Consumer(Generic[StoresT]):
         self._publisher = publisher
         self._consumes = consumes
         self._events = {event.topic: event for event in consumes.events}
+        for body, view in consumes.views.items():
+            check_view(view, body)
         self._decoders = {
-            event.topic: msgspec.json.Decoder(event.body) for event in consumes.events
+            event.topic: msgspec.json.Decoder(consumes.views.get(event.body, event.body))
+            for event in consumes.events
         }
         prefixes = {event.prefix for event in consumes.events}
         if len(prefixes) != 1:

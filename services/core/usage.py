@@ -6,11 +6,21 @@ from typing import Any
 
 from contracts.caller import Caller
 from contracts.core import PLAN_LIMIT_WARNING, GetUsage, PlanLimitWarning, Usage
-from contracts.shop import Order
+from contracts.kit import Instant
+from contracts.views import View
 from domain.plans import TERMS, Plan, crossed
 from ports.events import Received
 from ports.unit import Unit, Units
 from ports.usage import CountedOrder, UsageBook
+
+
+class OrderToCount(View, frozen=True, kw_only=True):
+    """``contracts.shop.Order`` as far as the plan is concerned."""
+
+    order_id: str
+    test: bool
+    created_at: Instant
+    imported: bool = False
 
 
 async def count(unit: Unit[UsageBook], events: Sequence[Received[Any]]) -> None:
@@ -20,7 +30,7 @@ async def count(unit: Unit[UsageBook], events: Sequence[Received[Any]]) -> None:
     causes: dict[tuple[object, date], Received[Any]] = {}
     for event in events:
         match event.body:
-            case Order(test=False, imported=False) as order:
+            case OrderToCount(test=False, imported=False) as order:
                 month = _month_of(order.created_at)
                 orders.add(CountedOrder(event.merchant_id, month, order.order_id))
                 causes[event.merchant_id, month] = event

@@ -30,7 +30,7 @@ from services.core import importing
 from services.core.leaving import apply_departures
 from services.core.members import MemberList, learn
 from services.core.settings import SettingsDesk, begin, update
-from services.core.usage import UsageReport, count
+from services.core.usage import OrderToCount, UsageReport, count
 
 
 def service(world: World) -> Service:
@@ -66,7 +66,9 @@ def service(world: World) -> Service:
         ),
         consumes=(
             # Each order counts once a month, and each part of a profile has a version.
-            Consumes(shop.ORDER_EVENTS, usage, count, inbox=False),
+            Consumes(
+                shop.ORDER_EVENTS, usage, count, inbox=False, views={shop.Order: OrderToCount}
+            ),
             Consumes(
                 (users.USER_CREATED, rfm.RFM_UPDATED, campaign.TIER_ASSIGNED),
                 members,

@@ -13,7 +13,8 @@ from contracts.gamification import (
     Badges,
     ListBadges,
 )
-from contracts.shop import Order, OrderCustomer
+from contracts.kit import Instant
+from contracts.views import View
 from domain.badges import BADGES, due_badges
 from domain.errors import InvalidRequest, Problem
 from ports.badges import Award, MemberKey, Standings
@@ -21,6 +22,18 @@ from ports.events import Received
 from ports.unit import Unit, Units
 
 _KNOWN: Final = frozenset(badge.id for badge in BADGES)
+
+
+class Buyer(View, frozen=True, kw_only=True):
+    customer_id: UUID
+
+
+class BuyersOrder(View, frozen=True, kw_only=True):
+    """``contracts.shop.Order`` as far as badges are concerned."""
+
+    test: bool
+    cancelled_at: Instant | None = None
+    customer: Buyer | None = None
 
 
 async def apply_orders(unit: Unit[Standings], events: Sequence[Received[Any]]) -> None:
@@ -32,7 +45,7 @@ async def apply_orders(unit: Unit[Standings], events: Sequence[Received[Any]]) -
     causes: dict[MemberKey, Received[Any]] = {}
     for event in events:
         match event.body:
-            case Order(customer=OrderCustomer() as customer, test=False, cancelled_at=None):
+            case BuyersOrder(customer=Buyer() as customer, test=False, cancelled_at=None):
                 causes.setdefault(MemberKey(event.merchant_id, customer.customer_id), event)
     if not causes:
         return

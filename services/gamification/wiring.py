@@ -8,7 +8,7 @@ from adapters.valkey.leaderboard import ValkeyLeaderboards
 from contracts import auth, core, gamification, points, shop
 from ports.badges import Standings
 from ports.unit import Units
-from services.gamification.badges import Shelf, apply_orders, award_badge
+from services.gamification.badges import BuyersOrder, Shelf, apply_orders, award_badge
 from services.gamification.ranking import Rankings, apply_mesh_events
 
 
@@ -23,7 +23,13 @@ def service(world: World) -> Service:
             answers(gamification.GET_LEADERBOARD, rankings.leaderboard),
         ),
         consumes=(
-            Consumes(shop.ORDER_EVENTS, units, apply_orders, inbox=False),  # a badge is given once
+            Consumes(
+                shop.ORDER_EVENTS,
+                units,
+                apply_orders,
+                inbox=False,  # a badge is given once
+                views={shop.Order: BuyersOrder},
+            ),
             Consumes(
                 (points.EARNED, auth.MERCHANT_CREATED, core.SETTINGS_UPDATED),
                 rankings.counting,

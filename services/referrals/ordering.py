@@ -5,11 +5,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
+from contracts.kit import Instant
 from contracts.referrals import REFERRAL_COMPLETED
-from contracts.shop import CustomerRecord, Order, OrderCustomer
+from contracts.shop import CustomerRecord
+from contracts.views import View
 from domain.points.orders import OrderFacts, merge
 from domain.program import defaults
 from domain.referrals import DuplicateReferral, machine
@@ -28,6 +31,27 @@ REMEMBERED: Final = 3
 """So many of a member's earliest orders are remembered, since the first may be cancelled."""
 
 
+class Buyer(View, frozen=True, kw_only=True):
+    customer_id: UUID
+    email_index: str = ""
+
+
+class BuyersOrder(View, frozen=True, kw_only=True):
+    """``contracts.shop.Order`` as far as referrals are concerned."""
+
+    order_id: str
+    currency: str
+    test: bool
+    financial_status: str
+    created_at: Instant
+    updated_at: Instant
+    subtotal: Decimal
+    shipping: Decimal
+    tax: Decimal
+    cancelled_at: Instant | None = None
+    customer: Buyer | None = None
+
+
 class _Batch:
     """What a batch says, gathered by member; guests and test orders are left out."""
 
@@ -38,7 +62,7 @@ class _Batch:
         self.by_address: dict[AddressKey, list[MemberKey]] = defaultdict(list)
         for event in events:
             match event.body:
-                case Order(customer=OrderCustomer() as customer, test=False) as order:
+                case BuyersOrder(customer=Buyer() as customer, test=False) as order:
                     member = MemberKey(event.merchant_id, customer.customer_id)
                     facts, known = _facts(order, customer), self.orders[member]
                     before = known.get(facts.order_id)
@@ -145,7 +169,7 @@ async def expire_overdue(units: Units[ReferralBook]) -> None:
             return
 
 
-def _facts(order: Order, customer: OrderCustomer) -> OrderFacts:
+def _facts(order: BuyersOrder, customer: Buyer) -> OrderFacts:
     return OrderFacts(
         order_id=order.order_id,
         customer_id=customer.customer_id,

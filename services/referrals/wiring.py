@@ -15,7 +15,12 @@ from ports.referrals import ReferralBook
 from ports.unit import Units
 from services.referrals.claiming import Claims
 from services.referrals.links import Advocates
-from services.referrals.ordering import apply_programs, apply_shop_events, expire_overdue
+from services.referrals.ordering import (
+    BuyersOrder,
+    apply_programs,
+    apply_shop_events,
+    expire_overdue,
+)
 from services.referrals.shops import Shops
 
 
@@ -40,6 +45,7 @@ def service(world: World) -> Service:
                 units,
                 apply_shop_events,
                 inbox=False,  # a referral completes once
+                views={shop.Order: BuyersOrder},
             ),
             Consumes((core.SETTINGS_UPDATED,), units, apply_programs),
         ),

@@ -8,6 +8,7 @@ from adapters.runtime.service import Loop, Service, answers
 from adapters.runtime.world import World
 from contracts import core, rfm, shop, users
 from ports.profiles import Profiles
+from ports.purchases import PURCHASES
 from ports.unit import Units
 from services.rfm.merging import apply_merges
 from services.rfm.reading import Reading
@@ -36,6 +37,7 @@ def service(world: World) -> Service:
                 units,
                 apply_shop_events,
                 inbox=False,  # what is known of an order is in its row
+                views=PURCHASES,
                 at_once=2,
             ),
             Consumes((core.SETTINGS_UPDATED,), units, apply_programs),

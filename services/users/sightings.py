@@ -5,12 +5,31 @@ Nothing is opened here: what the edge sealed is stored as it is.
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
-from contracts.shop import CustomerRecord, Order
+from contracts.kit import Instant
+from contracts.shop import CustomerRecord
 from contracts.users import USER_CREATED, USER_UPDATED, UserChanged
+from contracts.views import View
 from ports.events import Received
 from ports.people import People, PersonKey, Sighting
 from ports.unit import Unit
+
+
+class Buyer(View, frozen=True, kw_only=True):
+    customer_id: UUID
+    shopify_customer_id: str
+    email_index: str = ""
+    sealed_contact: str = ""
+    email_verified: bool = False
+
+
+class OrderOfSomebody(View, frozen=True, kw_only=True):
+    """``contracts.shop.Order`` as far as it shows who the customer is."""
+
+    created_at: Instant
+    updated_at: Instant
+    customer: Buyer | None = None
 
 
 async def apply_shop_events(unit: Unit[People], events: Sequence[Received[Any]]) -> None:
@@ -55,7 +74,7 @@ def _sighting(event: Received[Any]) -> Sighting | None:
                 updated_at=record.updated_at,
                 email_verified=record.email_verified,
             )
-        case Order(customer=customer) as order if customer is not None:
+        case OrderOfSomebody(customer=customer) as order if customer is not None:
             return Sighting(
                 key=PersonKey(event.merchant_id, customer.customer_id),
                 shopify_customer_id=customer.shopify_customer_id,

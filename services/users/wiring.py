@@ -35,7 +35,7 @@ from services.users.envelope import Envelopes
 from services.users.finding import Finding
 from services.users.linking import Linking, apply_redactions, learn_memberships
 from services.users.naming import name_people
-from services.users.sightings import apply_shop_events
+from services.users.sightings import OrderOfSomebody, apply_shop_events
 from services.users.staff import Roles, Staffing, meet
 
 _SEALED: Final = SealedTable(
@@ -90,6 +90,7 @@ def service(world: World) -> Service:
                 units,
                 apply_shop_events,
                 inbox=False,  # a person is known once, and only news changes them
+                views={shop.Order: OrderOfSomebody},
             ),
             Consumes(
                 (shop.CUSTOMER_DELETED, shop.CUSTOMERS_MERGED),

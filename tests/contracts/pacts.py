@@ -11,6 +11,7 @@ import msgspec
 from contracts.generate.compare import Way, differences
 from contracts.generate.schemas import Schemas
 from contracts.kit import Body, Event, Operation, Request
+from contracts.views import View
 from domain.errors import LoyaltyError
 from tests.contracts import expectations
 
@@ -24,10 +25,10 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Reads:
-    """A consumer takes these events, and reads ``part`` of them."""
+    """A consumer takes these events, and reads ``part`` of them: a view where it has one."""
 
     events: tuple[Event[Body], ...]
-    part: type[Part]
+    part: type[Part | View]
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def pacts() -> dict[str, Pact]:
     return dict(zip(names, found, strict=True))
 
 
-def unmet(part: type[Part], provided: type[msgspec.Struct], way: Way) -> Sequence[str]:
+def unmet(part: type[Part | View], provided: type[msgspec.Struct], way: Way) -> Sequence[str]:
     """What ``part`` expects and ``provided`` does not promise, one line each."""
     schemas = Schemas({part, provided})
     lines = differences(provided.__name__, way, schemas.document(part), schemas.document(provided))

@@ -6,11 +6,13 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from contracts import shop
 from contracts.generate.asyncapi import asyncapi
 from contracts.generate.compare import Way
 from contracts.generate.schemas import Schemas
 from contracts.kit import Body, Event, Operation, Request, Response
 from contracts.registry import REGISTRY
+from contracts.views import check_view
 from services import SERVICES
 from tests.adapters.shopify import samples
 from tests.contracts.conftest import Wired
@@ -55,6 +57,28 @@ def test_an_event_promises_what_its_consumer_reads(consumer: str, read: Reads) -
 def test_a_consumer_reads_what_its_pact_names(consumer: str, read: Reads) -> None:
     """So that a pact does not hold a publisher to what nobody needs any more."""
     assert set(read.part.__struct_fields__) <= read_names(consumer)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_consumer_relies_on_its_views(wired: Wired, name: str) -> None:
+    """And on nothing else of those events."""
+    relied_on = {
+        event.topic: read.part for read in PACTS.get(name, NONE).reads for event in read.events
+    }
+    for consumes in wired(name).consumes:
+        for event in consumes.events:
+            view = consumes.views.get(event.body)
+            if view is not None:
+                check_view(view, event.body)
+                assert relied_on[event.topic] is view
+
+
+def test_somebody_reads_the_whole_of_what_others_have_views_of(wired: Wired) -> None:
+    """So that an event that breaks its contract is put aside by somebody, whatever is wrong."""
+    consumed_by = [consumes for name in SERVICES for consumes in wired(name).consumes]
+    viewed = {each.topic for one in consumed_by for each in one.events if each.body in one.views}
+    whole = {each.topic for one in consumed_by for each in one.events if each.body not in one.views}
+    assert {event.topic for event in shop.ORDER_EVENTS} <= viewed <= whole
 
 
 @reads

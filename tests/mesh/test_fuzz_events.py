@@ -13,6 +13,8 @@ import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from decimal import Decimal
 from random import Random
 from typing import Any, Final
 from uuid import uuid4
@@ -27,17 +29,19 @@ from adapters.nats.connection import EVENT_ID, MESSAGE_ID
 from adapters.nats.dead import REASON, TRIES
 from adapters.runtime.host import Process
 from adapters.shopify.signatures import webhook_signature
+from contracts.caller import service_caller
+from contracts.core import GET_USAGE, GetUsage
 from contracts.generate.examples import example
 from contracts.generate.schemas import Schemas, name_of
 from contracts.kit import Body, Event
 from contracts.registry import REGISTRY
-from contracts.shop import ORDER_CREATED, TILL_SYNCED
+from contracts.shop import ORDER_CREATED, TILL_SYNCED, Line
 from services import SERVICES
 from tests.adapters.shopify.samples import SAMPLES
 from tests.conftest import Run, eventually
 from tests.mesh.edge import SHOP, Edge
 from tests.mesh.rubbish import MARK, spoilt
-from tests.mesh.said import order, register, world_of
+from tests.mesh.said import mesh_of, order, register, world_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -246,3 +250,26 @@ async def test_what_nothing_could_keep_is_put_aside_at_once(process: Process, od
     async with asyncio.timeout(10):
         assert await put_aside.get() == "1 InvalidRequest"
     await listening.unsubscribe()
+
+
+async def test_an_order_is_put_aside_by_whoever_reads_what_is_wrong_with_it(
+    process: Process,
+) -> None:
+    """Most read a part of an order and go on; somebody reads all of it, so nothing is lost."""
+    merchant = (await register(process)).merchant_id
+    dead: list[str] = []
+
+    async def hear(message: Msg) -> None:
+        dead.append(message.subject)
+
+    listening = await world_of(process).client.subscribe(f"dead.*.{merchant}", cb=hear)
+    line = Line(line_id="1", quantity=1, price=Decimal(100), total=Decimal("98.76"))
+    bought = msgspec.json.encode(order(merchant, lines=(line,), created_at=datetime.now(UTC)))
+    await world_of(process).publisher.publish(
+        ORDER_CREATED.subject(merchant), bought.replace(b"98.76", b"a lot"), {MESSAGE_ID: "s1"}
+    )
+    await quiet(process)
+    await listening.unsubscribe()
+    assert dead == [f"dead.points.{merchant}"]
+    used = await mesh_of(process).call(GET_USAGE, GetUsage(), service_caller("test", merchant))
+    assert used.orders == 1

@@ -17,11 +17,11 @@ from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.runtime.settings import Settings
 from contracts import shop
 from contracts.kit import Body, Event
-from contracts.shop import Order, Refund, member_id
+from contracts.shop import Refund, member_id
 from domain.points.orders import RefundFacts
 from domain.rfm.profile import NOBODY, Profile, profile_of
 from ports.events import Received
-from ports.purchases import MemberKey, hear
+from ports.purchases import PURCHASES, MemberKey, MoneyBack, Purchase, hear
 from tests.mesh.said import AT, order
 
 
@@ -37,7 +37,9 @@ async def purchases_database(environment: dict[str, str]) -> AsyncIterator[Datab
 
 
 def received(event: Event[Body], body: Body, merchant: UUID) -> Received[Body]:
-    return Received(id=str(uuid4()), event=event, body=body, merchant_id=merchant, at=AT)
+    """As rfm is given it: what it reads of the body."""
+    view = msgspec.convert(body, PURCHASES[event.body], from_attributes=True)
+    return Received(id=str(uuid4()), event=event, body=view, merchant_id=merchant, at=AT)
 
 
 def events_of(merchant: UUID, chance: random.Random) -> list[Received[Body]]:
@@ -78,14 +80,13 @@ def expected(events: list[Received[Body]], member: UUID) -> Profile:
     heard = hear(events)
     facts = [each for each in heard.orders.values() if each.customer_id == member]
     refunds = [
-        shop_refund
+        refund
         for event in events
-        for shop_refund in (event.body.refunds if isinstance(event.body, Order) else (event.body,))
-        if isinstance(shop_refund, Refund)
+        for refund in (event.body.refunds if isinstance(event.body, Purchase) else (event.body,))
+        if isinstance(refund, MoneyBack)
     ]
     return profile_of(
-        facts,
-        [RefundFacts(r.refund_id, r.order_id, r.merchandise, r.created_at) for r in refunds],
+        facts, [RefundFacts(r.refund_id, r.order_id, r.merchandise, AT) for r in refunds]
     )
 
 

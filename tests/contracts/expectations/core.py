@@ -5,15 +5,9 @@ from uuid import UUID
 
 from contracts import auth, campaign, installs, rfm, shop, users
 from contracts.kit import Instant
+from services.core.usage import OrderToCount
 from tests.contracts.pacts import Pact, Part, Reads
 from tests.contracts.parts import ACCESS_TO_SHOPIFY, KEYS_OF_SHOPS
-
-
-class CountedOrder(Part, frozen=True, kw_only=True):
-    order_id: str
-    test: bool
-    imported: bool = False
-    created_at: Instant
 
 
 class Person(Part, frozen=True, kw_only=True):
@@ -68,7 +62,7 @@ class Connected(Part, frozen=True, kw_only=True):
 PACT = Pact(
     "core",
     reads=(
-        Reads(shop.ORDER_EVENTS, CountedOrder),
+        Reads(shop.ORDER_EVENTS, OrderToCount),
         Reads((users.USER_CREATED,), Person),
         Reads((users.USER_DELETED,), Deleted),
         Reads((users.CUSTOMER_MERGED,), Merged),

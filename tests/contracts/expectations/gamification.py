@@ -4,18 +4,9 @@ from uuid import UUID
 
 from contracts import auth, core, points, shop
 from contracts.kit import Instant
+from services.gamification.badges import BuyersOrder
 from tests.contracts.pacts import Pact, Part, Reads
 from tests.contracts.parts import Program
-
-
-class Buyer(Part, frozen=True, kw_only=True):
-    customer_id: UUID
-
-
-class BuyersOrder(Part, frozen=True, kw_only=True):
-    test: bool
-    cancelled_at: Instant | None = None
-    customer: Buyer | None = None
 
 
 class Earned(Part, frozen=True, kw_only=True):

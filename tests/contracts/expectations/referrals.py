@@ -1,10 +1,9 @@
 """What referrals relies on: friends' orders and accounts, the program, whose shop it is."""
 
-from decimal import Decimal
 from uuid import UUID
 
 from contracts import auth, core, shop
-from contracts.kit import Instant
+from services.referrals.ordering import BuyersOrder
 from tests.contracts.pacts import Calls, Pact, Part, Reads
 from tests.contracts.parts import KEYS_OF_SHOPS, Program
 
@@ -14,20 +13,6 @@ class Friend(Part, frozen=True, kw_only=True):
     email_index: str = ""
 
 
-class FriendsOrder(Part, frozen=True, kw_only=True):
-    order_id: str
-    currency: str
-    test: bool
-    financial_status: str
-    created_at: Instant
-    updated_at: Instant
-    subtotal: Decimal
-    shipping: Decimal
-    tax: Decimal
-    cancelled_at: Instant | None = None
-    customer: Friend | None = None
-
-
 class ShopOfLink(Part, frozen=True, kw_only=True):
     shop_domain: str
 
@@ -35,7 +20,7 @@ class ShopOfLink(Part, frozen=True, kw_only=True):
 PACT = Pact(
     "referrals",
     reads=(
-        Reads(shop.ORDER_EVENTS, FriendsOrder),
+        Reads(shop.ORDER_EVENTS, BuyersOrder),
         Reads((shop.CUSTOMER_CREATED, shop.CUSTOMER_UPDATED), Friend),
         Reads((core.SETTINGS_UPDATED,), Program),
     ),

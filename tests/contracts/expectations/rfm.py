@@ -3,8 +3,9 @@
 from uuid import UUID
 
 from contracts import core, shop, users
+from ports.purchases import MoneyBack, Purchase
 from tests.contracts.pacts import Pact, Part, Reads
-from tests.contracts.parts import Program, Purchase, RefundPart
+from tests.contracts.parts import Program
 
 
 class Merged(Part, frozen=True, kw_only=True):
@@ -22,7 +23,7 @@ PACT = Pact(
     "rfm",
     reads=(
         Reads(shop.ORDER_EVENTS, Purchase),
-        Reads((shop.REFUND_CREATED,), RefundPart),
+        Reads((shop.REFUND_CREATED,), MoneyBack),
         Reads((core.SETTINGS_UPDATED,), Program),
         Reads((users.CUSTOMER_MERGED,), Merged),
         Reads((users.USER_DELETED,), Gone),

@@ -5,6 +5,7 @@ from uuid import UUID
 from contracts import core, organizations, roles, shop
 from contracts.kit import Instant
 from domain.errors import NotFound
+from services.users.sightings import OrderOfSomebody
 from tests.contracts.pacts import Calls, Pact, Part, Reads
 from tests.contracts.parts import KEYS_OF_SHOPS, RESEALING, Granted, Program
 
@@ -32,14 +33,6 @@ class MadeOne(Part, frozen=True, kw_only=True):
     completed: bool = False
 
 
-class Buyer(Part, frozen=True, kw_only=True):
-    customer_id: UUID
-    shopify_customer_id: str
-    email_index: str = ""
-    sealed_contact: str = ""
-    email_verified: bool = False
-
-
 class Forgotten(Part, frozen=True, kw_only=True):
     customer_id: UUID | None = None
 
@@ -53,12 +46,6 @@ class Membership(Part, frozen=True, kw_only=True):
 
 class OrganizationKey(Part, frozen=True, kw_only=True):
     wrapped_key: str
-
-
-class Seen(Part, frozen=True, kw_only=True):
-    created_at: Instant
-    updated_at: Instant
-    customer: Buyer | None = None
 
 
 class Given(Part, frozen=True, kw_only=True):
@@ -78,7 +65,7 @@ class Holders(Part, frozen=True, kw_only=True):
 PACT = Pact(
     "users",
     reads=(
-        Reads(shop.ORDER_EVENTS, Seen),
+        Reads(shop.ORDER_EVENTS, OrderOfSomebody),
         Reads((shop.CUSTOMER_CREATED, shop.CUSTOMER_UPDATED), Account),
         Reads((shop.CUSTOMER_DELETED,), Deleted),
         Reads((shop.CUSTOMERS_MERGED,), MadeOne),
