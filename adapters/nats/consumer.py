@@ -132,6 +132,9 @@ class Consumer(Generic[StoresT]):
         self._stopping = asyncio.Event()
         self._turn = asyncio.Lock()  # to take the next batch
         self._tasks: list[asyncio.Task[None]] = []
+        self._most_unsettled = consumes.batch * 8
+        self._failures: dict[int, dict[str, int]] = {}
+        """How often events have failed here, by message; the one that failed last comes last."""
 
     async def start(self) -> None:
         await self._ensure()
@@ -168,7 +171,7 @@ class Consumer(Generic[StoresT]):
             ack_wait=self._consumes.ack_wait,
             # We count and put aside ourselves, with the reason; the server would drop silently.
             max_deliver=-1,
-            max_ack_pending=self._consumes.batch * 8,
+            max_ack_pending=self._most_unsettled,
         )
         # Creating also updates: a service that listens to one more event needs no migration.
         await self._js.add_consumer(self.stream, config)
@@ -355,7 +358,7 @@ class Consumer(Generic[StoresT]):
 
     async def _failed(self, delivery: _Delivery, error: Exception) -> float | None:
         """After how many seconds to try again; None for what was put aside."""
-        tries = delivery.message.metadata.num_delivered or 1
+        tries = self._failed_now(delivery)
         try:
             check_values(delivery.event.body)
         except InvalidRequest as refused:
@@ -372,9 +375,23 @@ class Consumer(Generic[StoresT]):
             "%s: an event is put aside after %d tries (%s)", self.name, tries, reason,
             exc_info=error,
         )  # fmt: skip
-        return await self._put_aside(delivery.message, delivery.carried, reason)
+        return await self._put_aside(delivery.message, delivery.carried, reason, tries)
 
-    async def _put_aside(self, message: Msg, carried: Carried, reason: str) -> float | None:
+    def _failed_now(self, delivery: _Delivery) -> int:
+        """How often an event has failed by now. A message comes again for other reasons, too: a
+        shop that is being moved, a worker that died, another event in it. What other processes
+        saw is not known here, so an event may be tried more often, and never less."""
+        sequence = delivery.message.metadata.sequence.stream
+        failures = self._failures.pop(sequence, {})
+        failures[delivery.carried.id] = failures.get(delivery.carried.id, 0) + 1
+        self._failures[sequence] = failures
+        if len(self._failures) > self._most_unsettled:
+            del self._failures[next(iter(self._failures))]
+        return failures[delivery.carried.id]
+
+    async def _put_aside(
+        self, message: Msg, carried: Carried, reason: str, tries: int = 1
+    ) -> float | None:
         """File an event of a message as a dead letter. Returns after how many seconds to try again;
         None when it is filed."""
         if self.stream == DEAD:
@@ -382,7 +399,9 @@ class Consumer(Generic[StoresT]):
             log.error("%s: a dead letter cannot be filed and stays in its stream", self.name)
             return None
         try:
-            await dead_letter(self._publisher, message, carried, self._service, self.name, reason)
+            await dead_letter(
+                self._publisher, message, carried, self._service, self.name, reason, tries
+            )
         except Unavailable:
             return _UNFILED_SECONDS
         EVENTS.labels(self.name, "dead").inc()
@@ -399,7 +418,11 @@ class Consumer(Generic[StoresT]):
             if each.later is not None:
                 later[id(each.message)] = max(each.later, later.get(id(each.message), 0))
         messages = _messages(deliveries)
-        await self._client.acknowledge([each for each in messages if id(each) not in later])
+        done = [each for each in messages if id(each) not in later]
+        await self._client.acknowledge(done)
+        if self._failures:
+            for message in done:
+                self._failures.pop(message.metadata.sequence.stream, None)
         for message in messages:
             if id(message) in later:
                 await message.nak(delay=later[id(message)])

@@ -28,20 +28,20 @@ async def dead_letter(
     service: str,
     consumer: str,
     reason: str,
+    tries: int,
 ) -> None:
     """Store an event of ``message`` as ``dead.<service>.<merchant id>``. Raises Unavailable if that
     fails."""
-    metadata = message.metadata
     await publisher.publish(
         f"dead.{service}.{event.subject.rpartition('.')[2]}",
         bytes(event.payload),
         {
-            MESSAGE_ID: f"{consumer}:{metadata.sequence.stream}:{event.id}",
+            MESSAGE_ID: f"{consumer}:{message.metadata.sequence.stream}:{event.id}",
             EVENT_ID: event.id,
             SUBJECT: event.subject,
             CONSUMER: consumer,
             REASON: reason,
-            TRIES: str(metadata.num_delivered or 1),
+            TRIES: str(tries),
             AT: event.at.isoformat(),
             TRACE: event.trace,
         },

@@ -1,6 +1,7 @@
 """Events that share a message: what happens to one of them is no concern of the others."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,6 +19,7 @@ from contracts.kit import Event
 from domain.errors import Unavailable
 from infra.embedded.servers import Servers
 from ports.events import Received
+from ports.moving import ShopMoving
 from ports.unit import Unit
 from tests.conftest import eventually
 from tests.mesh.trap import ECHOED, Rig, Said, rig_on, write_down
@@ -80,6 +82,37 @@ async def test_a_bad_event_harms_none_of_its_message_and_dies_alone(rig: Rig) ->
     assert letter.headers["LN-Dead-Subject"] == HEARD.subject(rig.merchant)
     assert letter.headers["LN-Dead-Tries"] == "3"
     assert PACKED not in letter.headers
+    await consumer.stop()
+
+
+async def test_only_its_own_failures_let_an_event_die(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither those of its neighbours nor that it had to wait while its shop was being moved."""
+    monkeypatch.setattr("adapters.nats.consumer._MOVING_SECONDS", 0.05)
+    dead = await letters(rig)
+    seen: Counter[int] = Counter()
+    moving = 6
+
+    async def hear(unit: Unit[AsyncConnection], events: Sequence[Received[Said]]) -> None:
+        if moving > seen["turns"]:
+            seen["turns"] += 1
+            raise ShopMoving([rig.merchant])
+        if len(events) > 1:
+            raise RuntimeError  # one by one
+        number = events[0].body.number
+        seen[number] += 1
+        if (number, seen[number]) in {(1, 1), (1, 2), (2, 1)} or number < 0:
+            raise ValueError
+        await write_down(unit, events)
+
+    await say(rig, said(rig, 1), said(rig, 2), said(rig, -1))
+    consumer = consumer_of(rig, hear)
+    await consumer.start()
+    await eventually(consumer.measure_lag, lambda lag: lag == 0)
+    assert await rig.written() == [1, 2]
+    (letter,) = dead
+    assert (letter.data, letter.headers["LN-Dead-Tries"]) == (b'{"number":-1}', "3")
     await consumer.stop()
 
 
