@@ -71,11 +71,11 @@ contracts-check:
 chaos *args:
     exec python -m tests.mesh.chaos "$@"
 
-# Random stories told to the ledger and to a model of it, on every store: 20,000 steps on each
+# Random stories told to the ledger and to a model of it, on every store: 20,000 steps of each kind
 [group('check')]
 [no-exit-message]
-soak steps="20000":
-    exec pytest -q -s tests/stateful --story-steps "$1"
+soak steps="20000" *args:
+    exec pytest -q -s tests/stateful --story-steps "$@"
 
 # One benchmark: orders, webhook, balance, gateway, rpc, startup, ledger, redeem, growth, simulate
 [group('check')]

@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--story-steps",
         type=int,
         default=300,
-        help="how long the random stories of tests/stateful are, on each store",
+        help="how many steps of each kind of story tests/stateful tells each store",
     )
 
 

@@ -33,8 +33,8 @@ class Lot:
 
 
 @dataclass(frozen=True)
-class Told:
-    """One snapshot of an order."""
+class Snapshot:
+    """An order as it was told once."""
 
     at: datetime
     amount: Decimal
@@ -50,7 +50,7 @@ Paid = dict[Lot, int]
 @dataclass
 class Order:
     customer: str = ""
-    told: list[Told] = field(default_factory=list)
+    told: list[Snapshot] = field(default_factory=list)
     refunds: dict[str, Decimal] = field(default_factory=dict)
     rate: Decimal | None = None
     """Of the program when it earned; None: it has not."""
@@ -98,7 +98,7 @@ class Model:
 
     # --- what shops tell --------------------------------------------------------------------
 
-    def tell(self, order_id: str, customer: str, told: Told) -> None:
+    def tell(self, order_id: str, customer: str, told: Snapshot) -> None:
         order = self.orders.setdefault(order_id, Order())
         order.customer = customer
         order.told.append(told)

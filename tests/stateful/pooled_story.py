@@ -1,16 +1,17 @@
 """Random stories of three stores that share a member's balance, told to the points service and to
 the model at once."""
 
-import asyncio
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, TypeVar
+from typing import Any
 from uuid import UUID
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
+from adapters.memory.rewards import MemoryRedeeming
+from adapters.mongo.rewards import MongoRedeeming
+from adapters.postgres.rewards import PostgresRedeeming
 from contracts import rewards
 from domain.errors import NotFound
 from domain.points.ledger import EntryKind
@@ -19,8 +20,7 @@ from services.points.expiring import expire_points
 from tests.services.counter import Counter
 from tests.services.sharing import Stores
 from tests.stateful.model import Lot, Model, Paid, Terms, turn
-
-T = TypeVar("T")
+from tests.stateful.telling import Adapters, Told
 
 STORES = ("here", "there", "elsewhere")
 
@@ -93,16 +93,13 @@ class Bought:
     paid: Paid
 
 
-class PooledStory(RuleBasedStateMachine):
-    """Subclasses say where: ``opened`` gives the stores, in ``loop``."""
-
-    opened: ClassVar[Callable[[], Stores]]
-    loop: ClassVar[asyncio.AbstractEventLoop]
-    steps: ClassVar[int] = 0
+class PooledStory(Told):
+    adapters = Adapters(MemoryRedeeming, PostgresRedeeming, MongoRedeeming)
 
     def __init__(self) -> None:
         super().__init__()
-        self.stores = type(self).opened()
+        self.stores = Stores(*self.place.open(self.adapters), self.place.clock)
+        self.shops.update(each.merchant for each in self.stores.all)
         in_turn = sorted(STORES, key=lambda store: self._counter(store).merchant)
         self.model = PooledModel(self.stores.clock.now(), in_turn)
         self.bought: list[Bought] = []
@@ -110,9 +107,6 @@ class PooledStory(RuleBasedStateMachine):
         """Versions of who shares with whom."""
         self.rewards: dict[str, UUID] = {}
         self.given = 0
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.loop.run_until_complete(work)
 
     @initialize(sharing=st.sets(st.sampled_from(STORES)))
     def begin(self, sharing: set[str]) -> None:

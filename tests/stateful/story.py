@@ -1,18 +1,19 @@
 """Random stories of one shop, told to the points service and to the model at once."""
 
-import asyncio
-from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, ClassVar, TypeVar
+from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import msgspec
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
+from adapters.memory.ledger import MemoryLedger
+from adapters.mongo.ledger import MongoLedger
+from adapters.postgres.ledger import PostgresLedger
 from contracts import points, shop
 from contracts.caller import Audience, Caller
 from contracts.core import SETTINGS_UPDATED, SettingsUpdated
@@ -31,10 +32,8 @@ from services.points.account import adjust
 from services.points.earning import apply_mesh_events, apply_shop_events, release_matured
 from services.points.expiring import expire_points
 from services.points.posting import post
-from tests.services.given import StandingClock
-from tests.stateful.model import Model, Paid, Terms, Told
-
-T = TypeVar("T")
+from tests.stateful.model import Model, Paid, Snapshot, Terms
+from tests.stateful.telling import Adapters, Told
 
 CUSTOMERS = ("c1", "c2")
 DECIMALS = {"USD": 2, "JPY": 0, "BHD": 3}
@@ -51,19 +50,16 @@ class _Spent:
         self.paid = paid
 
 
-class Story(RuleBasedStateMachine):
-    """Subclasses say on which store: ``opened`` gives its units, which go by ``clock``, in
-    ``loop``."""
-
-    opened: ClassVar[Callable[[], Units[Ledger]]]
-    clock: ClassVar[StandingClock]
-    loop: ClassVar[asyncio.AbstractEventLoop]
-    steps: ClassVar[int] = 0
+class Story(Told):
+    adapters = Adapters(MemoryLedger, PostgresLedger, MongoLedger)
 
     def __init__(self) -> None:
         super().__init__()
-        self.units = type(self).opened()
+        self.units: Units[Ledger]
+        self.units, _ = self.place.open(self.adapters)
+        self.clock = self.place.clock
         self.shop = uuid4()
+        self.shops.add(self.shop)
         self.staff = Caller(audience=Audience.MERCHANT, actor="staff", merchant_id=self.shop)
         self.orders: dict[str, Order] = {}
         """As the shop has them now."""
@@ -72,9 +68,6 @@ class Story(RuleBasedStateMachine):
         self.heard: set[int] = set()
         self.spent: list[_Spent] = []
         self.told_at = self.clock.now()
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.loop.run_until_complete(work)
 
     # --- the program --------------------------------------------------------------------------
 
@@ -264,7 +257,7 @@ class Story(RuleBasedStateMachine):
                     self.model.tell(
                         order_id,
                         told.customer.shopify_customer_id,
-                        Told(
+                        Snapshot(
                             told.updated_at,
                             told.subtotal,
                             told.financial_status == "paid",
