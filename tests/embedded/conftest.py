@@ -91,6 +91,9 @@ class Command:
         others = (p for p in psutil.process_iter() if p.pid != os.getpid())
         return [process for process in others if belongs(process, str(self.home))]
 
+    def when_gone(self):
+        until(self.processes, lambda left: not left)
+
     def end(self):
         self("down")
         for process in self._started:
@@ -113,11 +116,11 @@ def belongs(process, mark):
         return False
 
 
-def until(condition, patience=20.0):
-    """Waits for a condition and answers what it answered."""
+def until(ask, holds=bool, patience=20.0):
+    """Asks until the answer holds, and answers it."""
     deadline = time.monotonic() + patience
-    while not (answer := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
+    while not holds(answer := ask()):
+        assert time.monotonic() < deadline, f"waited in vain; the last answer is {answer!r}"
         time.sleep(0.03)
     return answer
 
@@ -128,4 +131,4 @@ def command(tmp_path):
     yield command
     command.end()
     # `down` answers when all is stopped and the home is free; the supervisor ends right after.
-    until(lambda: command.processes() == [])
+    command.when_gone()

@@ -26,15 +26,16 @@ def main():
         print("loyalnest: LOYALNEST_LOG_LEVEL is debug, info, warning or error.", file=sys.stderr)
         return 1
     print(f"{name} is ready", flush=True)
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    # Waited for rather than handled: it may come several times at once (infra/embedded/launch.py),
+    # and a handler that is interrupted by itself may wait for a lock of its own.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     settings = ["LOYALNEST_OPS_PORT"]
     if name in ("all", "api_gateway"):
         settings.append("LOYALNEST_HTTP_PORT")
     for setting in settings:
         server = ThreadingHTTPServer(("127.0.0.1", int(os.environ[setting])), Ready)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-    stop.wait()
+    signal.sigwait([signal.SIGTERM])
     (Path(os.environ["LOYALNEST_HOME"]) / "drained").touch()
     return 0
 

@@ -87,7 +87,7 @@ def test_kill_9_of_the_supervisor_leaves_nothing_and_loses_nothing(command):
     assert ports[0] == ports[1]
 
     os.kill(after["pid"], signal.SIGKILL)
-    until(lambda: command.processes() == [])
+    command.when_gone()
 
 
 def test_what_dies_is_started_again(command):
