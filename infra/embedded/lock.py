@@ -7,6 +7,8 @@ import time
 from infra.embedded.errors import AlreadyRunningError, from_os_error
 from infra.embedded.home import Home
 
+LOOKERS_PATIENCE = 0.5  # seconds; who asks for the holder has the lock for an instant
+
 
 class HomeLock:
     """Holds a home for this process; a second one is told who holds it."""
@@ -21,16 +23,14 @@ class HomeLock:
             descriptor = os.open(self._home.lock, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise from_os_error(error, self._home.path) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _taken(descriptor):
             holder = os.pread(descriptor, 64, 0).decode().split()
             os.close(descriptor)
             who = f"pid {holder[0]}, since {holder[1]}" if len(holder) == 2 else "another process"
             raise AlreadyRunningError(
                 f"LoyalNest already runs in {self._home.path} ({who}); "
                 "`down` stops it, LOYALNEST_HOME chooses another folder."
-            ) from None
+            )
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()} {time.strftime('%H:%M:%S')}\n".encode(), 0)
         self._descriptor = descriptor
@@ -41,6 +41,19 @@ class HomeLock:
             os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _taken(descriptor: int) -> bool:
+    deadline = time.monotonic() + LOOKERS_PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+        else:
+            return True
+        time.sleep(0.01)
 
 
 def holder(home: Home) -> int | None:

@@ -1,7 +1,9 @@
 """The three servers: data outlives restarts and kill -9, secrets stay secret, ports stay put."""
 
+import fcntl
 import os
 import stat
+import threading
 from pathlib import Path
 
 import asyncpg
@@ -10,8 +12,10 @@ import psutil
 import pytest
 from redis.asyncio import Redis
 
-from infra.embedded import identity, postgres
+from infra.embedded import identity, lock, postgres
 from infra.embedded.errors import AlreadyRunningError
+from infra.embedded.home import Home
+from infra.embedded.lock import HomeLock, holder
 from infra.embedded.ports import free_port
 from infra.embedded.server import converse
 from infra.embedded.servers import Servers
@@ -142,6 +146,20 @@ async def test_a_home_has_one_owner(tmp_path):
         with pytest.raises(AlreadyRunningError, match=f"pid {os.getpid()}"):
             async with Servers(tmp_path, names=["nats"]):
                 pass
+
+
+def test_whoever_asks_who_has_a_home_keeps_nobody_out(tmp_path, monkeypatch):
+    """For that instant, they have its lock."""
+    monkeypatch.setattr(lock, "LOOKERS_PATIENCE", 10.0)
+    home = Home(tmp_path)
+    asking = home.lock.open("w")
+    fcntl.flock(asking, fcntl.LOCK_SH)
+    threading.Timer(0.1, asking.close).start()
+    owner = HomeLock(home)
+    owner.acquire()
+    assert holder(home) == os.getpid()
+    owner.release()
+    assert holder(home) is None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has another way to try")
