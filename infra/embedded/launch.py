@@ -4,7 +4,9 @@ Run as `python -I -S launch.py PARENT SIGNAL IDENTITY PROGRAM ARGUMENT…`, stdl
 a small program of its own, rather than between fork and exec, is safe whatever threads the starter
 has.
 
-SIGNAL is what the program gets when PARENT dies, whatever killed it (Linux; elsewhere nothing).
+SIGNAL is what the program gets when PARENT dies, whatever killed it (Linux; elsewhere nothing). It
+may come several times within microseconds: the program is handed on from thread to thread of PARENT
+as they end one after the other, and is told each time.
 IDENTITY is who the program believes to be:
 
 - `same`: the same user.
@@ -15,6 +17,7 @@ IDENTITY is who the program believes to be:
 
 import ctypes
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -28,16 +31,18 @@ CAP_DAC_OVERRIDE = 1
 LINUX_CAPABILITY_VERSION_3 = 0x20080522
 
 
-def main(parent: int, signal: int, identity: str, command: list[str]) -> None:
+def main(parent: int, number: int, identity: str, command: list[str]) -> None:
     """Never returns: the process is the program from here on."""
-    kind, _, number = identity.partition(":")
+    # Python would only take note of a SIGINT, and forget it as it becomes the program.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    kind, _, user = identity.partition(":")
     if kind == "namespace":
-        enter_namespace(int(number))
+        enter_namespace(int(user))
     elif kind == "uid":
-        become(int(number))
+        become(int(user))
     if sys.platform == "linux":
         # After any change of identity, because that clears it.
-        check(libc().prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0))
+        check(libc().prctl(PR_SET_PDEATHSIG, number, 0, 0, 0))
     if os.getppid() != parent:
         sys.exit("The process that started this one has already ended.")
     os.execv(command[0], command)  # noqa: S606 - a shell is what this avoids
