@@ -1,9 +1,10 @@
 """What is particular to the chain on MongoDB: its queue, its moments, entries from before it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -163,24 +164,24 @@ async def test_what_is_changed_before_it_is_sealed_is_noticed_too(database: Mong
 async def test_a_moment_that_the_server_has_forgotten_is_said_to_be(
     database: MongoDatabase, mongo: MongoServer
 ) -> None:
-    async def read_on() -> None:
+    async def read_on(turns: Iterable[int]) -> None:
         async with database.moment() as moment:
-            await moment.shops(WALLETS)
-            for _ in range(3):
+            for _ in turns:
+                await moment.shops(WALLETS)
                 await post(database, entry(WalletKey(uuid4(), uuid4())))
-                await asyncio.sleep(0.5)
-            await moment.shops(WALLETS)
 
-    await read_on()
+    until_forgotten = count()
     admin: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(mongo.url)
     change = {"setParameter": 1, "minSnapshotHistoryWindowInSeconds": 0}
     was = await admin.admin.command(change)
     try:
         with pytest.raises(Unavailable, match="does not know that moment any more"):
-            await read_on()
+            async with asyncio.timeout(20):
+                await read_on(until_forgotten)
     finally:
         await admin.admin.command(change | {"minSnapshotHistoryWindowInSeconds": was["was"]})
         await admin.close()
+    await read_on(range(next(until_forgotten)))
 
 
 async def test_a_disk_that_is_full_is_said_to_be() -> None:
@@ -366,11 +367,11 @@ async def test_many_services_seal_everything_once(
             await post(database, *(entry(WalletKey(shop, uuid4())) for _ in range(5)))
 
     async def sealing(one: MongoDatabase) -> None:
-        for _ in range(10):
+        while not posted.done():
             await seal(one)
-            await asyncio.sleep(0.01)
 
-    await asyncio.gather(posting(), *map(sealing, others))
+    posted = asyncio.create_task(posting())
+    await asyncio.gather(posted, *map(sealing, others))
     await seal(database)
     for each in others:
         await each.close()
