@@ -1,0 +1,1 @@
+"""Moving a shop from one store of points to the other, and back."""
