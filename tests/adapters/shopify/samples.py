@@ -5,9 +5,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from adapters.crypto.sealer import AesGcmSealer
 from adapters.shopify.context import MerchantContext
+from adapters.shopify.errors import MalformedPayload
 from adapters.shopify.webhooks import WebhookTranslator
+from domain.errors import Kind
 from tests.keys import new_key
 
 MERCHANT = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
@@ -176,3 +180,23 @@ def translate(topic: str, payload: dict[str, Any] | bytes) -> Any:
 def order(**changes: Any) -> Any:
     """The sample order with some fields changed, translated."""
     return translate("orders/create", {**json.loads(ORDER), **changes})
+
+
+def money(shop: str, presentment: str = "1.23") -> dict[str, Any]:
+    return {
+        "shop_money": {"amount": shop, "currency_code": "USD"},
+        "presentment_money": {"amount": presentment, "currency_code": "JPY"},
+    }
+
+
+def line(number: int, price: str, quantity: int = 1, **more: Any) -> dict[str, Any]:
+    return {"id": number, "price": price, "quantity": quantity, **more}
+
+
+def refused(topic: str, payload: dict[str, Any] | bytes) -> str:
+    """The pointer of the refusal."""
+    with pytest.raises(MalformedPayload) as refusal:
+        translate(topic, payload)
+    assert refusal.value.kind is Kind.INVALID
+    (problem,) = refusal.value.problems
+    return problem.pointer
