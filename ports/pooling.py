@@ -40,6 +40,11 @@ class Pooling(Pools, Protocol):
         ends. Who shares with whom stays as it is until then, too."""
         ...
 
+    async def lock_alone(self, member: WalletKey) -> Mapping[WalletKey, Wallet] | None:
+        """The wallet of a member who is in no pool, held until the transaction ends; None for one
+        who is in a pool."""
+        ...
+
     async def learn_links(self, told: Mapping[WalletKey, Link]) -> None:
         """Believe of each member the highest version. Waits for those who hold the member's
         pool."""

@@ -16,6 +16,11 @@ from contracts.caller import NoShop
 _SHOPS: Final[ContextVar[frozenset[UUID]]] = ContextVar("shops")
 
 
+class OtherShops(Exception):
+    """What is being done turns out to be about other shops, too: nothing of it may stay, and it has
+    to begin again with them."""
+
+
 @contextmanager
 def within(shops: Iterable[UUID]) -> Iterator[None]:
     """Transactions that begin in this block see and change the data of these shops, and of no

@@ -38,12 +38,19 @@ class MemoryPooling(MemoryLedger):
         shop, customer_id = member
         ageing = (await self.ageing(shop, [customer_id])).get(customer_id, ())
         program = (await self.programs([shop])).get(shop)
-        link = self._links.get(self._last(member))
         return Account(
             await self.wallet(member),
             next_expiry(ageing, "UTC" if program is None else program.time_zone),
-            link is not None and link.pool_id is not None,
+            self._is_linked(self._last(member)),
         )
+
+    def _is_linked(self, key: WalletKey) -> bool:
+        link = self._links.get(key)
+        return link is not None and link.pool_id is not None
+
+    async def lock_alone(self, member: WalletKey) -> Mapping[WalletKey, Wallet] | None:
+        own = self._last(member)
+        return None if self._is_linked(own) else {own: self._wallets.get(own, (EMPTY, 0))[0]}
 
     async def lock_pool(self, member: WalletKey) -> Mapping[WalletKey, Wallet]:
         pool = await self.pool(member) or [self._last(member)]

@@ -67,6 +67,11 @@ class MongoPooling(MongoLedger):
         linked = await self._link(looked[customer_id][0]) is not None
         return Account(wallet, soon, linked)
 
+    async def lock_alone(self, member: WalletKey) -> Mapping[WalletKey, Wallet] | None:
+        await self.lock_wallets([member])
+        own = self._last(member)
+        return None if await self._link(own) else {own: self._wallets[own].wallet}
+
     async def lock_pool(self, member: WalletKey) -> Mapping[WalletKey, Wallet]:
         seen = await self.pool(member)
         await self.lock_wallets([member, *seen])

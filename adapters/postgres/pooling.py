@@ -39,6 +39,17 @@ _POOL: Final = f"""
     WHERE w.merged_into IS NULL
 """
 _READ: Final = text(_POOL)
+# Whoever is linked while this waits for the wallet shares from the next time on.
+_HOLD_ALONE: Final = text(
+    """
+    SELECT w.*, EXISTS (
+        SELECT FROM pooled_members p WHERE p.merchant_id = w.merchant_id
+            AND p.customer_id = w.customer_id AND p.pool_id IS NOT NULL
+    ) AS linked
+    FROM wallets w WHERE w.merchant_id = :merchant_id AND w.customer_id = :customer_id
+    FOR UPDATE OF w
+    """
+)
 # In one order everywhere, so that nobody waits in a circle.
 _HOLD: Final = text(f"{_POOL} ORDER BY p.merchant_id, p.customer_id FOR SHARE OF p")
 # A row for each kind of points that will expire one day, and one where there are none. Two lookups
@@ -106,6 +117,15 @@ class PostgresPools:
 
 class PostgresPooling(PostgresPools, PostgresWallets):
     """``ports.pooling.Pooling``, on the wallets of the ledger."""
+
+    async def lock_alone(self, member: WalletKey) -> Mapping[WalletKey, Wallet] | None:
+        found = (await self._connection.execute(_HOLD_ALONE, member._asdict())).one_or_none()
+        if found is not None and found.merged_into is None:
+            return None if found.linked else {member: wallet_of(found)}
+        if (await self._connection.execute(_READ, member._asdict())).first() is not None:
+            return None
+        own = follow(member, await self._hold_all({member}))
+        return {key_of(own): wallet_of(own)}
 
     async def lock_pool(self, member: WalletKey) -> Mapping[WalletKey, Wallet]:
         rows = await self._connection.execute(_HOLD, member._asdict())

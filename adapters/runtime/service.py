@@ -1,7 +1,6 @@
 """What the wiring of a service returns: everything a process needs to run it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
@@ -14,7 +13,7 @@ from adapters.nats.server import Endpoint
 from contracts.caller import NO_SHOP, Caller
 from contracts.kit import Idempotency, Operation, Request
 from domain.errors import InvalidRequest, Problem
-from ports.tenancy import also_within
+from ports.tenancy import OtherShops, also_within
 from ports.unit import Unit, Units
 
 RequestT = TypeVar("RequestT", bound=Request)
@@ -63,20 +62,18 @@ def answers(
     return Endpoint(operation, call)
 
 
-def _no_other(_prepared: object) -> Collection[UUID]:
+async def _no_other(_caller: Caller, _prepared: object) -> Collection[UUID]:
     """What is done is about the caller's shop alone."""
     return ()
 
 
-@asynccontextmanager
-async def _opened(units: Units[StoresT], shops: Collection[UUID]) -> AsyncIterator[Unit[StoresT]]:
-    with also_within(shops):
-        async with units() as unit:
-            yield unit
-
-
 async def _leave(_caller: Caller, answer: AnswerT) -> AnswerT:
     """Nothing is left to be done."""
+    return answer
+
+
+async def _leave_prepared(_caller: Caller, answer: AnswerT, _prepared: object) -> AnswerT:
+    """The same, of what was prepared."""
     return answer
 
 
@@ -95,7 +92,10 @@ def commands(
     async def handled(unit: Unit[StoresT], caller: Caller, request: RequestT, _: None) -> AnswerT:
         return await handle(unit, caller, request)
 
-    return prepared_commands(operation, units, nothing, handled, finish)
+    async def finished(caller: Caller, answer: AnswerT, _: None) -> AnswerT:
+        return await finish(caller, answer)
+
+    return prepared_commands(operation, units, nothing, handled, finished)
 
 
 def prepared_commands(
@@ -103,9 +103,9 @@ def prepared_commands(
     units: Units[StoresT],
     prepare: Callable[[Caller, RequestT], Awaitable[PreparedT]],
     handle: Callable[[Unit[StoresT], Caller, RequestT, PreparedT], Awaitable[AnswerT]],
-    finish: Callable[[Caller, AnswerT], Awaitable[AnswerT]] = _leave,
+    finish: Callable[[Caller, AnswerT, PreparedT], Awaitable[AnswerT]] = _leave_prepared,
     *,
-    shops: Callable[[PreparedT], Collection[UUID]] = _no_other,
+    others: Callable[[Caller, PreparedT], Awaitable[Collection[UUID]]] = _no_other,
 ) -> Endpoint:
     """As ``commands``, for an operation that has to do something first that must not be done inside
     a transaction, such as asking somebody else: ``prepare``. A repeat does it in vain.
@@ -113,34 +113,37 @@ def prepared_commands(
     ``finish`` goes on after the commit, also after that of a repeat, and says what is answered;
     stored is what ``handle`` has answered, which therefore need not hold what must not be kept.
 
-    ``shops`` says, from what was prepared, which shops besides the caller's the transaction is
-    about (``ports.tenancy.also_within``)."""
+    The transaction is about the caller's shop alone. Where ``handle`` raises OtherShops, it is
+    begun again about those that ``others`` names, too (``ports.tenancy.also_within``)."""
     keyed = operation.idempotency is Idempotency.KEY
     decode = msgspec.json.Decoder(operation.response).decode
 
+    async def done(caller: Caller, request: RequestT, prepared: PreparedT, key: str) -> AnswerT:
+        async with units() as unit:
+            unit.actor = caller.name
+            if not keyed:
+                return await handle(unit, caller, request, prepared)
+            # Those who belong to no shop have keys of their own, too.
+            tenant = NO_SHOP if caller.merchant_id is None else caller.merchant_id
+            stored = await unit.journal.claim_key(tenant, operation.name, key, _encode(request))
+            if stored is not None:
+                return decode(stored)
+            answer = await handle(unit, caller, request, prepared)
+            await unit.journal.keep_answer(tenant, operation.name, key, _encode(answer))
+            return answer
+
     async def call(caller: Caller, request: RequestT, key: str) -> AnswerT:
-        if not keyed:
-            prepared = await prepare(caller, request)
-            async with _opened(units, shops(prepared)) as unit:
-                unit.actor = caller.name
-                answer = await handle(unit, caller, request, prepared)
-            return await finish(caller, answer)
-        if not 0 < len(key) <= _MOST_KEY:
+        if keyed and not 0 < len(key) <= _MOST_KEY:
             problem = Problem("/Idempotency-Key", f"1 to {_MOST_KEY} characters are needed.")
             raise InvalidRequest("This operation needs an Idempotency-Key header.", [problem])
         # A member's keys are their own: what another got is nothing that they may see.
         own_key = f"{caller.customer_id or ''}/{key}"
         prepared = await prepare(caller, request)
-        async with _opened(units, shops(prepared)) as unit:
-            unit.actor = caller.name
-            # Those who belong to no shop have keys of their own, too.
-            tenant = NO_SHOP if caller.merchant_id is None else caller.merchant_id
-            stored = await unit.journal.claim_key(tenant, operation.name, own_key, _encode(request))
-            if stored is not None:
-                answer = decode(stored)
-            else:
-                answer = await handle(unit, caller, request, prepared)
-                await unit.journal.keep_answer(tenant, operation.name, own_key, _encode(answer))
-        return await finish(caller, answer)
+        try:
+            answer = await done(caller, request, prepared, own_key)
+        except OtherShops:
+            with also_within(await others(caller, prepared)):
+                answer = await done(caller, request, prepared, own_key)
+        return await finish(caller, answer, prepared)
 
     return Endpoint(operation, call)

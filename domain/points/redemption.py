@@ -154,8 +154,7 @@ class NewRedemption:
 
 
 def reserve(reward: Reward, paid: Bought, new: NewRedemption, now: datetime) -> Moved:
-    """The points leave the wallet. Whoever reserves does the first try by themselves; should they
-    die, it is due FIRST_WAIT later."""
+    """The points leave the wallet."""
     terms = reward.terms
     coded = isinstance(paid.benefit, CODED)
     days = terms.code_days if coded or isinstance(paid.benefit, GiftCard) else None
@@ -191,12 +190,22 @@ def reserve(reward: Reward, paid: Bought, new: NewRedemption, now: datetime) -> 
     return Moved(redemption, (entry,))
 
 
+def begin(reserved: Redemption, now: datetime) -> Redemption:
+    """Whoever reserves it is going to ask Shopify at once, by themselves; should they die, it is
+    somebody else's turn FIRST_WAIT later."""
+    return _asked(reserved, now + FIRST_WAIT)
+
+
 def ask(redemption: Redemption, now: datetime, lease: timedelta) -> Moved | None:
     """Shopify is going to be asked to issue it; ``lease`` later it is somebody else's turn."""
     if redemption.state not in (RedemptionState.RESERVED, RedemptionState.ISSUING):
         return None
-    moved = _go(redemption, RedemptionState.ISSUING)
-    return Moved(replace(moved, due_at=now + lease, tries=redemption.tries + 1))
+    return Moved(_asked(redemption, now + lease))
+
+
+def _asked(redemption: Redemption, due_at: datetime) -> Redemption:
+    asked = _go(redemption, RedemptionState.ISSUING)
+    return replace(asked, due_at=due_at, tries=redemption.tries + 1)
 
 
 def complete(redemption: Redemption, external_id: str, now: datetime) -> Moved | None:

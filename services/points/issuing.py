@@ -132,8 +132,16 @@ class Fulfilment:
             if len(due) < _AT_ONCE:
                 return
 
+    async def begin(self, asked: Redemption) -> Redemption:
+        """The first try, by whoever has just written down that Shopify is asked, and waits for it;
+        later ones are for the loop. Answers what the redemption is then."""
+        try:
+            return await self._ask(asked, FIRST_TRY, first=True) or asked
+        except LoyaltyError:  # it is written down, and tried again
+            return asked
+
     async def try_now(self, key: RedemptionKey) -> None:
-        """The first try, by whoever waits for it; a later one is for the loop."""
+        """The first try of what came later, such as taking it back, by whoever waits for it."""
         async with self._units() as unit:
             found = await unit.stores.redemption(key)
         if found is not None and found.tries == 0 and found.state in _BEGUN:
@@ -152,9 +160,22 @@ class Fulfilment:
             if moved is not None:
                 await carry_out(unit, found, moved)
                 found = moved.redemption
+        await self._ask(found, seconds, first=first)
+
+    async def _ask(self, found: Redemption, seconds: float, *, first: bool) -> Redemption | None:
+        """Ask Shopify, and save what follows; what the redemption is then, if there was anything to
+        ask."""
         step = await self._asked(found, seconds, first=first)
-        if step is not None:
-            await self._settle(key, step)
+        if step is None:
+            return None
+        async with self._units() as unit:
+            key = RedemptionKey(found.merchant_id, found.redemption_id)
+            held = await unit.stores.lock_redemption(key)
+            moved = None if held is None else step(held, unit.now())
+            if held is not None and moved is not None:
+                await carry_out(unit, held, moved)
+                held = moved.redemption
+        return held
 
     async def _asked(self, found: Redemption, seconds: float, *, first: bool) -> _Step | None:
         """What follows from Shopify's answer; None where there was nothing to ask. ``first``: of
@@ -200,13 +221,6 @@ class Fulfilment:
         key = await self._keys.of(found.merchant_id, [found.sealed_code])
         about = str(found.redemption_id)
         return self._sealer.open(key, found.sealed_code, REWARD_CODE, about).decode()
-
-    async def _settle(self, key: RedemptionKey, step: _Step) -> None:
-        async with self._units() as unit:
-            held = await unit.stores.lock_redemption(key)
-            moved = None if held is None else step(held, unit.now())
-            if held is not None and moved is not None:
-                await carry_out(unit, held, moved)
 
 
 _BEGUN: Final = frozenset(

@@ -21,7 +21,7 @@ from domain.points.redemption import (
     Redemption,
     RedemptionState,
 )
-from domain.points.rewards import Tally, WhyNot, bought, refusal, why_not
+from domain.points.rewards import RewardKind, Tally, WhyNot, bought, refusal, why_not
 from domain.points.wallet import EMPTY, together
 from domain.rbac import allows
 from ports.digests import Digests
@@ -30,6 +30,7 @@ from ports.ledger import WalletKey
 from ports.mesh import Mesh
 from ports.rewards import Redeeming, RedemptionKey, RedemptionsAsked, RewardKey
 from ports.sealing import REWARD_CODE, CannotOpen, MerchantKey, Sealer, ShopKeys
+from ports.tenancy import OtherShops
 from ports.unit import Unit, Units
 from services.points.account import wallet_of
 from services.points.balances import balance_of
@@ -68,14 +69,16 @@ class Members:
         return Account(member.customer_id, member.shopify_customer_id)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prepared:
-    """What has to be known before the transaction. It is about these ``shops``: the member may have
-    points in others than the caller's."""
+    """What has to be known before the transaction, and what came of it. ``shops`` share the
+    member's balance, None as long as nobody has asked. ``begun`` is what Shopify is to be asked for
+    now; by a repeat, nothing."""
 
     account: Account
     key: MerchantKey
-    shops: frozenset[UUID]
+    shops: frozenset[UUID] | None = None
+    begun: Redemption | None = None
 
 
 class Redeemer:
@@ -116,9 +119,13 @@ class Redeemer:
         """Raises NotFound for a member whom the shop does not have."""
         asked = wallet_of(caller, request)
         account = await self._members.account(asked.merchant_id, asked.customer_id)
-        key = await self._keys.of(asked.merchant_id)
-        shops = await self._sharing.shops(asked._replace(customer_id=account.customer_id))
-        return Prepared(account, key, shops)
+        return Prepared(account, await self._keys.of(asked.merchant_id))
+
+    async def others(self, caller: Caller, prepared: Prepared) -> frozenset[UUID]:
+        """The shops that share the member's balance."""
+        member = WalletKey(caller.tenant, prepared.account.customer_id)
+        prepared.shops = await self._sharing.shops(member)
+        return prepared.shops
 
     async def reserve(
         self,
@@ -128,7 +135,8 @@ class Redeemer:
         prepared: Prepared,
     ) -> said.Redemption:
         """The points leave the wallet, for what Shopify is asked to issue after the commit. What it
-        lacks comes from the member's wallets in other stores first.
+        lacks comes from the member's wallets in other stores first: OtherShops as long as it is not
+        known which those are.
 
         Raises NotFound, InvalidRequest, INSUFFICIENT_POINTS, REWARD_UNAVAILABLE, LIMIT_REACHED.
         """
@@ -137,12 +145,20 @@ class Redeemer:
         member = WalletKey(tenant, account.customer_id)
         # First of all: whoever redeems for this member waits here, and then counts this one, too.
         # So does, where stores share a balance, whoever redeems in another of them.
-        pool = await stores.lock_pool(member)
+        if prepared.shops is not None:
+            pool = await stores.lock_pool(member)
+        elif (alone := await stores.lock_alone(member)) is not None:
+            pool = alone
+        else:
+            raise OtherShops
         key = RewardKey(tenant, request.reward_id)
         reward = await stores.reward(key)
         if reward is None:
             raise NotFound("This shop has no such reward.")
-        paid = bought(reward.terms, request.points, await currency_of(unit, tenant))
+        currency = ""
+        if reward.terms.kind is RewardKind.STORE_CREDIT:  # which nothing else names
+            currency = await currency_of(unit, tenant)
+        paid = bought(reward.terms, request.points, currency)
         tier = ""
         if reward.terms.tiers:
             buyer = BuyerKey(*member)
@@ -159,11 +175,12 @@ class Redeemer:
         self._moved(brought)
         new = self._new(unit, prepared, reward.terms.code_prefix, isinstance(paid.benefit, _CODED))
         moved = steps.reserve(reward, paid, new, now)
-        await stores.add_redemption(moved.redemption)
+        prepared.begun = steps.begin(moved.redemption, now)
+        await stores.add_redemption(prepared.begun)
         await post(unit, keep(unit, moved.redemption, moved))
         if reward.terms.stock is not None and not await stores.take_stock(key):
             raise refusal(WhyNot.SOLD_OUT)
-        return _shown(moved.redemption)
+        return _shown(prepared.begun)
 
     def _new(
         self, unit: Unit[Redeeming], prepared: Prepared, prefix: str, coded: bool
@@ -180,8 +197,17 @@ class Redeemer:
             redemption_id, account.customer_id, account.shopify_customer_id, sealed, digest
         )
 
-    async def finish(self, caller: Caller, answer: said.Redemption) -> said.Redemption:
-        """Shopify is asked at once; what it has answered by then is what the member sees."""
+    async def finish(
+        self, caller: Caller, answer: said.Redemption, prepared: Prepared
+    ) -> said.Redemption:
+        """Shopify is asked at once; what it has answered by then is what the member sees. A repeat
+        shows what has become of it."""
+        if prepared.begun is not None:
+            return await self._open(caller, await self._fulfilment.begin(prepared.begun))
+        return await self._current(caller, RedemptionKey(caller.tenant, answer.redemption_id))
+
+    async def follow_up(self, caller: Caller, answer: said.Redemption) -> said.Redemption:
+        """As ``finish``, for what is done later to one that there is."""
         key = RedemptionKey(caller.tenant, answer.redemption_id)
         await self._fulfilment.try_now(key)
         return await self._current(caller, key)
@@ -200,7 +226,7 @@ class Redeemer:
 
     async def finish_cancelling(self, caller: Caller, answer: said.Redemption) -> said.Redemption:
         """Raises NotCancellable when Shopify says that it was used, or cannot be taken back."""
-        found = await self.finish(caller, answer)
+        found = await self.follow_up(caller, answer)
         if found.state in (RedemptionState.COMPLETED, RedemptionState.USED):
             raise NotCancellable("It was used, or is nothing that can be taken back.")
         return found

@@ -216,7 +216,7 @@ def service(world: World) -> Service:
                 redeemer.prepare,
                 redeemer.reserve,
                 redeemer.finish,
-                shops=lambda prepared: prepared.shops,
+                others=redeemer.others,
             ),
             prepared_commands(
                 rewards.REDEEM_OWN_POINTS,
@@ -224,14 +224,14 @@ def service(world: World) -> Service:
                 redeemer.prepare,
                 redeemer.reserve,
                 redeemer.finish,
-                shops=lambda prepared: prepared.shops,
+                others=redeemer.others,
             ),
             answers(rewards.GET_REDEMPTION, redeemer.one),
             answers(rewards.LIST_REDEMPTIONS, redeemer.page),
             commands(
                 rewards.CANCEL_REDEMPTION, redeeming, redeemer.cancel, redeemer.finish_cancelling
             ),
-            commands(rewards.ASK_AGAIN, redeeming, redeemer.ask_again, redeemer.finish),
+            commands(rewards.ASK_AGAIN, redeeming, redeemer.ask_again, redeemer.follow_up),
         ),
         consumes=(
             rotations,

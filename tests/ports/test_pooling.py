@@ -32,7 +32,7 @@ from domain.points.wallet import InsufficientPoints, Wallet
 from domain.program import defaults
 from infra.embedded.servers import Servers
 from ports.ledger import NewEntry, WalletKey
-from ports.tenancy import also_within, within
+from ports.tenancy import OtherShops, also_within, within
 from ports.unit import Units
 from services.points.merging import apply_merges
 from services.points.next_expiry import next_expiries
@@ -506,12 +506,16 @@ async def test_who_shares_is_asked_again_while_the_wallets_are_held(stores: Stor
     caller, request = here.customer(), said.RedeemPoints(reward_id=reward)
 
     async def redeem(prepared: Prepared) -> None:
-        with within([here.merchant]), also_within(prepared.shops):
+        with within([here.merchant]), also_within(prepared.shops or ()):
             async with here.units() as unit:
                 await here.redeemer.reserve(unit, caller, request, prepared)
 
     with within([here.merchant]):
         prepared = await here.redeemer.prepare(caller, request)
+        with pytest.raises(OtherShops):
+            await redeem(prepared)
+        others = await here.redeemer.others(caller, prepared)
+        assert sorted(others) == sorted((here.merchant, there.merchant))
     await stores.unlink(there)
     await stores.link(elsewhere)
     with pytest.raises(InsufficientPoints):
@@ -559,8 +563,9 @@ async def test_staff_may_spend_for_a_member(stores: Stores) -> None:
     staff = Caller(audience=Audience.MERCHANT, actor="s", merchant_id=here.merchant)
     with within([here.merchant]):
         prepared = await here.redeemer.prepare(staff, request)
-        assert prepared.shops == {each.merchant for each in stores.all}
-        with also_within(prepared.shops):
+        others = await here.redeemer.others(staff, prepared)
+        assert sorted(others) == sorted(each.merchant for each in stores.all)
+        with also_within(others):
             async with here.units() as unit:
                 unit.actor = staff.name
                 await here.redeemer.reserve(unit, staff, request, prepared)

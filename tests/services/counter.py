@@ -22,12 +22,12 @@ from domain.points.wallet import EMPTY, Wallet
 from ports.events import Received
 from ports.ledger import NewEntry, WalletKey
 from ports.rewards import Redeeming, RedemptionKey
-from ports.tenancy import also_within, within
+from ports.tenancy import OtherShops, also_within, within
 from ports.unit import Unit, Units
 from services.points.earning import apply_shop_events
 from services.points.issuing import Fulfilment
 from services.points.pooling import Sharing
-from services.points.redeeming import Account, Members, Redeemer
+from services.points.redeeming import Account, Members, Prepared, Redeemer
 from services.points.rewards import Offering, create_reward
 from services.points.using import Codes
 from tests.keys import KeysAtHand
@@ -115,20 +115,31 @@ class Counter:
         self, reward_id: UUID, points: int | None = None, name: str = "c1"
     ) -> said.Redemption:
         """As far as the transaction goes; whoever redeems dies then."""
+        return (await self.begin(reward_id, points, name))[0]
+
+    async def begin(
+        self, reward_id: UUID, points: int | None = None, name: str = "c1"
+    ) -> tuple[said.Redemption, Prepared]:
+        """The same, by somebody who lives, with what it takes to finish."""
         caller = self.customer(name)
         request = said.RedeemPoints(reward_id=reward_id, points=points)
         with within([self.merchant]):
             prepared = await self.redeemer.prepare(caller, request)
-            with also_within(prepared.shops):
+            try:
                 async with self.units() as unit:
-                    return await self.redeemer.reserve(unit, caller, request, prepared)
+                    answer = await self.redeemer.reserve(unit, caller, request, prepared)
+            except OtherShops:
+                with also_within(await self.redeemer.others(caller, prepared)):
+                    async with self.units() as unit:
+                        answer = await self.redeemer.reserve(unit, caller, request, prepared)
+        return answer, prepared
 
     async def redeem(
         self, reward_id: UUID, points: int | None = None, name: str = "c1"
     ) -> said.Redemption:
-        reserved = await self.reserve(reward_id, points, name)
+        reserved, prepared = await self.begin(reward_id, points, name)
         with within([self.merchant]):
-            return await self.redeemer.finish(self.customer(name), reserved)
+            return await self.redeemer.finish(self.customer(name), reserved, prepared)
 
     async def see(self, redemption: said.Redemption) -> said.Redemption:
         request = said.RedemptionRef(redemption_id=redemption.redemption_id)

@@ -32,7 +32,7 @@ async def test_what_was_cancelled_while_it_was_issued_is_withdrawn(counter: Memo
     """Two workers: the answer of one comes when the other has long given up."""
     await counter.give(500)
     counter.shopify.weather = ["", "unheard"]
-    bought = await counter.reserve(await counter.offer())
+    bought, prepared = await counter.begin(await counter.offer())
 
     async def meanwhile() -> None:
         counter.shopify.meanwhile = nothing
@@ -42,7 +42,7 @@ async def test_what_was_cancelled_while_it_was_issued_is_withdrawn(counter: Memo
 
     nothing = counter.shopify.meanwhile
     counter.shopify.meanwhile = meanwhile
-    found = await counter.redeemer.finish(counter.customer(), bought)
+    found = await counter.redeemer.finish(counter.customer(), bought, prepared)
     assert found.state is S.CANCELLED
     assert not counter.shopify.withdrawn
     await counter.later(minutes=1)

@@ -172,7 +172,7 @@ async def test_a_bad_day_at_shopify_ends_with_one_code(counter: Memory, weather:
 async def test_who_dies_after_reserving_is_followed_by_the_loop(counter: Memory) -> None:
     await counter.give(500)
     reserved = await counter.reserve(await counter.offer())
-    assert reserved.state is S.RESERVED
+    assert reserved.state is S.ISSUING
     await counter.later(seconds=1)  # whoever reserved might still be there
     assert counter.shopify.tries == 0
     await counter.later(seconds=10)
@@ -188,9 +188,9 @@ async def test_who_dies_with_the_answer_in_hand_asks_again(counter: Memory) -> N
 
     alive = counter.shopify.meanwhile
     counter.shopify.meanwhile = die
-    reserved = await counter.reserve(await counter.offer())
+    reserved, prepared = await counter.begin(await counter.offer())
     with pytest.raises(asyncio.CancelledError):
-        await counter.redeemer.finish(counter.customer(), reserved)
+        await counter.redeemer.finish(counter.customer(), reserved, prepared)
     assert await counter.state(reserved) is S.ISSUING
     await counter.later(minutes=2)
     assert (await counter.see(reserved)).state is S.COMPLETED
@@ -237,7 +237,7 @@ async def test_a_doubt_is_left_to_staff(counter: Memory) -> None:
     request = said.RedemptionRef(redemption_id=bought.redemption_id)
     async with counter.units() as unit:
         asked = await counter.redeemer.ask_again(unit, counter.staff, request)
-    found = await counter.redeemer.finish(counter.staff, asked)
+    found = await counter.redeemer.follow_up(counter.staff, asked)
     assert (found.state, bool(found.code)) == (S.COMPLETED, True)
     assert len(counter.shopify.issued) == 1
 
@@ -294,7 +294,7 @@ async def test_a_try_that_was_overtaken_says_nothing_of_the_one_that_did_it(
     """A process stands still while it asks, and another takes over, of which nobody knows whether
     Shopify has heard it. That the first was not heard is no proof that nothing was issued."""
     await counter.give(500)
-    reserved = await counter.reserve(await counter.offer())
+    reserved, prepared = await counter.begin(await counter.offer())
     key = RedemptionKey(counter.merchant, reserved.redemption_id)
     ask = counter.shopify.issue
 
@@ -306,5 +306,6 @@ async def test_a_try_that_was_overtaken_says_nothing_of_the_one_that_did_it(
         raise NotReached
 
     monkeypatch.setattr(counter.shopify, "issue", overtaken)
-    await counter.fulfilment.work(key, 5)
+    found = await counter.redeemer.finish(counter.customer(), reserved, prepared)
+    assert found.state is S.ISSUING
     assert await counter.state(reserved) is S.ISSUING

@@ -138,6 +138,7 @@ WRITES: Mapping[str, Work] = {
     "learn_links": lambda ledger, shop: ledger.learn_links(
         {WalletKey(shop, MEMBER): Link(POOL, POOL, 1, AT)}
     ),
+    "lock_alone": lambda ledger, shop: ledger.lock_alone(WalletKey(shop, MEMBER)),
     "lock_pool": lambda ledger, shop: ledger.lock_pool(WalletKey(shop, MEMBER)),
     "look_again": lambda ledger, shop: ledger.look_again(
         LONG_AGO, {WalletKey(shop, MEMBER): LONG_AGO}
