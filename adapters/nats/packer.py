@@ -20,13 +20,19 @@ message; what neither of them remembers, the consumers do."""
 _Stored = asyncio.Future[bool | Unavailable]
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    event: Carried
+    since: float  # as the loop's clock has it
+    stored: _Stored
+
+
 @dataclass(slots=True)
 class _Line:
     """The events of one topic that are to be stored."""
 
     topic: str
-    waiting: list[Carried] = field(default_factory=list)
-    since: float = 0.0  # the first of them, as the loop's clock has it; nobody waited longer
+    waiting: list[_Waiting] = field(default_factory=list)
     sending: asyncio.Task[None] | None = None
 
 
@@ -61,9 +67,7 @@ class Packer:
             del self._stored[next(iter(self._stored))]
         topic, _, _ = event.subject.rpartition(".")
         line = self._lines.setdefault(topic, _Line(topic))
-        if not line.waiting:
-            line.since = loop.time()
-        line.waiting.append(event)
+        line.waiting.append(_Waiting(event, loop.time(), stored))
         if line.sending is None:
             line.sending = asyncio.create_task(self._send(line), name=f"packer {topic}")
         return stored
@@ -71,22 +75,25 @@ class Packer:
     async def _send(self, line: _Line) -> None:
         try:
             while line.waiting:
-                events = next(portions(line.waiting))
+                events = next(portions(each.event for each in line.waiting))
+                first = line.waiting[: len(events)]
                 del line.waiting[: len(events)]
                 outcome: bool | Unavailable = Unavailable(UNCONFIRMED)
                 try:
-                    outcome = await self._publish(line, events)
+                    outcome = await self._publish(line.topic, events, first[0].since)
                 finally:  # whatever happens: somebody waits, and a repeat would wait for the same
-                    self._tell(events, outcome)
+                    self._tell(first, outcome)
         finally:
             line.sending = None
 
-    async def _publish(self, line: _Line, events: Sequence[Carried]) -> bool | Unavailable:
-        left = self._seconds - (asyncio.get_running_loop().time() - line.since)
+    async def _publish(
+        self, topic: str, events: Sequence[Carried], since: float
+    ) -> bool | Unavailable:
+        left = self._seconds - (asyncio.get_running_loop().time() - since)
         if left <= 0:
             return Unavailable(UNCONFIRMED)
         subjects = {event.subject for event in events}
-        subject = subjects.pop() if len(subjects) == 1 else f"{line.topic}.{MANY}"
+        subject = subjects.pop() if len(subjects) == 1 else f"{topic}.{MANY}"
         message = parcel(subject, events)
         try:
             return await self._publisher.publish(
@@ -95,10 +102,9 @@ class Packer:
         except Unavailable as error:
             return error
 
-    def _tell(self, events: Sequence[Carried], outcome: bool | Unavailable) -> None:
-        for event in events:
-            stored = self._stored.get(event.id)
+    def _tell(self, waiting: Sequence[_Waiting], outcome: bool | Unavailable) -> None:
+        for each in waiting:
             if isinstance(outcome, Unavailable):
-                self._stored.pop(event.id, None)  # the next try is one of its own
-            if stored is not None and not stored.done():
-                stored.set_result(outcome)
+                self._stored.pop(each.event.id, None)  # the next try is one of its own
+            if not each.stored.done():
+                each.stored.set_result(outcome)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.nats.connection import MESSAGE_ID, PACKED
 from adapters.nats.consumer import Consumer, Consumes
 from adapters.nats.packer import Packer
-from adapters.nats.packs import MANY, Carried, parcel
+from adapters.nats.packs import MANY, MOST_EVENTS, Carried, parcel
 from adapters.system import SystemClock
 from contracts.kit import Event
 from domain.errors import Unavailable
@@ -91,7 +91,7 @@ async def test_only_its_own_failures_let_an_event_die(
     """Neither those of its neighbours nor that it had to wait while its shop was being moved."""
     monkeypatch.setattr("adapters.nats.consumer._MOVING_SECONDS", 0.05)
     dead = await letters(rig)
-    seen: Counter[int] = Counter()
+    seen: Counter[object] = Counter()
     moving = 6
 
     async def hear(unit: Unit[AsyncConnection], events: Sequence[Received[Said]]) -> None:
@@ -290,6 +290,31 @@ async def test_nobody_waits_for_what_failed_in_a_way_that_nobody_thought_of(
             with pytest.raises(Unavailable):
                 await packer.store(one)
     assert await packer.store(one)
+
+
+async def test_more_than_are_remembered_may_wait_at_once(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.nats.packer._REMEMBERED", 3)
+    packer = Packer(rig.publisher, 3)
+    async with asyncio.timeout(5):
+        assert all(await asyncio.gather(*(packer.store(said(rig, n)) for n in range(10))))
+
+
+async def test_a_line_that_never_ends_is_no_reason_to_refuse_anybody(rig: Rig) -> None:
+    """While some are sent others come: somebody waits at any moment, but nobody for long."""
+    packer, stored = Packer(rig.publisher, 0.5), 0
+    until = asyncio.get_running_loop().time() + 1.5
+
+    async def bring() -> None:
+        nonlocal stored
+        while asyncio.get_running_loop().time() < until:
+            stored += await packer.store(said(rig, 1))
+
+    async with asyncio.TaskGroup() as bringing:
+        for _ in range(3 * MOST_EVENTS):
+            bringing.create_task(bring())
+    assert stored > 3 * MOST_EVENTS
 
 
 async def test_whoever_goes_away_before_the_answer_takes_nothing_back(rig: Rig) -> None:
