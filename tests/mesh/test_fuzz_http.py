@@ -39,9 +39,7 @@ from contracts.kit import AUTHENTICATED
 from contracts.registry import ERRORS
 from services import SERVICES
 from tests.conftest import Run
-from tests.mesh.graphql import questions
-from tests.mesh.rubbish import MARK, NASTY, spoilt
-from tests.mesh.test_matrix import (
+from tests.mesh.askings import (
     ANYBODY,
     ASKERS,
     BOUND,
@@ -54,6 +52,8 @@ from tests.mesh.test_matrix import (
     named,
     request_of,
 )
+from tests.mesh.graphql import questions
+from tests.mesh.rubbish import MARK, NASTY, spoilt
 from tests.mesh.two_shops import Ids, admin, open_shop, reopen, texts_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

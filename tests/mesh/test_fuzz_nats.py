@@ -27,8 +27,8 @@ from contracts.registry import ERRORS
 from domain.errors import Forbidden, InternalError, InvalidRequest, Unauthenticated
 from services import SERVICES
 from tests.conftest import Run
+from tests.mesh.askings import GRANTS, OPERATIONS, AnyOperation, World, request_of
 from tests.mesh.rubbish import MARK, spoilt
-from tests.mesh.test_matrix import GRANTS, OPERATIONS, AnyOperation, World, request_of
 from tests.mesh.two_shops import admin, nobodys, open_shop, reopen
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
