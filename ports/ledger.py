@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
+import msgspec
+
 from domain.merging import ToldMerge
 from domain.points.ledger import EntryDraft
 from domain.points.lot import FOREVER, Life, Share
@@ -26,8 +28,7 @@ class WalletKey(NamedTuple):
     customer_id: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class OrderState:
+class OrderState(msgspec.Struct, frozen=True):
     """All that is known of an order: its facts (None while only refunds are known), its refunds,
     the entries it has led to, oldest first, and the member whose wallet those went to."""
 
@@ -37,8 +38,7 @@ class OrderState:
     earner: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NewEntry:
+class NewEntry(msgspec.Struct, frozen=True):
     """An entry to be posted to a wallet; ``matures_at`` is when pending points become spendable.
 
     ``life`` is of the lot that a credit opens, and ``look_at`` when the wallet must be looked at
@@ -54,8 +54,7 @@ class NewEntry:
     look_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PostedEntry:
+class PostedEntry(msgspec.Struct, frozen=True):
     """An entry and the wallet right after it; ``version`` counts the wallet's entries. The draft
     says which lots were used."""
 

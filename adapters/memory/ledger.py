@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import replace
 from datetime import date, datetime
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from adapters.memory.activities import MemoryCounts
 from domain.errors import NotFound
@@ -134,7 +135,7 @@ class MemoryLedger:
             if look_at:
                 due_at, looked_at = self._expiring.get(entry.wallet, (look_at, entry.at))
                 self._expiring[entry.wallet] = (min(due_at, look_at), looked_at)
-        return replace(entry, draft=replace(draft, uses=uses))
+        return replace(entry, draft=draft._replace(uses=uses))
 
     def _undone_by(self, entry: NewEntry) -> EntryDraft:
         for known in self._entries:

@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from adapters.mongo.activities import MongoEarningCounts
 from adapters.mongo.chain_documents import unsealed_document
@@ -95,7 +96,7 @@ class MongoLedger(MongoPrograms, MongoEarningFacts, MongoSales, MongoEarningCoun
         lots = Lots(held.wallet.spendable, self._lots[key].values())
         uses = lots.apply(entry.entry_id, entry.draft, entry.at, entry.life)
         self._put_lots(key, lots.changed.values())
-        entry = replace(entry, draft=replace(entry.draft, uses=uses))
+        entry = replace(entry, draft=entry.draft._replace(uses=uses))
         held.wallet = apply(held.wallet, entry.draft)
         held.version += 1
         if is_activity(entry.draft):

@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from adapters.mongo.collections import ENTRIES, ORDERS
 from adapters.mongo.ledger_documents import order_document, read_entry, read_order

@@ -1,11 +1,11 @@
 """Entries of the ledger on PostgreSQL: appended and read, never changed."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 

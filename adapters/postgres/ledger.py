@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
+from msgspec.structs import replace
 from sqlalchemy import text
 
 from adapters.postgres.activities import PostgresEarningCounts
@@ -93,7 +93,7 @@ class PostgresLedger(
         held = await self._hold_all({entry.wallet for entry in entries})
         entries = [
             entry
-            if entry.draft.source == Source.MERGE
+            if entry.draft.source == Source.MERGE or held[entry.wallet].merged_into is None
             else replace(entry, wallet=key_of(follow(entry.wallet, held)))
             for entry in entries
         ]
@@ -108,7 +108,7 @@ class PostgresLedger(
         for key, found in by_wallet.items():
             for entry in found:
                 uses = used[key].apply(entry.entry_id, entry.draft, entry.at, entry.life)
-                settled[entry.entry_id] = replace(entry, draft=replace(entry.draft, uses=uses))
+                settled[entry.entry_id] = replace(entry, draft=entry.draft._replace(uses=uses))
         return [
             settled.get(entry.entry_id, entry)
             for entry in entries

@@ -114,7 +114,11 @@ class PostgresOrderFacts:
         entries: dict[OrderKey, list[EntryDraft]] = defaultdict(list)
         earners: dict[OrderKey, UUID] = {}
         if facts:  # no entry without its order
-            for row in await self._connection.execute(_ENTRIES, names):
+            told = {
+                "merchants": [key.merchant_id for key in facts],
+                "ids": [key.order_id for key in facts],
+            }
+            for row in await self._connection.execute(_ENTRIES, told):
                 key = OrderKey(row.merchant_id, row.order_id)
                 entries[key].append(draft_of(row))
                 earners.setdefault(key, row.customer_id)

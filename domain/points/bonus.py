@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 ONE = Decimal(1)
 
@@ -54,8 +55,7 @@ class Bonus:
     enabled: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class OrderLine:
+class OrderLine(NamedTuple):
     """A line of an order: ``amount`` after discounts, in shop currency, without gift cards; what
     the catalogue says of the product. Of ``collections`` those count that the program names."""
 

@@ -1,7 +1,6 @@
 """What a purchase earns, and the snapshot of the rule it was earned by."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -31,8 +30,7 @@ _ANYTHING = OrderLine("", _NOTHING)
 """What shipping, tax and fixed points count as: only a bonus on all goods holds for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class RuleSnapshot:
+class RuleSnapshot(NamedTuple):
     """Everything a later correction needs, so that it never looks at today's rules.
 
     ``rate`` is points per unit of shop currency, ``fixed`` points per order instead of it where it
@@ -141,17 +139,19 @@ def purchase_points(
     facts: OrderFacts,
     buyer: Buyer = NOBODY_SPECIAL,
     room: int | None = None,
+    terms: RuleSnapshot | None = None,
 ) -> Earned:
     """What the order earns under the settings' purchase rule: the spend on each line times rate
     times the bonuses that hold for it, rounded once, at the end. 0 for a test order, a disabled
     rule or spend below the rule's minimum. Excluded goods neither earn nor count as spend.
-    ``room`` is what the rule's limits leave the member; None where nothing bounds it.
+    ``room`` is what the rule's limits leave the member; None where nothing bounds it. ``terms`` are
+    ``terms_of(settings)``, where they are known already.
 
     Raises CurrencyMismatch when the amounts are not in the program's currency: a presentment
     currency must never earn.
     """
-    terms = terms_of(settings)
-    return price(settings, terms if room is None else replace(terms, cap=room), facts, buyer)
+    terms = terms or terms_of(settings)
+    return price(settings, terms if room is None else terms._replace(cap=room), facts, buyer)
 
 
 def terms_of(settings: ProgramSettings) -> RuleSnapshot:
@@ -307,7 +307,7 @@ def counted_lines(facts: OrderFacts) -> tuple[OrderLine, ...]:
     weights = [max(line.amount, Decimal(0)) for line in lines]
     shares = allocate(Money(facts.merchandise, facts.currency), weights, Rounding.HALF_UP)
     return tuple(
-        replace(line, amount=share.amount) for line, share in zip(lines, shares, strict=True)
+        line._replace(amount=share.amount) for line, share in zip(lines, shares, strict=True)
     )
 
 

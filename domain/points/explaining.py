@@ -1,6 +1,6 @@
 """Why an order earns what it earns: each rule with what it did, or what kept it from doing so."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
@@ -60,7 +60,7 @@ def explain(
 ) -> Explanation:
     """What ``purchase_points`` makes of an order, and why. Raises CurrencyMismatch."""
     points, snapshot = purchase_points(settings, facts, buyer, room)
-    capped = snapshot.cap == points and reprice(replace(snapshot, cap=None), facts).points > points
+    capped = snapshot.cap == points and reprice(snapshot._replace(cap=None), facts).points > points
     refusal = _refusal(settings, facts, snapshot)
     if capped and refusal is Refusal.LESS_THAN_A_POINT:
         refusal = Refusal.LIMIT_REACHED

@@ -1,7 +1,6 @@
 """The ledger: what an entry is, and which entries an order still owes its member's wallet."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -86,8 +85,7 @@ class MissingSnapshot(LoyaltyError):
     title = "A ledger entry has no record of its rule."
 
 
-@dataclass(frozen=True, slots=True)
-class EntryDraft:
+class EntryDraft(NamedTuple):
     """A ledger entry before the store gives it an id and a time; a posted one reads the same.
 
     ``points`` are signed and move the pending or the spendable points. ``key`` is unique per
@@ -146,6 +144,7 @@ def due_entries(
     buyer: Buyer = NOBODY_SPECIAL,
     spendable: int = 0,
     room: int | None = None,
+    terms: RuleSnapshot | None = None,
 ) -> list[EntryDraft]:
     """What must still be posted for one order, given everything known about it; [] when settled.
 
@@ -167,18 +166,21 @@ def due_entries(
     end for every order of events. ``buyer`` is what is known of the member at the time of earning;
     nothing else asks for it. ``room`` is what the purchase rule's limits leave the member on the
     day of the order, None where nothing bounds it; where an order has earned within limits, an edit
-    adds no more than that.
+    adds no more than that. ``terms`` are ``terms_of(settings)``, where they are known already.
     Raises CurrencyMismatch, MissingSnapshot.
     """
     if facts.test:
         return []
     own = [entry for entry in posted if entry.order_id == facts.order_id]
+    back = [refund for refund in refunds if refund.order_id == facts.order_id]
     earn = next((entry for entry in own if entry.source == Source.ORDER), None)
     due: list[EntryDraft] = []
     if earn is None:
-        earn = _earn(facts, settings, buyer, room)
+        earn = _earn(facts, settings, buyer, room, terms)
         if earn is None:
             return []
+        if not own and not back:
+            return [earn]  # as nearly always: there is nothing yet that could change it
         due.append(earn)
         own.append(earn)
     if earn.snapshot is None:
@@ -188,7 +190,7 @@ def due_entries(
     terms = reprice(earn.snapshot, facts)
     if terms.cap is not None and room is not None and not due:
         most = room + sum(entry.points for entry in own if entry.source in _EARNED)
-        terms = replace(terms, points=min(terms.points, most))
+        terms = terms._replace(points=min(terms.points, most))
     # A cancelled order gives everything back, whatever it amounts to now.
     if not facts.cancelled or _is_undone(own):
         edit = _edit(facts.order_id, own, terms, pending)
@@ -200,7 +202,7 @@ def due_entries(
         allowed = 0
         if settings.refund_policy is RefundPolicy.WITHIN_BALANCE:
             allowed = max(0, spendable + sum(entry.points for entry in due))
-    due += _claw_backs(facts, refunds, own, terms, pending, allowed)
+    due += _claw_backs(facts, back, own, terms, pending, allowed)
     # What comes back is in its lots before anything is taken: what adds up to nothing moves nothing
     # from one lot to another.
     return sorted(due, key=lambda draft: draft.points < 0)
@@ -242,11 +244,15 @@ def release(order_id: str, posted: Iterable[EntryDraft]) -> list[EntryDraft]:
 
 
 def _earn(
-    facts: OrderFacts, settings: ProgramSettings, buyer: Buyer, room: int | None
+    facts: OrderFacts,
+    settings: ProgramSettings,
+    buyer: Buyer,
+    room: int | None,
+    terms: RuleSnapshot | None,
 ) -> EntryDraft | None:
     if facts.cancelled or earning_moment(settings.earn_on, facts) is None:
         return None
-    points, snapshot = purchase_points(settings, facts, buyer, room)
+    points, snapshot = purchase_points(settings, facts, buyer, room, terms)
     if points == 0:
         return None
     return EntryDraft(
@@ -377,11 +383,10 @@ def _steps(
     order_id = facts.order_id
     known: dict[str, RefundFacts] = {}
     for refund in refunds:
-        if refund.order_id == order_id:
-            # Should one refund be told twice with two amounts, the larger counts, in any order.
-            told = known.get(refund.refund_id)
-            if told is None or told.merchandise < refund.merchandise:
-                known[refund.refund_id] = refund
+        # Should one refund be told twice with two amounts, the larger counts, in any order.
+        told = known.get(refund.refund_id)
+        if told is None or told.merchandise < refund.merchandise:
+            known[refund.refund_id] = refund
     answered = {entry.source_ref for entry in own if entry.source == Source.REFUND}
     refunded = sum((known[key].merchandise for key in known.keys() & answered), Decimal(0))
     fresh = [refund for refund in known.values() if refund.refund_id not in answered]

@@ -5,7 +5,6 @@ while it is in debt.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -62,7 +61,7 @@ def undoing(draft: EntryDraft, undone: EntryDraft) -> EntryDraft:
     that paid. What has expired would expire again, so it opens a lot of its own."""
     if draft.points <= 0 or undone.kind is EntryKind.EXPIRE:
         return draft
-    return replace(draft, uses=undone.uses if undone.points < 0 else ())
+    return draft._replace(uses=undone.uses if undone.points < 0 else ())
 
 
 def is_activity(draft: EntryDraft) -> bool:

@@ -108,7 +108,7 @@ def with_goods_of(facts: OrderFacts, earlier: OrderFacts) -> OrderFacts:
     what an order has earned by does not change with the catalogue. Other products are as told."""
     had = {line.product_id: line for line in earlier.lines if line.product_id}
     lines = tuple(
-        replace(line, tags=then.tags, collections=then.collections)
+        line._replace(tags=then.tags, collections=then.collections)
         if (then := had.get(line.product_id)) is not None
         else line
         for line in facts.lines

@@ -1,7 +1,7 @@
 """The wallet: what a member's entries add up to, and what an adjustment by hand may do to it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from domain.errors import Kind, LoyaltyError
 from domain.points.ledger import EntryDraft, EntryKind, Source
@@ -21,8 +21,7 @@ class InvalidPoints(LoyaltyError):
     title = "Points are whole, not zero, and at most a million at a time."
 
 
-@dataclass(frozen=True, slots=True)
-class Wallet:
+class Wallet(NamedTuple):
     """A member's points. ``spendable`` may be negative after an unlimited claw-back; ``spent`` and
     ``expired`` count up. Total and lifetime follow from the four, so they can never disagree."""
 

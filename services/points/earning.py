@@ -12,6 +12,7 @@ from contracts.products import ProductCollections
 from contracts.referrals import ReferralChanged
 from contracts.shop import CustomerRecord, Order, Product, ProductGone, Refund
 from domain.points.bonus import NOBODY_SPECIAL, Buyer, OrderLine
+from domain.points.earning import terms_of
 from domain.points.ledger import EntryDraft, EntryKind, due_entries, release, signup_entry
 from domain.points.orders import OrderFacts, RefundFacts, merge, with_goods_of
 from domain.points.pos import reconciled
@@ -144,6 +145,7 @@ async def apply_shop_events(
         balances[entry.wallet] = balances.get(entry.wallet, 0) + entry.draft.points
     buyers = await ledger.buyers(_buyers_asked(states, programs))
     limits = await PurchaseLimits.of(ledger, _told_orders(states), programs)
+    terms = {merchant: terms_of(program) for merchant, program in programs.items()}
     for key, state in sorted(states.items(), key=_placed) if limits.any else states.items():
         wallet = _wallet_of(key, state)
         if state.facts is None or wallet is None:
@@ -158,6 +160,7 @@ async def apply_shop_events(
             buyer=buyers.get(BuyerKey(*wallet), NOBODY_SPECIAL),
             spendable=balance,
             room=limits.room(wallet, state.facts),
+            terms=terms[key.merchant_id],
         )
         limits.earn(wallet, state.facts, due)
         balances[wallet] = balance + sum(draft.points for draft in due if not draft.pending)
@@ -252,8 +255,8 @@ async def _balances(
     keys = {
         wallet
         for key, state in states.items()
-        if (wallet := _wallet_of(key, state)) is not None
-        and programs[key.merchant_id].refund_policy is RefundPolicy.WITHIN_BALANCE
+        if programs[key.merchant_id].refund_policy is RefundPolicy.WITHIN_BALANCE
+        and (wallet := _wallet_of(key, state)) is not None
     }
     if not keys:
         return {}

@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
+
+from msgspec import structs
 
 from contracts.expiry import EXPIRED, PointsExpired
 from contracts.kit import Body, Event
@@ -114,7 +115,7 @@ def _given_lives(
             look_at = first_look(program.expiry, life, entry.at, program.time_zone)
             lives[key] = life, look_at
         life, look_at = lives[key]
-        yield replace(entry, life=life, look_at=look_at)
+        yield structs.replace(entry, life=life, look_at=look_at)
 
 
 def _may_open(entry: NewEntry) -> bool:

@@ -92,6 +92,8 @@ class PurchaseLimits:
 
     def _place(self, wallet: WalletKey, facts: OrderFacts) -> tuple[CountKey, date] | None:
         """Whose limits an order is about, and which day it counts on."""
+        if not self._earned:
+            return None
         earned = self._earned.get(CountKey(*wallet, PURCHASE))
         if earned is None:
             return None

@@ -72,7 +72,7 @@ def earned(*told: str) -> tuple[EntryDraft, str]:
     points, terms_kept = purchase_points(program, facts)
     draft = EntryDraft(
         EntryKind.EARN, points, "purchase", Source.ORDER, "1001", "purchase", order_id="1001",
-        pending=pending, snapshot=replace(terms_kept, bonuses=bonuses),
+        pending=pending, snapshot=terms_kept._replace(bonuses=bonuses),
     )  # fmt: skip
     return draft, currency
 
@@ -84,9 +84,9 @@ def entry(told: str) -> tuple[EntryDraft, str]:
         case ["refund of order 1001"]:
             return BACK, "USD"
         case ["refund of order 1001", waived]:
-            return replace(BACK, waived=int(waived.split()[0])), "USD"
+            return BACK._replace(waived=int(waived.split()[0])), "USD"
         case ["cancellation of order 1001"]:
-            return replace(BACK, source=Source.CANCEL), "USD"
+            return BACK._replace(source=Source.CANCEL), "USD"
         case [activity] if activity.startswith("activity "):
             rule = activity.removeprefix("activity ")
             return EntryDraft(EntryKind.EARN, 100, rule, Source.ACTIVITY, "a1", rule), ""

@@ -1,7 +1,6 @@
 """Lots always add up to their wallet, and the right ones pay."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -172,7 +171,7 @@ def test_whatever_happens_lots_add_up_to_the_wallet(
         uses = lots.apply(entry_id, entry, at, life)
         assert few.apply(entry_id, entry, at, life) == uses
         wallet = apply(wallet, entry)
-        posted.append((entry_id, replace(entry, uses=uses), life))
+        posted.append((entry_id, entry._replace(uses=uses), life))
         assert lots.spendable == wallet.spendable
         assert add_up(lots.open(), wallet.spendable)
         assert not add_up(lots.open(), max(wallet.spendable, 0) + 1)

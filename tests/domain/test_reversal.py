@@ -137,7 +137,7 @@ def test_the_entry_that_undoes_says_what_it_undoes() -> None:
     assert (undoing.kind, undoing.reverses) == (EntryKind.REVERSAL, EntryKind.EARN)
     assert (undoing.points, undoing.pending, undoing.undoes) == (-100, True, AN_ID)
     assert undoing.key == ("reversal", str(AN_ID), earn.rule, "order")
-    released = replace(earn, source=Source.RELEASE)
+    released = earn._replace(source=Source.RELEASE)
     assert not reversal(AN_ID, earn, "a mistake", [earn, released]).pending
 
 
@@ -156,5 +156,5 @@ def test_the_entry_that_undoes_says_what_it_undoes() -> None:
 def test_what_cannot_be_undone(changes: dict[str, Any]) -> None:
     (earn,) = Told().ledger
     with pytest.raises(NotReversible) as refusal:
-        reversal(AN_ID, replace(earn, **changes), "a mistake")
+        reversal(AN_ID, earn._replace(**changes), "a mistake")
     assert refusal.value.detail != NotReversible.title

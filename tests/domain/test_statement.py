@@ -1,6 +1,5 @@
 """Lines of statements: every entry says why it is there, and the balance after it."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -44,7 +43,7 @@ def test_what_lies_between_two_balances_is_the_sum_of_the_lines(
 @pytest.mark.parametrize("source", [*Source, "referral", "of another day"])
 def test_every_entry_has_words(kind: EntryKind, source: str) -> None:
     draft = EntryDraft(kind, 5, "by Ada Lovelace", source, "r1", "rule")
-    for each in (draft, replace(draft, undoes=UUID(int=1)), replace(draft, snapshot=TERMS)):
+    for each in (draft, draft._replace(undoes=UUID(int=1)), draft._replace(snapshot=TERMS)):
         words = in_words(each, "USD")
         assert words
         assert "Ada" not in words
@@ -73,7 +72,7 @@ def test_every_entry_has_words(kind: EntryKind, source: str) -> None:
     ],
 )
 def test_terms_in_words(changes: dict[str, object], words: str) -> None:
-    terms = RuleSnapshot(**{name: getattr(TERMS, name) for name in TERMS.__slots__} | changes)
+    terms = RuleSnapshot(**TERMS._asdict() | changes)
     assert terms_in_words(terms, "USD") == words
 
 

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec import structs
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -241,7 +242,7 @@ async def test_lots_that_do_not_add_up_are_left_alone_and_hold_up_nobody(
                 draft = EntryDraft(EntryKind.ADJUST, 5, "test", "test", str(customer_id), "")
                 key = WalletKey(merchant, customer_id)
                 entry = NewEntry(unit.new_id(), key, draft, LONG_AGO - timedelta(days=2))
-                lives = replace(entry, life=Life(LONG_AGO), look_at=LONG_AGO)
+                lives = structs.replace(entry, life=Life(LONG_AGO), look_at=LONG_AGO)
                 await unit.stores.post([lives])
         async with world_of(process).database("points").transaction(ACROSS_SHOPS) as connection:
             tamper = "UPDATE wallets SET spendable = 4 WHERE customer_id = :id"

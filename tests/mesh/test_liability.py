@@ -1,6 +1,5 @@
 """The report on outstanding points, on real servers."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -37,7 +36,7 @@ async def post(process: Process, shop: UUID, customer: UUID, *drafts: tuple[str,
         NewEntry(
             IDS.new(),
             WalletKey(shop, customer),
-            replace(DRAFT, kind=EntryKind(kind), points=amount, source_ref=str(uuid4())),
+            DRAFT._replace(kind=EntryKind(kind), points=amount, source_ref=str(uuid4())),
             datetime.now(UTC),
         )
         for kind, amount in drafts

@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
+from msgspec import structs
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -77,8 +78,8 @@ def blocked(examples: Examples) -> list[Tracked]:
 def entries(examples: Examples) -> list[NewEntry]:
     """One that earned, and one that a member's points were moved by."""
     moved = examples.next().of(NewEntry)
-    draft = replace(moved.draft, source=Source.POOL, rule=str(OTHER))
-    return [examples.of(NewEntry), replace(moved, draft=draft)]
+    draft = moved.draft._replace(source=Source.POOL, rule=str(OTHER))
+    return [examples.of(NewEntry), structs.replace(moved, draft=draft)]
 
 
 def tasks(examples: Examples) -> list[NewTask]:

@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+from msgspec import structs
+
 from adapters.mongo.chain import MongoChain
 from adapters.mongo.rewards import MongoRedeeming
 from adapters.mongo.transaction import Transaction
@@ -64,8 +66,8 @@ def entry(wallet: WalletKey, amount: int, **changes: Any) -> NewEntry:
         kind=EntryKind.EARN, points=amount, reason='say "hi"\n½', source="activity",
         source_ref=str(uuid4()), rule="a",
     )  # fmt: skip
-    new = NewEntry(IDS.new(), wallet, replace(draft, **changes), AT)
-    return replace(new, **more)
+    new = NewEntry(IDS.new(), wallet, draft._replace(**changes), AT)
+    return structs.replace(new, **more)
 
 
 async def live(

@@ -4,7 +4,7 @@ named."""
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random
@@ -126,7 +126,7 @@ def entry(key: WalletKey, points: int, **changes: Any) -> NewEntry:
         kind=EntryKind.ADJUST, points=points, reason='"so" was\u2028 it \\ ½\n', source="adjust",
         source_ref=str(uuid4()), rule="",
     )  # fmt: skip
-    return NewEntry(IDS.new(), key, replace(draft, **changes), AT + timedelta(microseconds=7))
+    return NewEntry(IDS.new(), key, draft._replace(**changes), AT + timedelta(microseconds=7))
 
 
 async def some_history(rig: Rig) -> UUID:

@@ -1,7 +1,6 @@
 """The same story on PostgreSQL and on MongoDB: every entry has the same digest, to the last bit."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -73,7 +72,7 @@ class Story:
         ) -> NewEntry:
             draft = EntryDraft(EntryKind(kind), points, 'say "hi"\n½', "adjust", "", "")
             entry_id = next(ids)
-            draft = replace(draft, **({"source_ref": str(entry_id)} | more))
+            draft = draft._replace(**({"source_ref": str(entry_id)} | more))
             return NewEntry(entry_id, key, draft, AT, life=life)
 
         earned = entry(

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec import structs
 
 from adapters.system import UuidV7
 from domain.errors import Unavailable
@@ -44,7 +45,7 @@ def entry(key: WalletKey, points: int, ref: str = "", **changes: Any) -> NewEntr
         kind=EntryKind.ADJUST, points=points, reason="test", source="adjust",
         source_ref=ref or str(uuid4()), rule="",
     )  # fmt: skip
-    return NewEntry(IDS.new(), key, replace(draft, **changes), AT)
+    return NewEntry(IDS.new(), key, draft._replace(**changes), AT)
 
 
 def facts(key: WalletKey, order_id: str = "o1") -> OrderFacts:
@@ -206,7 +207,7 @@ async def test_matured_orders_are_handed_out_once(units: Units[Ledger], wallet: 
     due = AT - timedelta(days=900)  # before whatever other tests leave waiting
     waiting = entry(wallet, 10, pending=True, order_id="o1", source="order")
     async with units() as unit:
-        await unit.stores.post([replace(waiting, matures_at=due)])
+        await unit.stores.post([structs.replace(waiting, matures_at=due)])
     async with units() as unit:
         assert not await unit.stores.take_matured(due - timedelta(seconds=1), 10)
         assert list(await unit.stores.take_matured(due, 10)) == [OrderKey(wallet.merchant_id, "o1")]

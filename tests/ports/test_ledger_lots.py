@@ -4,13 +4,13 @@ import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from adapters.system import UuidV7
 from domain.errors import NotFound, Unavailable
@@ -43,7 +43,7 @@ def entry(
         kind=EntryKind.ADJUST, points=points, reason="test", source="adjust",
         source_ref=ref or str(uuid4()), rule="",
     )  # fmt: skip
-    return NewEntry(IDS.new(), key, replace(draft, **changes), AT, life=life)
+    return NewEntry(IDS.new(), key, draft._replace(**changes), AT, life=life)
 
 
 def until(days: int) -> Life:
@@ -452,7 +452,7 @@ class Story:
             if draft.undoes is not None:
                 draft = undoing(draft, self.posted[draft.undoes].draft)
             uses = self.lots[new.wallet].apply(new.entry_id, draft, new.at, new.life)
-            found[new.entry_id] = draft = replace(draft, uses=uses)
+            found[new.entry_id] = draft = draft._replace(uses=uses)
             self.posted[new.entry_id] = replace(new, draft=draft)
         return found
 

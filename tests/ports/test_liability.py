@@ -1,7 +1,6 @@
 """One suite over every store for what a shop's members hold together."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -51,7 +50,7 @@ async def post(
     at: datetime = AT, life: Life = FOREVER, **changes: Any,
 ) -> None:  # fmt: skip
     """One entry, as it is."""
-    draft = replace(DRAFT, kind=EntryKind(kind), points=points, source_ref=str(uuid4()), **changes)
+    draft = DRAFT._replace(kind=EntryKind(kind), points=points, source_ref=str(uuid4()), **changes)
     async with books() as unit:
         await unit.stores.post(
             [NewEntry(IDS.new(), WalletKey(shop, customer), draft, at, life=life)]

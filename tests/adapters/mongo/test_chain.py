@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -62,7 +61,7 @@ async def database(made: MongoDatabase) -> MongoDatabase:
 
 def entry(key: WalletKey, points: int = 5, **changes: Any) -> NewEntry:
     draft = EntryDraft(EntryKind.ADJUST, points, "", "adjust", str(uuid4()), "")
-    return NewEntry(IDS.new(), key, replace(draft, **changes), AT)
+    return NewEntry(IDS.new(), key, draft._replace(**changes), AT)
 
 
 async def post(database: MongoDatabase, *entries: NewEntry) -> None:

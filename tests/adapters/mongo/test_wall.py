@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from bson import Decimal128
+from msgspec import structs
 from pymongo.errors import WriteError
 
 from adapters.mongo.chain import MongoChain
@@ -87,7 +88,7 @@ def entry(shop: UUID, points: int = 10, **changes: Any) -> NewEntry:
     )  # fmt: skip
     life = Life(AT + timedelta(days=9))
     new = NewEntry(uuid4(), WalletKey(shop, MEMBER), draft, AT, LONG_AGO, life, LONG_AGO)
-    return replace(new, draft=replace(draft, **changes))
+    return structs.replace(new, draft=draft._replace(**changes))
 
 
 def facts() -> OrderFacts:
@@ -129,7 +130,10 @@ WRITES: Mapping[str, Work] = {
     ),
     "lock_wallets": lambda ledger, shop: ledger.lock_wallets([WalletKey(shop, MEMBER)]),
     "post": lambda ledger, shop: ledger.post(
-        [replace(entry(shop), entry_id=ENTRY), entry(shop, source="pool", rule=str(uuid4()))]
+        [
+            structs.replace(entry(shop), entry_id=ENTRY),
+            entry(shop, source="pool", rule=str(uuid4())),
+        ]
     ),
     "count": lambda ledger, shop: ledger.count(
         {(CountKey(shop, MEMBER, "activity:a"), AT.date()): Counted(1, 5)}
@@ -355,7 +359,7 @@ async def test_amounts_and_times_come_back_to_the_last_digit(database: MongoData
         ledger = Stores(transaction)
         await ledger.lock_orders([key])
         await ledger.learn_orders({key: told})
-        await ledger.post([replace(entry(shop), at=at)])
+        await ledger.post([structs.replace(entry(shop), at=at)])
     async with database.transaction(scope, SystemClock()) as transaction:
         found = (await Stores(transaction).lock_orders([key]))[key].facts
         assert found == told
@@ -377,7 +381,7 @@ async def test_who_undoes_another_members_entry_finds_none(database: MongoDataba
     async with database.transaction(Scope(frozenset([shop])), SystemClock()) as transaction:
         await Stores(transaction).post([first])
     undo = entry(shop, -10, source_ref="x", undoes=first.entry_id)
-    undo = replace(undo, wallet=WalletKey(shop, uuid4()))
+    undo = structs.replace(undo, wallet=WalletKey(shop, uuid4()))
     async with database.transaction(Scope(frozenset([shop])), SystemClock()) as transaction:
         with pytest.raises(NotFound):
             await Stores(transaction).post([undo])
