@@ -127,9 +127,12 @@ class MongoPointsStore:
             await self._database.collection(kept.LOCKS.name).delete_many({_SHOP: shop})
 
     async def arrive(self, shop: UUID) -> bool:
-        was = await self.standing(shop)
+        is_here = await self.standing(shop) is Standing.HERE
+        # Before it is closed: whoever dies then must not leave one that lives here as if it came.
+        if is_here and await self.holds(shop):
+            return False
         await self.stand(shop, Standing.ARRIVING)
-        if was is Standing.HERE and await self.holds(shop):
+        if is_here and await self.holds(shop):  # it began to live here just now
             await self.stand(shop, Standing.HERE)
             return False
         return True

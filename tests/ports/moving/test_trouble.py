@@ -147,6 +147,24 @@ async def test_what_nobody_moved_there_is_not_overwritten(rig: Rig, kept: Kept) 
                 await unit.stores.post([entry(WalletKey(shop, uuid4()), 1)])
 
 
+async def test_a_shop_that_lives_there_is_not_closed_to_be_looked_at(
+    rig: Rig, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever dies while it is would leave it closed, and the next one would empty it."""
+    shop, there = await a_life(kept), other_than(rig, kept)
+    with within([shop]):
+        async with there.units() as unit:
+            await unit.stores.post([entry(WalletKey(shop, uuid4()), 1)])
+
+    async def die(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(kept.points, "stand", die)
+    with pytest.raises(NotMovable, match="nobody has moved there"):
+        await rig.from_to(there, kept).move(shop)
+    assert await kept.points.standing(shop) is Standing.HERE
+
+
 async def test_a_shop_that_there_is_not_is_said_to_be_none(rig: Rig, kept: Kept) -> None:
     mover = rig.from_to(kept, other_than(rig, kept))
     with pytest.raises(NotFound, match="nothing of the shop"):
