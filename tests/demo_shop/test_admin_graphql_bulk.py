@@ -1,14 +1,13 @@
 """Bulk operations: one at a time, done after a while, with a file as Shopify writes it."""
 
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from infra.demo_shop.admin.api.trouble import BULK_FILE, Instead
-from tests.demo_shop.admin_graphql import Api, new_api
+from tests.demo_shop.admin_graphql import Api
 from tests.demo_shop.samples import order, refund
 
 RUN = """mutation run($query: String!, $grouped: Boolean! = false) {
@@ -22,13 +21,6 @@ ORDERS = """{ orders(query: "status:any") { edges { node {
   id name customer { id }
   lines: lineItems { edges { node { id quantity } } }
   refunds { id } } } } }"""
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[Api]:
-    api = new_api()
-    async with api.http:
-        yield api
 
 
 async def started(api: Api, query: str = ORDERS, **more: Any) -> str:

@@ -1,7 +1,6 @@
 """What documents cost, what is refused, and what goes wrong when tests want it to."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -12,17 +11,10 @@ from infra.demo_shop.admin.api.trouble import Instead, Lost, Slow, Throttled, Un
 from infra.demo_shop.admin.server import Admin
 from infra.embedded.ports import free_port
 from tests.conftest import eventually
-from tests.demo_shop.admin_graphql import APP, SHOP, Api, new_api
+from tests.demo_shop.admin_graphql import APP, SHOP, Api
 from tests.demo_shop.samples import order
 
 NAME = "{ shop { name } }"
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[Api]:
-    api = new_api()
-    async with api.http:
-        yield api
 
 
 def cost(answer: dict[str, Any]) -> tuple[int, int | None, int]:

@@ -1,21 +1,18 @@
 """What else apps make in the demo shop: as Shopify makes it, and refused as Shopify refuses it."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from tests.demo_shop.admin_graphql import Api, new_api
+from tests.demo_shop.admin_graphql import Api
 from tests.demo_shop.discounts import BASIC, basic
 
 
 @pytest.fixture
-async def api() -> AsyncIterator[Api]:
-    api = new_api()
-    async with api.http:
-        api.shop.add_customer(7, email="seven@example.com")
-        yield api
+def api(api: Api) -> Api:
+    api.shop.add_customer(7, email="seven@example.com")
+    return api
 
 
 CARD = """mutation card($input: GiftCardCreateInput!) { giftCardCreate(input: $input) {

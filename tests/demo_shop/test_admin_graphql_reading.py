@@ -1,6 +1,5 @@
 """What there is in the demo shop: as its webhooks told it, page by page, to whom may see it."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,15 +8,8 @@ import msgspec
 import pytest
 
 from infra.demo_shop.stream import Plan, deliveries
-from tests.demo_shop.admin_graphql import Api, new_api
+from tests.demo_shop.admin_graphql import Api
 from tests.demo_shop.samples import order, product, refund
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[Api]:
-    api = new_api()
-    async with api.http:
-        yield api
 
 
 async def test_the_shop_and_the_app_in_it(api: Api) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
@@ -12,15 +12,11 @@ from contracts.caller import ANYONE, service_caller
 from contracts.shop import member_id
 from domain.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
 from tests.conftest import Run, eventually
+from tests.mesh.keys import merchant_of
 from tests.mesh.said import mesh_of, register, say, times_said
 
 TEST = service_caller("test")
 DEMO = "demo-store.myshopify.com"
-
-
-async def shop_of(process: Process, merchant_id: UUID) -> auth.Merchant:
-    request = auth.ValidateMerchant(merchant_id=merchant_id)
-    return await mesh_of(process).call(auth.VALIDATE_MERCHANT, request, TEST)
 
 
 async def uninstalled(process: Process, merchant: auth.Merchant, at: datetime) -> None:
@@ -30,7 +26,7 @@ async def uninstalled(process: Process, merchant: auth.Merchant, at: datetime) -
 
 async def status_is(process: Process, merchant: auth.Merchant, status: str) -> None:
     await eventually(
-        lambda: shop_of(process, merchant.merchant_id), lambda found: found.status == status
+        lambda: merchant_of(process, merchant.merchant_id), lambda found: found.status == status
     )
 
 
@@ -48,7 +44,7 @@ async def test_a_shop_registers_once_however_many_try(run: Run) -> None:
         (merchant,) = {each.merchant_id: each for each in found}.values()
         assert merchant.shop_domain == domain.lower()
         assert (merchant.status, merchant.currency, merchant.time_zone) == ("active", "USD", "UTC")
-        assert await shop_of(process, merchant.merchant_id) == merchant
+        assert await merchant_of(process, merchant.merchant_id) == merchant
         by_domain = auth.ValidateMerchant(shop_domain=domain)
         assert await mesh_of(process).call(auth.VALIDATE_MERCHANT, by_domain, TEST) == merchant
         # The outbox is published in order: once the later event is there, the first is complete.
@@ -63,7 +59,7 @@ async def test_an_old_uninstall_does_not_end_a_newer_installation(run: Run) -> N
         early = merchant.installed_at - timedelta(seconds=1)
         await uninstalled(process, merchant, early)
         await after_all_that(process)
-        assert (await shop_of(process, merchant.merchant_id)).status == "active"
+        assert (await merchant_of(process, merchant.merchant_id)).status == "active"
 
         removed = datetime.now(UTC)
         await uninstalled(process, merchant, removed)
@@ -74,7 +70,7 @@ async def test_an_old_uninstall_does_not_end_a_newer_installation(run: Run) -> N
         assert back.installed_at > merchant.installed_at
         await uninstalled(process, merchant, removed)
         await after_all_that(process)
-        assert await shop_of(process, merchant.merchant_id) == back
+        assert await merchant_of(process, merchant.merchant_id) == back
         assert await times_said(process, auth.MERCHANT_CHANGED, merchant.merchant_id) == 2
 
 
@@ -86,7 +82,7 @@ async def test_a_reinstall_that_overtakes_the_uninstall_holds(run: Run) -> None:
         await uninstalled(process, merchant, removed)
         await uninstalled(process, merchant, removed - timedelta(seconds=1))
         await after_all_that(process)
-        assert await shop_of(process, merchant.merchant_id) == merchant
+        assert await merchant_of(process, merchant.merchant_id) == merchant
         assert await times_said(process, auth.MERCHANT_CHANGED, merchant.merchant_id) == 0
 
 
@@ -112,7 +108,7 @@ async def test_what_is_no_shop_is_refused_or_not_found(run: Run) -> None:
             "/shop_domain", "/currency", "/time_zone",
         }  # fmt: skip
         with pytest.raises(NotFound):
-            await shop_of(process, uuid4())
+            await merchant_of(process, uuid4())
         both = auth.ValidateMerchant(shop_domain=DEMO, merchant_id=uuid4())
         with pytest.raises(InvalidRequest):
             await mesh.call(auth.VALIDATE_MERCHANT, both, TEST)

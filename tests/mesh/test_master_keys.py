@@ -34,6 +34,7 @@ from ports.sealing import CONTACT
 from tests.conftest import eventually
 from tests.keys import key_of
 from tests.mesh.edge import Edge, shopify_order
+from tests.mesh.keys import merchant_of
 from tests.mesh.people import Shop, open_shop
 from tests.mesh.said import mesh_of, register, world_of
 from tests.ports.test_kms import INDEX_BEFORE, SEALED_BEFORE, WRAPPED_BEFORE
@@ -177,11 +178,6 @@ async def it_still_opens(process: Process, merchant_id: UUID) -> None:
     key, sealer = await key_of(world_of(process), merchant_id), AesGcmSealer()
     assert sealer.open(key, SEALED_BEFORE, CONTACT) == b"secret"
     assert sealer.blind_index(key, "jon@example.com") == INDEX_BEFORE
-
-
-async def merchant_of(process: Process, merchant_id: UUID) -> auth.Merchant:
-    request = auth.ValidateMerchant(merchant_id=merchant_id)
-    return await mesh_of(process).call(auth.VALIDATE_MERCHANT, request, TEST)
 
 
 async def test_what_no_master_key_unwraps_is_counted_and_holds_up_nothing(

@@ -1,16 +1,21 @@
 """The stores of points, one after the other, for every suite of a port that has several."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from importlib.util import find_spec
 from typing import Final
+from uuid import uuid4
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.mongo.drivers import MOTOR, PYMONGO
+from adapters.mongo.ledger import MongoLedger
+from adapters.mongo.transaction import Transaction
+from adapters.postgres.ledger import PostgresLedger
 from infra.embedded.mongo import MongoServer
 from infra.embedded.servers import Servers
-from ports.ledger import Ledger
+from ports.ledger import Ledger, WalletKey
 from ports.unit import Units
 from tests.ports.stores import Store, in_memory, on_mongo, on_postgres
 
@@ -31,11 +36,17 @@ lasting = pytest.fixture(params=["postgres", *_DRIVERS])(_storage)
 kept = pytest.fixture(params=["postgres", *_DRIVERS], scope="module")(_storage)
 
 
-def _on(storage: Storage, servers: Servers) -> AbstractAsyncContextManager[Store]:
+def opened_on(
+    storage: Storage,
+    servers: Servers,
+    postgres: Callable[[AsyncConnection], object] = PostgresLedger,
+    mongo: Callable[[Transaction], object] = MongoLedger,
+) -> AbstractAsyncContextManager[Store]:
+    """A store that lasts, with these adapters."""
     if isinstance(storage, str):
-        return on_postgres(servers)
+        return on_postgres(servers, stores=postgres)
     server, driver = storage
-    return on_mongo(server, servers, driver=driver)
+    return on_mongo(server, servers, driver=driver, stores=mongo)
 
 
 @pytest.fixture
@@ -44,12 +55,18 @@ async def units(storage: Storage, servers: Servers) -> AsyncIterator[Units[Ledge
     if storage == "memory":
         yield in_memory()
         return
-    async with _on(storage, servers) as opened:
+    async with opened_on(storage, servers) as opened:
         yield opened.units
 
 
 @pytest.fixture
 async def store(lasting: Storage, servers: Servers) -> AsyncIterator[Store]:
     """A store that lasts, with its outbox and what publishes it."""
-    async with _on(lasting, servers) as opened:
+    async with opened_on(lasting, servers) as opened:
         yield opened
+
+
+@pytest.fixture
+def wallet() -> WalletKey:
+    """Of nobody yet."""
+    return WalletKey(uuid4(), uuid4())

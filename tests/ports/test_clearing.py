@@ -21,8 +21,8 @@ from infra.embedded.servers import Servers
 from ports.ledger import NewEntry, WalletKey
 from ports.unit import Units
 from services.points.clearing import ClearingReports
-from tests.ports.conftest import Storage
-from tests.ports.stores import IDS, on_mongo, on_postgres
+from tests.ports.conftest import Storage, opened_on
+from tests.ports.stores import IDS
 
 MAY = datetime(2026, 5, 1, tzinfo=UTC)
 JUNE = datetime(2026, 6, 1, tzinfo=UTC)
@@ -63,13 +63,8 @@ class Books:
 
 @pytest.fixture
 async def books(lasting: Storage, servers: Servers) -> AsyncIterator[Books]:
-    if isinstance(lasting, str):
-        async with on_postgres(servers, stores=OnPostgres) as store:
-            yield Books(store.units)
-    else:
-        server, driver = lasting
-        async with on_mongo(server, servers, driver=driver, stores=OnMongo) as store:
-            yield Books(store.units)
+    async with opened_on(lasting, servers, OnPostgres, OnMongo) as store:
+        yield Books(store.units)
 
 
 def line(month: str, store: UUID, came: int, went: int, moves: int) -> ClearingLine:

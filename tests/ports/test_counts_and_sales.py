@@ -39,8 +39,8 @@ from services.points.activities import earn
 from services.points.earning import apply_shop_events
 from services.points.reversing import reverse
 from tests.mesh.said import order
-from tests.ports.conftest import Storage
-from tests.ports.stores import IDS, SYSTEM_CLOCK, on_mongo, on_postgres
+from tests.ports.conftest import Storage, opened_on
+from tests.ports.stores import IDS, SYSTEM_CLOCK
 
 AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
 FIRST = date(2026, 6, 1)
@@ -52,13 +52,9 @@ async def units(storage: Storage, servers: Servers) -> AsyncIterator[Units[Redee
     if storage == "memory":
         fake: MemoryUnits[Redeeming] = MemoryUnits(MemoryRedeeming, SYSTEM_CLOCK, IDS)
         yield fake
-    elif isinstance(storage, str):
-        async with on_postgres(servers, stores=PostgresRedeeming) as store:
-            yield store.units
-    else:
-        server, driver = storage
-        async with on_mongo(server, servers, driver=driver, stores=MongoRedeeming) as store:
-            yield store.units
+        return
+    async with opened_on(storage, servers, PostgresRedeeming, MongoRedeeming) as store:
+        yield store.units
 
 
 async def count(units: Units[Redeeming], key: CountKey, day: date, points: int = 10) -> None:

@@ -24,8 +24,8 @@ from infra.embedded.servers import Servers
 from ports.ledger import NewEntry, WalletKey
 from ports.statements import ExportMark
 from ports.unit import Units
-from tests.ports.conftest import Storage
-from tests.ports.stores import IDS, on_mongo, on_postgres
+from tests.ports.conftest import Storage, opened_on
+from tests.ports.stores import IDS
 
 AT = datetime(2026, 5, 1, 12, 0, 0, 123457, tzinfo=UTC)
 MICROS = 1777636800123457
@@ -50,13 +50,8 @@ class OnMongo(MongoLedger, MongoExports):
 
 @pytest.fixture
 async def books(lasting: Storage, servers: Servers) -> AsyncIterator[Units[Any]]:
-    if isinstance(lasting, str):
-        async with on_postgres(servers, stores=OnPostgres) as store:
-            yield store.units
-    else:
-        server, driver = lasting
-        async with on_mongo(server, servers, driver=driver, stores=OnMongo) as store:
-            yield store.units
+    async with opened_on(lasting, servers, OnPostgres, OnMongo) as store:
+        yield store.units
 
 
 async def post(

@@ -3,19 +3,17 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from msgspec import structs
 
-from adapters.system import UuidV7
 from domain.errors import Unavailable
 from domain.merging import ToldMerge
 from domain.points.bonus import Buyer, OrderLine
-from domain.points.ledger import EntryDraft, EntryKind, due_entries
+from domain.points.ledger import EntryKind, due_entries
 from domain.points.merging import transfers
 from domain.points.orders import OrderFacts, RefundFacts
 from domain.points.wallet import EMPTY, InsufficientPoints, Wallet, adjustment
@@ -30,22 +28,8 @@ from ports.earning import (
 )
 from ports.ledger import Ledger, NewEntry, OrderKey, WalletKey
 from ports.unit import Units
-
-AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
-IDS = UuidV7()
-
-
-@pytest.fixture
-def wallet() -> WalletKey:
-    return WalletKey(uuid4(), uuid4())
-
-
-def entry(key: WalletKey, points: int, ref: str = "", **changes: Any) -> NewEntry:
-    draft = EntryDraft(
-        kind=EntryKind.ADJUST, points=points, reason="test", source="adjust",
-        source_ref=ref or str(uuid4()), rule="",
-    )  # fmt: skip
-    return NewEntry(IDS.new(), key, draft._replace(**changes), AT)
+from tests.ports.entries import AT, entry
+from tests.ports.stores import IDS
 
 
 def facts(key: WalletKey, order_id: str = "o1") -> OrderFacts:

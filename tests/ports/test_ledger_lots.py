@@ -12,7 +12,6 @@ from uuid import UUID, uuid4
 import pytest
 from msgspec.structs import replace
 
-from adapters.system import UuidV7
 from domain.errors import NotFound, Unavailable
 from domain.merging import ToldMerge
 from domain.points.ledger import EntryDraft, EntryKind
@@ -23,27 +22,12 @@ from domain.points.wallet import Wallet
 from ports.ledger import Ageing, Ledger, NewEntry, PostedEntry, WalletKey
 from ports.unit import Units
 from services.points.expiring import expire_points
+from tests.ports.entries import AT, entry
+from tests.ports.stores import IDS
 
-AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
-IDS = UuidV7()
 DAY = timedelta(days=1)
 LONG_AGO = datetime(1990, 1, 1, tzinfo=UTC)
 """Before whatever other tests leave to be looked at."""
-
-
-@pytest.fixture
-def wallet() -> WalletKey:
-    return WalletKey(uuid4(), uuid4())
-
-
-def entry(
-    key: WalletKey, points: int, ref: str = "", life: Life = FOREVER, **changes: Any
-) -> NewEntry:
-    draft = EntryDraft(
-        kind=EntryKind.ADJUST, points=points, reason="test", source="adjust",
-        source_ref=ref or str(uuid4()), rule="",
-    )  # fmt: skip
-    return NewEntry(IDS.new(), key, draft._replace(**changes), AT, life=life)
 
 
 def until(days: int) -> Life:

@@ -19,8 +19,8 @@ from ports.earning import BuyerFacts, BuyerKey
 from ports.ledger import NewEntry, WalletKey
 from ports.liability import ExpiringHolding, TierHolding
 from ports.unit import Units
-from tests.ports.conftest import Storage
-from tests.ports.stores import IDS, on_mongo, on_postgres
+from tests.ports.conftest import Storage, opened_on
+from tests.ports.stores import IDS
 
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 DRAFT = EntryDraft(EntryKind.EARN, 0, "test", "adjust", "", "")
@@ -36,13 +36,8 @@ class OnMongo(MongoLedger, MongoHoldings):
 
 @pytest.fixture
 async def books(lasting: Storage, servers: Servers) -> AsyncIterator[Units[Any]]:
-    if isinstance(lasting, str):
-        async with on_postgres(servers, stores=OnPostgres) as store:
-            yield store.units
-    else:
-        server, driver = lasting
-        async with on_mongo(server, servers, driver=driver, stores=OnMongo) as store:
-            yield store.units
+    async with opened_on(lasting, servers, OnPostgres, OnMongo) as store:
+        yield store.units
 
 
 async def post(
