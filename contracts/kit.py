@@ -174,7 +174,3 @@ class Registry:
     operations: Mapping[str, Operation[Request, msgspec.Struct]] = field(default_factory=dict)
     events: Mapping[str, Event[Body]] = field(default_factory=dict)
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
-
-    def event_of_subject(self, subject: str) -> Event[Body] | None:
-        """The event that is published under ``subject``; None for one that nobody declared."""
-        return self.events.get(subject.rpartition(".")[0])

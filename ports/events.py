@@ -1,9 +1,8 @@
 """Events as a use case meets them: what came in, and what goes out once the transaction holds."""
 
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -49,7 +48,3 @@ class Said:
     id: UUID
     at: datetime
     events: tuple[Outgoing, ...]
-
-
-LiveHandler = Callable[[Sequence[Received[Any]]], Awaitable[None]]
-"""A listener without a transaction: sees events as they pass, may miss some, keeps nothing."""

@@ -11,7 +11,6 @@ TEXT: Final = {"bsonType": "string"}
 FLAG: Final = {"bsonType": "bool"}
 WHOLE: Final = {"bsonType": ["int", "long"]}
 TICKS: Final = {"bsonType": "long"}
-MONEY: Final = {"bsonType": "decimal"}
 OBJECT: Final = {"bsonType": "object"}
 LIST: Final = {"bsonType": "array"}
 DATE: Final = {"bsonType": "date"}

@@ -114,11 +114,6 @@ class Redemption:
     for_expiry: bool = False
 
     @property
-    def has_code(self) -> bool:
-        """Whether the member is shown a code."""
-        return isinstance(self.benefit, (*CODED, GiftCard))
-
-    @property
     def is_issued(self) -> bool:
         """Whether the member has it to use now."""
         return self.state in (RedemptionState.COMPLETED, RedemptionState.USED)

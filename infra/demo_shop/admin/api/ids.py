@@ -4,8 +4,7 @@ import re
 from typing import Any, Final
 
 from infra.demo_shop.admin.api.refusals import invalid_id
-from infra.demo_shop.admin.api.shop import Payload, Shop
-from infra.demo_shop.admin.api.views import gid
+from infra.demo_shop.admin.api.shop import Shop
 
 _GID: Final = re.compile(r"gid://shopify/([A-Za-z]+)/([0-9]{1,19})")
 
@@ -24,10 +23,6 @@ def number_in(given: Any, *types: str) -> str:
     if type_name not in types:
         raise invalid_id(str(given))
     return number
-
-
-def gid_of(type_name: str, payload: Payload) -> str:
-    return gid(type_name, payload["id"])
 
 
 def exists(shop: Shop, given: Any) -> bool:

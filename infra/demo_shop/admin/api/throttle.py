@@ -15,7 +15,6 @@ class Plan(NamedTuple):
 
 
 STANDARD: Final = Plan(100, 2_000)
-ADVANCED: Final = Plan(200, 4_000)
 PLUS: Final = Plan(1_000, 20_000)
 ENTERPRISE: Final = Plan(2_000, 40_000)
 
