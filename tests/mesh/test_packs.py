@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.nats.connection import MESSAGE_ID, PACKED
 from adapters.nats.consumer import Consumer, Consumes
 from adapters.nats.packer import Packer
-from adapters.nats.packs import MANY, MOST_EVENTS, Carried, parcel
+from adapters.nats.packs import MANY, Carried, parcel
 from adapters.system import SystemClock
 from contracts.kit import Event
 from domain.errors import Unavailable
@@ -299,22 +299,6 @@ async def test_more_than_are_remembered_may_wait_at_once(
     packer = Packer(rig.publisher, 3)
     async with asyncio.timeout(5):
         assert all(await asyncio.gather(*(packer.store(said(rig, n)) for n in range(10))))
-
-
-async def test_a_line_that_never_ends_is_no_reason_to_refuse_anybody(rig: Rig) -> None:
-    """While some are sent others come: somebody waits at any moment, but nobody for long."""
-    packer, stored = Packer(rig.publisher, 0.5), 0
-    until = asyncio.get_running_loop().time() + 1.5
-
-    async def bring() -> None:
-        nonlocal stored
-        while asyncio.get_running_loop().time() < until:
-            stored += await packer.store(said(rig, 1))
-
-    async with asyncio.TaskGroup() as bringing:
-        for _ in range(3 * MOST_EVENTS):
-            bringing.create_task(bring())
-    assert stored > 3 * MOST_EVENTS
 
 
 async def test_whoever_goes_away_before_the_answer_takes_nothing_back(rig: Rig) -> None:
