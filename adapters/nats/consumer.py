@@ -52,6 +52,7 @@ BACKOFF_SECONDS: Final = (1.0, 5.0, 15.0, 60.0, 300.0)
 """Waits between the tries of one event; when they are used up it becomes a dead letter."""
 
 _HOLD_SECONDS: Final = 2.0
+_UNKNOWN_SECONDS: Final = 0.5
 _UNFILED_SECONDS: Final = 5.0
 _NEWER_SECONDS: Final = 5.0
 _MOVING_SECONDS: Final = 5.0
@@ -185,6 +186,9 @@ class Consumer(Generic[StoresT]):
                 async with self._turn:
                     if self._stopping.is_set() or (helps and not self._puller.full.is_set()):
                         continue
+                    if self._puller.is_unknown:
+                        await self._pause(_UNKNOWN_SECONDS)
+                        await self._ensure()
                     messages = await self._puller.take()
                 if messages:
                     await self._work(messages)

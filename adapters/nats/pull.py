@@ -31,6 +31,7 @@ _BUSY_PER_SECOND: Final = 500
 """Events, from which on it is worth waiting for more of them."""
 _LINGER_SECONDS: Final = 0.15
 _STATUS: Final = "Status"
+_NOBODY_LISTENS: Final = "503"
 _LEFT: Final = "Nats-Pending-Messages"
 
 
@@ -57,6 +58,9 @@ class Puller:
         self._arrived = asyncio.Event()
         self.full = asyncio.Event()
         """Set while a whole batch waits, and once nobody has to wait any more."""
+        self.is_unknown = False
+        """Whether the server knew no such consumer when it was asked last: it was lost, or the
+        server is starting."""
         self._last_sign = 0.0
         self._taken_at = 0.0
         self._is_busy = False
@@ -90,6 +94,7 @@ class Puller:
             status = message.headers[_STATUS]
             if status == "100":  # a heartbeat
                 return
+            self.is_unknown = status == _NOBODY_LISTENS
             # The request ended: expired, the consumer is gone, or the server is going down.
             left = message.headers.get(_LEFT)
             self._expected = max(0, self._expected - int(left)) if left else 0
@@ -157,6 +162,7 @@ class Puller:
             return
         if self._expected < self._batch // 2 and self._client.is_connected:
             self._expected += self._batch
+            self.is_unknown = False
             self._last_sign = now
             await self._client.publish(
                 self._subject, self._request, reply=f"{self._inbox}.{next(self._numbers)}"

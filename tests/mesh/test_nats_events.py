@@ -85,6 +85,28 @@ async def test_a_bad_event_harms_no_neighbour_and_ends_as_a_dead_letter(rig: Rig
     await consumer.stop()
 
 
+async def test_a_consumer_that_the_server_has_lost_is_made_again(rig: Rig) -> None:
+    asked: list[str] = []
+    publish = rig.client.publish
+
+    async def count(subject: str, *arguments: Any, **named: Any) -> None:
+        asked.append(subject)
+        await publish(subject, *arguments, **named)
+
+    consumer = rig.consumer(name="lost")
+    await consumer.start()
+    await rig.say(1)
+    await eventually(rig.written, lambda found: found == [1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rig.client, "publish", count)
+        await rig.js.delete_consumer(consumer.stream, "lost-events")
+        await rig.say(2)
+        # What was applied comes again from the beginning of the stream, and is known.
+        assert await eventually(rig.written, lambda found: 2 in found) == [1, 2]
+    assert len(asked) < 100  # nor was anybody asked without a pause meanwhile
+    await consumer.stop()
+
+
 async def test_an_unreadable_event_is_put_aside_at_once(rig: Rig) -> None:
     consumer = rig.consumer(backoff=(60.0,))
     await consumer.start()
