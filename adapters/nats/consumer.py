@@ -45,7 +45,9 @@ log = logging.getLogger(__name__)
 
 StoresT = TypeVar("StoresT")
 
-BATCH: Final = 500
+BATCH: Final = 1000
+"""Events of one transaction at most. With 500 an event cost a tenth more; with 2,000 it would cost
+a tenth less, and whoever waits for one of their rows would wait too long."""
 ACK_WAIT_SECONDS: Final = 10.0
 """What a killed worker had in hand comes again after this long; a batch takes a tenth of it."""
 BACKOFF_SECONDS: Final = (1.0, 5.0, 15.0, 60.0, 300.0)

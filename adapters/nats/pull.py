@@ -29,7 +29,7 @@ _FILL_SECONDS: Final = 0.02
 """How long to wait for what the server has ready."""
 _BUSY_PER_SECOND: Final = 500
 """Events, from which on it is worth waiting for more of them."""
-_LINGER_SECONDS: Final = 0.15
+_LINGER_SECONDS: Final = 0.25
 _STATUS: Final = "Status"
 _NOBODY_LISTENS: Final = "503"
 _LEFT: Final = "Nats-Pending-Messages"

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.nats.connection import MESSAGE_ID, PACKED
-from adapters.nats.consumer import Consumer, Consumes
+from adapters.nats.consumer import BATCH, Consumer, Consumes
 from adapters.nats.packer import Packer
 from adapters.nats.packs import MANY, Carried, parcel
 from adapters.system import SystemClock
@@ -187,7 +187,7 @@ async def test_a_batch_is_not_much_more_than_was_asked_for(rig: Rig) -> None:
     await consumer.start()
     await eventually(consumer.measure_lag, lambda lag: lag == 0)
     assert sum(batches) == 3_000
-    assert max(batches) < 500 + 60
+    assert max(batches) < BATCH + 60
     assert len(batches) < 12  # and what waits is taken together
     await consumer.stop()
 
