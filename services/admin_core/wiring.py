@@ -49,7 +49,7 @@ def service(world: World) -> Service:
             count,
         ),
         consumes=(
-            Consumes(RECORDED, audit, record),
+            Consumes(RECORDED, audit, record, inbox=False),  # a record has the id of its event
             Consumes(
                 (shop.DATA_REQUESTED, shop.CUSTOMER_REDACTED, shop.SHOP_REDACTED), privacy, take_in
             ),
