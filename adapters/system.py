@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
+import uuid_utils
+from uuid_utils import compat
 
 
 class SystemClock:
@@ -13,4 +14,7 @@ class SystemClock:
 
 class UuidV7:
     def new(self) -> UUID:
-        return uuid7()
+        return compat.uuid7()
+
+    def text(self) -> str:
+        return str(uuid_utils.uuid7())

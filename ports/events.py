@@ -29,8 +29,7 @@ class Received(msgspec.Struct, Generic[BodyT], frozen=True):
     actor: str = ""
 
 
-@dataclass(slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct):
     """One event in the outbox, already encoded, waiting for its transaction to commit."""
 
     id: str

@@ -8,3 +8,7 @@ class Ids(Protocol):
     def new(self) -> UUID:
         """A UUID of version 7: unique, and later ones sort after earlier ones."""
         ...
+
+    def text(self) -> str:
+        """Another one, as text; making the UUID first takes several times as long."""
+        ...

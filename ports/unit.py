@@ -82,7 +82,7 @@ class Unit(Generic[StoresT]):
             )
         self.outgoing.append(
             Outgoing(
-                id=str(self._ids.new()),
+                id=self._ids.text(),
                 subject=event.subject(merchant_id),
                 payload=_encode(body),
                 at=self._clock.now(),

@@ -22,3 +22,6 @@ class CountingIds:
     def new(self) -> UUID:
         self._last += 1
         return UUID(int=self._last)
+
+    def text(self) -> str:
+        return str(self.new())
