@@ -6,6 +6,7 @@ is answered nothing from the same moment.
 
 import hmac
 import logging
+import unicodedata
 from typing import Final
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from domain.keys import KeysShut
 from domain.linking import pool_of
 from ports.key_management import ORGANIZATION, KeyContext, KeyManagement
 from ports.mesh import Mesh
-from ports.sealing import CannotOpen, normalised
+from ports.sealing import CannotOpen
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +31,12 @@ class HmacPools:
         self._key = derived(secret, "organization e-mail index")
 
     def of(self, email: str) -> UUID | None:
-        plain = normalised(email)
-        if not plain:
+        # Bytes, so that the case of ASCII alone is folded: "ß" and "ss" would be one otherwise, and
+        # are mailboxes of two. Lone surrogates are no text, but must not stop anybody either.
+        plain = unicodedata.normalize("NFC", email).strip()
+        message = plain.encode("utf-8", "surrogatepass").lower()
+        if not message:
             return None
-        # Lone surrogates are no text, but must not stop anybody either.
-        message = plain.encode("utf-8", "surrogatepass")
         index = hmac.digest(self._key, message, "sha256").hex()
         return pool_of(self._organization_id, index)
 

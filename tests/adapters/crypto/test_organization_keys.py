@@ -62,10 +62,25 @@ async def test_one_address_is_one_pool_however_it_is_spelled(given: Given) -> No
     pools = await given.keys.pools(SHOP, await given.founded())
     assert given.auth.asked_for == [SHOP]
     assert pools.of("Ada@X.example") == pools.of(" ada@x.example ")
-    assert pools.of("ＡＤＡ@x.example") == pools.of("ada@x.example")
+    assert pools.of("Zoe\u0308@x.example") == pools.of("zo\u00eb@x.example")
     assert pools.of("ada@x.example") != pools.of("adb@x.example")
     assert pools.of("") is pools.of("  ") is None
     assert pools.of("\ud800@x.example") is not None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ada@straße.example", "ada@strasse.example"),
+        ("λόγος@x.example", "λόγοσ@x.example"),
+        ("weiß@x.example", "weiss@x.example"),
+        ("ＡＤＡ@x.example", "ada@x.example"),
+    ],
+)
+async def test_what_may_be_two_mailboxes_is_two_pools(given: Given, one: str, other: str) -> None:
+    """Of two people: domains like these are sold to whoever comes first."""
+    pools = await given.keys.pools(SHOP, await given.founded())
+    assert pools.of(one) != pools.of(other)
 
 
 async def test_the_key_of_another_organisation_makes_other_pools(given: Given) -> None:
