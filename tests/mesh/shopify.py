@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 
@@ -114,6 +114,11 @@ async def browse(authorize_url: str) -> str:
     async with httpx.AsyncClient() as browser:
         answer = await browser.get(authorize_url)
     return urlsplit(answer.headers["location"]).query
+
+
+async def ask(at: Shopify, operation: Any, request: Any, merchant_id: UUID) -> Any:
+    caller = service_caller("test", merchant_id)
+    return await mesh_of(at.process).call(operation, request, caller)
 
 
 async def access(

@@ -122,3 +122,8 @@ async def house(run: Run, *more: str, **settings: str) -> AsyncIterator[House]:
 
 def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str]:
+    """Status and code."""
+    return answer.status_code, answer.json()["code"]

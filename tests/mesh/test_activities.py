@@ -18,6 +18,7 @@ from domain.points.earning_limits import EarningLimit, Every
 from domain.program import PurchaseRule, defaults
 from tests.conftest import Run, eventually
 from tests.mesh.said import AT, mesh_of, order, say, times_said
+from tests.mesh.wallets import spendable
 
 TWICE = EarningLimit(Every.DAYS, times=2, days=30)
 PROGRAM = replace(
@@ -60,12 +61,6 @@ async def earn(
     )
     caller = service_caller("test", merchant)
     return await mesh_of(process).call(activities.EARN, asked, caller, idempotency_key=str(uuid4()))
-
-
-async def spendable(process: Process, merchant: UUID, customer: str = "c1") -> int:
-    asked = points.MemberRef(shopify_customer_id=customer)
-    caller = service_caller("test", merchant)
-    return (await mesh_of(process).call(points.GET_BALANCE, asked, caller)).spendable
 
 
 async def test_many_at_once_never_pass_a_limit(run: Run) -> None:

@@ -24,7 +24,7 @@ from domain.admins.staff import CHALLENGE_TRIES
 from domain.errors import Forbidden, Unauthenticated
 from tests.conftest import Run, eventually
 from tests.mesh.said import heard, mesh_of, world_of
-from tests.mesh.staff import ADMIN, PASSWORD, App, Colleague, House, house
+from tests.mesh.staff import ADMIN, PASSWORD, App, Colleague, House, house, refusal
 
 REFUSED = (401, "LOG_IN_REFUSED")
 
@@ -35,10 +35,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def here(run: Run) -> AsyncIterator[House]:
     async with house(run) as open_house:
         yield open_house
-
-
-def refusal(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["code"]
 
 
 async def test_two_factors_open_a_session_and_every_code_counts_once(here: House) -> None:

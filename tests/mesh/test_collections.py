@@ -17,7 +17,6 @@ from adapters.postgres.collections import PostgresCollections
 from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.shopify.admin import client as clients
 from contracts import core, points, products
-from contracts.caller import Caller, service_caller
 from contracts.kit import Nothing
 from domain.errors import NotFound
 from domain.points.bonus import Bonus, Goods
@@ -29,8 +28,8 @@ from ports.collections import CollectionKey, CollectionsNamed, CollectionSync, I
 from services.products import collecting, wiring
 from tests.conftest import Run, eventually
 from tests.mesh.edge import shopify_order
-from tests.mesh.said import mesh_of, world_of
-from tests.mesh.shopify import Shopify, new_shop, shopify
+from tests.mesh.said import world_of
+from tests.mesh.shopify import Shopify, ask, new_shop, shopify
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -47,14 +46,6 @@ async def at(run: Run, environment: dict[str, str]) -> AsyncIterator[Shopify]:
         patch.setattr(clients, "_FIRST_PAUSE", 0.01)
         async with shopify(run, environment, *SERVICES) as one:
             yield one
-
-
-def of(merchant_id: UUID) -> Caller:
-    return service_caller("test", merchant_id)
-
-
-async def ask(at: Shopify, operation: Any, request: Any, merchant_id: UUID) -> Any:
-    return await mesh_of(at.process).call(operation, request, of(merchant_id))
 
 
 async def with_winter(at: Shopify, *inside: int) -> tuple[str, UUID, Shop, Collection]:

@@ -32,6 +32,7 @@ from ports.unit import Units
 from services.points.expiring import expire_points
 from tests.conftest import Run, eventually
 from tests.mesh.said import heard, mesh_of, order, register, say, times_said, world_of
+from tests.mesh.wallets import balance_of
 
 ZONE = ZoneInfo("Europe/Berlin")
 LONG_AGO = datetime(1990, 1, 1, tzinfo=UTC)
@@ -85,13 +86,6 @@ async def change(process: Process, merchant: UUID, terms: Expiry) -> int:
         return (await mesh.call(points.EXPLAIN_PURCHASE, asked, caller)).settings_version
 
     return await eventually(version, lambda found: found == saved.version)
-
-
-async def balance_of(process: Process, merchant: UUID) -> points.Balance:
-    request = points.BalanceOf(shopify_customer_id="c1")
-    return await mesh_of(process).call(
-        points.GET_BALANCE, request, service_caller("test", merchant)
-    )
 
 
 async def test_from_the_settings_to_the_day_the_points_are_gone(run: Run) -> None:

@@ -13,7 +13,6 @@ from sqlalchemy import text
 from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.shopify.admin import client as clients
 from contracts import core, points
-from contracts.caller import Caller, service_caller
 from contracts.imports import GET_IMPORT, START_IMPORT, Import
 from contracts.kit import Nothing
 from contracts.shop import ORDER_UPDATED, member_id
@@ -24,8 +23,8 @@ from ports.imports import ImportState
 from services.core import importing
 from tests.conftest import Run, eventually
 from tests.mesh.edge import shopify_order
-from tests.mesh.said import mesh_of, world_of
-from tests.mesh.shopify import Shopify, new_shop, shopify
+from tests.mesh.said import world_of
+from tests.mesh.shopify import Shopify, ask, new_shop, shopify
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -44,14 +43,6 @@ async def at(run: Run, environment: dict[str, str]) -> AsyncIterator[Shopify]:
         patch.setattr(importing, "_PIECES", 2)
         async with shopify(run, environment, *SERVICES) as one:
             yield one
-
-
-def of(merchant_id: UUID) -> Caller:
-    return service_caller("test", merchant_id)
-
-
-async def ask(at: Shopify, operation: Any, request: Any, merchant_id: UUID) -> Any:
-    return await mesh_of(at.process).call(operation, request, of(merchant_id))
 
 
 async def imported(at: Shopify, merchant_id: UUID) -> Import:

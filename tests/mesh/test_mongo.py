@@ -1,9 +1,8 @@
 """Points kept on MongoDB: signed webhooks in, and every wallet as it must be, also when the server
 is killed while they come."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -19,22 +18,13 @@ from infra.demo_shop.request import Target, prepare
 from infra.demo_shop.sender import Sender
 from infra.demo_shop.stream import Plan, deliveries
 from infra.embedded.mongo import MongoServer
-from ports.mesh import Mesh
 from services.points.chaining import verify
 from tests.conftest import Run, eventually
 from tests.mesh.edge import Edge
 from tests.mesh.said import mesh_of, register, times_said, world_of
+from tests.mesh.wallets import balances
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-async def balances(mesh: Mesh, merchant: UUID, customers: list[str]) -> Mapping[str, int]:
-    """Points by Shopify's customer id."""
-    named = {member_id(merchant, each): each for each in customers}
-    caller = service_caller("test", merchant)
-    request = points.BalancesOf(customer_ids=tuple(named))
-    found = await mesh.call(points.GET_BALANCES, request, caller)
-    return {named[each.customer_id]: each.spendable for each in found.balances}
 
 
 async def test_every_wallet_is_right_although_mongodb_was_killed_meanwhile(

@@ -11,7 +11,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -20,9 +19,6 @@ import pytest_asyncio
 from adapters.mongo.collections import OF_POINTS
 from adapters.mongo.database import MongoDatabase
 from adapters.mongo.moving import MongoPointsStore
-from contracts import points
-from contracts.caller import service_caller
-from contracts.shop import member_id
 from domain.errors import LoyaltyError, Unavailable
 from domain.points.moving import Standing
 from infra.demo_shop.oracle import expected_points
@@ -36,6 +32,7 @@ from ports.tenancy import within
 from tests.conftest import Run, eventually
 from tests.mesh.edge import Edge
 from tests.mesh.said import mesh_of, register
+from tests.mesh.wallets import balances
 from tests.ports.points_life import OnMongo, OnPostgres, entry, live
 from tests.ports.stores import on_mongo, on_postgres
 
@@ -68,15 +65,6 @@ async def ledger(environment: Mapping[str, str], *words: str) -> tuple[int, str,
     out, err = await asyncio.wait_for(process.communicate(), 120)
     assert process.returncode is not None
     return process.returncode, out.decode(), err.decode()
-
-
-async def balances(mesh: Any, merchant: UUID, customers: list[str]) -> Mapping[str, int]:
-    """Points by Shopify's customer id, of those who have any."""
-    named = {member_id(merchant, each): each for each in customers}
-    caller = service_caller("test", merchant)
-    request = points.BalancesOf(customer_ids=tuple(named))
-    found = await mesh.call(points.GET_BALANCES, request, caller)
-    return {named[each.customer_id]: each.spendable for each in found.balances if each.spendable}
 
 
 def sender_to(target: Target) -> Sender:

@@ -6,11 +6,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
-import httpx
-
 from tests.adapters.oidc.issuer import CLIENT_ID, CLIENT_SECRET, Issuer, browse, issuer
 from tests.conftest import Run
-from tests.mesh.staff import ADMIN, House, house
+from tests.mesh.staff import ADMIN, House, house, refusal
 
 REFUSED = (401, "LOG_IN_REFUSED")
 BEGIN, FINISH = f"{ADMIN}/auth/oidc/begin", f"{ADMIN}/auth/oidc/finish"
@@ -37,10 +35,6 @@ async def came_back(here: House, there: Issuer, **claims: Any) -> dict[str, str]
     assert where.path == "/admin/oidc"
     query = {name: values[0] for name, values in parse_qs(where.query).items()}
     return {"errand": begun["errand"], "state": query["state"], "code": query["code"]}
-
-
-def refusal(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["code"]
 
 
 async def test_the_providers_word_and_our_second_factor(run: Run) -> None:

@@ -1,12 +1,11 @@
 """Points on real servers: orders in, balances out, whatever order they arrive in."""
 
 from decimal import Decimal
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import msgspec
 import pytest
 
-from adapters.runtime.host import Process
 from contracts import points, shop
 from contracts.caller import service_caller
 from contracts.shop import Refund, member_id
@@ -14,19 +13,11 @@ from domain.errors import DuplicateRequest, InvalidRequest, NotFound
 from domain.points.wallet import InsufficientPoints
 from tests.conftest import Run, eventually
 from tests.mesh.said import AT, mesh_of, order, register, say
+from tests.mesh.wallets import balance_of
 
 
 def refund(amount: str, refund_id: str = "r1") -> Refund:
     return Refund(refund_id=refund_id, order_id="o1", created_at=AT, merchandise=Decimal(amount))
-
-
-async def balance_of(process: Process, merchant: UUID, customer: str = "c1") -> points.Balance:
-    assert process.world is not None
-    return await process.world.mesh.call(
-        points.GET_BALANCE,
-        points.MemberRef(shopify_customer_id=customer),
-        service_caller("test", merchant),
-    )
 
 
 async def test_an_order_earns_once_however_often_it_is_delivered(run: Run) -> None:

@@ -12,13 +12,14 @@ import msgspec
 import pytest
 
 from adapters.runtime.host import Process
-from contracts import admin_core, core, points, pos, shop
+from contracts import admin_core, core, pos, shop
 from contracts.caller import service_caller
 from contracts.pos import PosLine, SalesSynced, SyncSales
 from contracts.shop import Refund, member_id
 from domain.errors import DuplicateRequest, NotFound, Unavailable
 from tests.conftest import Run, eventually
 from tests.mesh.said import AT, mesh_of, order, say
+from tests.mesh.wallets import spendable
 
 SALES = 12
 HALF = Decimal(20)
@@ -51,12 +52,6 @@ async def sync(
             )
         except Unavailable:
             continue  # two stood in each other's way, and one is told to try again
-
-
-async def spendable(process: Process, merchant: UUID) -> int:
-    asked = points.MemberRef(shopify_customer_id="c1")
-    caller = service_caller("test", merchant)
-    return (await mesh_of(process).call(points.GET_BALANCE, asked, caller)).spendable
 
 
 async def with_member(process: Process) -> UUID:
