@@ -1,6 +1,6 @@
 """``ports.pooling`` on PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Row, text
@@ -118,14 +118,26 @@ class PostgresPools:
 class PostgresPooling(PostgresPools, PostgresWallets):
     """``ports.pooling.Pooling``, on the wallets of the ledger."""
 
+    _alone: Row[Any] | None = None
+    """The wallet that ``lock_alone`` holds, as long as nothing was posted to it."""
+
     async def lock_alone(self, member: WalletKey) -> Mapping[WalletKey, Wallet] | None:
         found = (await self._connection.execute(_HOLD_ALONE, member._asdict())).one_or_none()
         if found is not None and found.merged_into is None:
-            return None if found.linked else {member: wallet_of(found)}
+            if found.linked:
+                return None
+            self._alone = found
+            return {member: wallet_of(found)}
         if (await self._connection.execute(_READ, member._asdict())).first() is not None:
             return None
         own = follow(member, await self._hold_all({member}))
         return {key_of(own): wallet_of(own)}
+
+    async def _hold_all(self, keys: Iterable[WalletKey]) -> dict[WalletKey, Row[Any]]:
+        wanted, alone = set(keys), self._alone
+        if alone is not None and wanted == {key_of(alone)}:
+            return {key_of(alone): alone}
+        return await super()._hold_all(wanted)
 
     async def lock_pool(self, member: WalletKey) -> Mapping[WalletKey, Wallet]:
         rows = await self._connection.execute(_HOLD, member._asdict())

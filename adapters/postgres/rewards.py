@@ -17,7 +17,7 @@ from adapters.postgres.rows import as_rows
 from domain.points.benefits import from_stored, to_stored
 from domain.points.redemption import Redemption, RedemptionState
 from domain.points.rewards import Reward, RewardTerms, Tally
-from ports.ledger import OrderKey, WalletKey
+from ports.ledger import NewEntry, OrderKey, PostedEntry, WalletKey
 from ports.rewards import CodeKey, RedemptionKey, RedemptionsAsked, RewardKey, RewardsAsked
 
 _ADD_REWARD: Final = text(
@@ -272,6 +272,11 @@ class PostgresRewards:
 
 class PostgresRedeeming(PostgresLedger, PostgresPooling, PostgresRewards, PostgresSales):
     """``ports.rewards.Redeeming``."""
+
+    async def post(self, entries: Sequence[NewEntry]) -> Sequence[PostedEntry]:
+        posted = await super().post(entries)
+        self._alone = None
+        return posted
 
 
 def _reward_row(reward: Reward) -> dict[str, Any]:
