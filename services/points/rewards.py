@@ -174,13 +174,13 @@ class Offering:
         async with self._units() as unit:
             stores, now = unit.stores, unit.now()
             found = await stores.rewards(asked)
-            spendable = (await stores.wallet(key) or EMPTY).spendable
-            shares = await stores.pool(key)
+            own = await stores.account(key)
             buyer_key = BuyerKey(*key)
             buyer = (await stores.buyers([buyer_key])).get(buyer_key, NOBODY_SPECIAL)
             windows = {each.reward_id: window_of(each.terms, now) for each in found}
             tallies = await stores.tally(key, windows)
-        if shares:
+        spendable = (own.wallet or EMPTY).spendable
+        if own.linked:
             spendable = await self._sharing.spendable(key)
         page = found[: request.limit]
         offers = []
