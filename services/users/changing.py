@@ -190,8 +190,9 @@ class Changing:
                 contact_of=None,
                 birthday_of=None,
                 birthday_days=None if known.kind == STAFF else sealed.birthday_days,
-                # For an address that somebody has typed here nobody vouches.
-                email_verified=known.email_verified and sealed.email_index == known.email_index,
+                # For an address that somebody has typed here nobody vouches, were it found by the
+                # same index as the one before.
+                email_verified=known.email_verified and after.contact.email == before.contact.email,
             )
             await unit.stores.change(person)
             unit.emit(USER_UPDATED, _said(person), key.merchant_id)
