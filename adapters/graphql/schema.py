@@ -201,7 +201,7 @@ def _signed(
         ],
         return_annotation=Optional[answer],  # noqa: UP045 - made at run time
     )
-    signed.__annotations__ = annotations | {"return": Optional[answer]}  # noqa: UP045
+    signed.__annotations__ = annotations | {"return": Optional[answer]}  # noqa: UP045 - as above
     return signed
 
 

@@ -102,7 +102,7 @@ class Types:
             if len(present) != 1:
                 raise TypeError("a union of several types has no GraphQL type here")
             inner = self._of(present[0], struct)
-            return Optional[inner] if len(kind.types) > 1 else inner  # noqa: UP045
+            return Optional[inner] if len(kind.types) > 1 else inner  # noqa: UP045 - made at run time
         if isinstance(kind, inspect.StructType | inspect.DataclassType):
             return struct(kind.cls)
         if isinstance(kind, inspect.VarTupleType | inspect.ListType):

@@ -179,7 +179,7 @@ def test_waiting_grows_and_ends() -> None:
 
 def facts(merchandise: str, **changes: object) -> OrderFacts:
     base = OrderFacts("o1", UUID(int=6), "USD", "paid", AT, AT, Decimal(merchandise))
-    return replace(base, **changes)  # type: ignore[arg-type]
+    return replace(base, **changes)  # type: ignore[arg-type]  # by its name
 
 
 def back(refund_id: str, amount: str, order_id: str = "o1") -> RefundFacts:
@@ -285,7 +285,7 @@ def test_prefixes(prefix: str, fine: bool) -> None:
     ],
 )  # fmt: skip
 def test_problems_of_a_reward(changes: dict[str, object], pointers: set[str]) -> None:
-    found = problems_of(replace(TERMS, **changes), "USD")  # type: ignore[arg-type]
+    found = problems_of(replace(TERMS, **changes), "USD")  # type: ignore[arg-type]  # by its name
     assert {each.pointer for each in found} == pointers
 
 
@@ -322,7 +322,7 @@ def test_an_incremental_reward_takes_whole_steps_within_its_bounds(points: int) 
     ],
 )
 def test_why_a_member_cannot_have_it(changes: dict[str, object], reason: WhyNot | None) -> None:
-    terms = replace(TERMS, **changes)  # type: ignore[arg-type]
+    terms = replace(TERMS, **changes)  # type: ignore[arg-type]  # by its name
     tally = Tally(total=2, within_window=1)
     assert why_not(reward(terms), AT, "Gold", tally, 500, terms.cost) is reason
     sold_out = replace(reward(replace(terms, stock=1)), taken=1)

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+from websockets import Subprotocol, connect
 
 from adapters.runtime.host import Process
 from adapters.shopify.signatures import webhook_signature
@@ -63,6 +64,13 @@ class Edge:
     async def get(self, path: str, token: str = "", **parameters: str) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return await self.http.get(path, params=parameters, headers=headers)
+
+    def stream(self, token: str, after: object = None) -> connect:
+        """The live stream, from right now or from ``after`` an event."""
+        address = str(self.http.base_url).replace("http", "ws") + "/api/points/stream"
+        if after is not None:
+            address += f"?after={after}"
+        return connect(address, subprotocols=[Subprotocol("loyalnest"), Subprotocol(token)])
 
 
 def shopify_order(order_id: int, customer_id: int | None = 7, **changes: Any) -> dict[str, Any]:

@@ -351,7 +351,7 @@ async def test_a_dead_letter_is_listed_and_lives_again(run: Run) -> None:
         marker = str(uuid4())
         await say(process, points.EARNED, earned(2), merchant, marker, at=AT_NOON)
         for consumer in (broken, fine):
-            await eventually(lambda who=consumer: _now(marker in who.applied))  # type: ignore[misc]
+            await eventually(lambda who=consumer: _now(marker in who.applied))  # type: ignore[misc]  # of a default
             mine = [each for each in consumer.applied if each in (event_id, marker)]
             assert mine == [event_id, marker]
         assert await letters_of(process, staff) == ()

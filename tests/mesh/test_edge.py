@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from websockets import ConnectionClosed
 
 from adapters.runtime.host import Process
 from adapters.runtime.settings import Settings
@@ -261,11 +262,8 @@ async def test_one_trace_from_the_webhook_through_every_consumer(run: Run) -> No
 
 
 async def test_the_stream_shows_an_order_live_and_only_to_its_shop(edge: Edge) -> None:
-    import websockets
-
-    address = str(edge.http.base_url).replace("http", "ws") + "/api/points/stream"
     token = await edge.token()
-    async with websockets.connect(address, subprotocols=["loyalnest", token]) as socket:  # type: ignore[list-item]
+    async with edge.stream(token) as socket:
         assert json.loads(await socket.recv())["event"] == "stream.open"
         await edge.deliver("orders/create", shopify_order(1009, 79))
         message = json.loads(await asyncio.wait_for(socket.recv(), 5))
@@ -274,8 +272,7 @@ async def test_the_stream_shows_an_order_live_and_only_to_its_shop(edge: Edge) -
     # Whoever comes back gets what has passed meanwhile, and then what happens.
     await edge.deliver("orders/create", shopify_order(1010, 79))
     await eventually(lambda: spendable(edge, token, "79"), lambda points: points == 200)
-    again = f"{address}?after={message['id']}"
-    async with websockets.connect(again, subprotocols=["loyalnest", token]) as socket:  # type: ignore[list-item]
+    async with edge.stream(token, after=message["id"]) as socket:
         assert json.loads(await socket.recv())["data"] == {"resumed": True}
         await edge.deliver("orders/create", shopify_order(1011, 79))
         heard = []
@@ -287,24 +284,20 @@ async def test_the_stream_shows_an_order_live_and_only_to_its_shop(edge: Edge) -
         # What passed just before may come once more.
         assert heard[-2:] == ["1010", "1011"]
     for nothing in (uuid4(), "nonsense"):
-        lost = f"{address}?after={nothing}"
-        async with websockets.connect(lost, subprotocols=["loyalnest", token]) as socket:  # type: ignore[list-item]
+        async with edge.stream(token, after=nothing) as socket:
             assert json.loads(await socket.recv())["data"] == {"resumed": False}
-    async with websockets.connect(address, subprotocols=["loyalnest", "nonsense"]) as socket:  # type: ignore[list-item]
-        with pytest.raises(websockets.ConnectionClosed):
+    async with edge.stream("nonsense") as socket:
+        with pytest.raises(ConnectionClosed):
             await socket.recv()
         assert socket.close_code == 4401
 
 
 async def test_what_comes_at_once_is_each_answered_stored_and_shown_by_itself(edge: Edge) -> None:
-    import websockets
-
-    address = str(edge.http.base_url).replace("http", "ws") + "/api/points/stream"
     token = await edge.token()
     orders = {
         f"w-{number}": shopify_order(number, 7110 + number % 3) for number in range(1100, 1140)
     }
-    async with websockets.connect(address, subprotocols=["loyalnest", token]) as socket:  # type: ignore[list-item]
+    async with edge.stream(token) as socket:
         await socket.recv()
         answers = await asyncio.gather(
             *(
@@ -317,8 +310,7 @@ async def test_what_comes_at_once_is_each_answered_stored_and_shown_by_itself(ed
         assert (told.count("accepted"), told.count("repeated")) == (40, 40)
         heard = [json.loads(await asyncio.wait_for(socket.recv(), 5)) for _ in range(40)]
     assert {each["data"]["source_ref"] for each in heard} == {str(n) for n in range(1100, 1140)}
-    again = f"{address}?after={heard[17]['id']}"
-    async with websockets.connect(again, subprotocols=["loyalnest", token]) as socket:  # type: ignore[list-item]
+    async with edge.stream(token, after=heard[17]["id"]) as socket:
         assert json.loads(await socket.recv())["data"] == {"resumed": True}
         missing = {each["id"] for each in heard[18:]}
         while missing:  # what passed just before may come once more

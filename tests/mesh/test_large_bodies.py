@@ -8,12 +8,11 @@ from typing import Final
 
 import pytest
 import pytest_asyncio
-import websockets
+from websockets import ConnectionClosed
 
 from adapters.http.install import BEGIN
 from adapters.http.stream import MOST_SAID
 from contracts.registry import REGISTRY
-from contracts.streams import POINTS
 from tests.conftest import Run
 from tests.mesh.edge import Edge
 
@@ -145,13 +144,11 @@ async def test_without_a_token_nothing_is_read(edge: Edge) -> None:
 
 async def test_a_listener_who_talks_is_shown_out(edge: Edge) -> None:
     """Nothing is expected of those who listen, so nobody needs to send much."""
-    address = str(edge.http.base_url).replace("http", "ws") + POINTS.path
     for said in ("x" * LARGE, b"x" * LARGE, "x" * (MOST_SAID + 1)):
-        protocols = ["loyalnest", await edge.token()]
-        async with websockets.connect(address, subprotocols=protocols) as socket:  # type: ignore[arg-type]  # any text is one
+        async with edge.stream(await edge.token()) as socket:
             await socket.recv()
             await socket.send(said)
-            with pytest.raises(websockets.ConnectionClosed) as closed:
+            with pytest.raises(ConnectionClosed) as closed:
                 await socket.recv()
         assert closed.value.rcvd is not None
         assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1009, "TOO_MUCH_SAID")

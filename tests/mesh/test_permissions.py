@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from websockets import ConnectionClosed
 
 from adapters.postgres.roles import PostgresRoleBook
 from adapters.runtime.host import Process
@@ -115,8 +116,6 @@ async def test_known_permissions_survive_the_roles_service(run: Run) -> None:
 
 
 async def test_a_listener_who_may_no_longer_look_is_sent_away(run: Run) -> None:
-    import websockets
-
     merchant = uuid4()
     owner = staff(merchant, "owner")
     async with run("api_gateway", "auth", "roles") as process:
@@ -124,12 +123,11 @@ async def test_a_listener_who_may_no_longer_look_is_sent_away(run: Run) -> None:
         await assign(process, owner, "ann", "viewer")
         await create(process, owner, "nothing")
         token = token_of(process, merchant, "ann", "viewer")
-        address = str(edge.http.base_url).replace("http", "ws") + "/api/points/stream"
-        async with websockets.connect(address, subprotocols=["loyalnest", token]) as socket:  # type: ignore[list-item]
+        async with edge.stream(token) as socket:
             assert json.loads(await socket.recv())["event"] == "stream.open"
             await assign(process, owner, "ann", "nothing")
             async with asyncio.timeout(2):
-                with pytest.raises(websockets.ConnectionClosed):
+                with pytest.raises(ConnectionClosed):
                     await socket.recv()
             assert socket.close_code == 4403
         await edge.http.aclose()

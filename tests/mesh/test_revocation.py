@@ -9,9 +9,9 @@ from uuid import uuid4
 
 import httpx
 import pytest
-import websockets
 from prometheus_client import REGISTRY as METRICS
 from redis.exceptions import RedisError
+from websockets import ConnectionClosed
 
 from adapters.runtime.host import Process
 from adapters.runtime.settings import Settings
@@ -208,7 +208,7 @@ async def test_valkey_and_nats_may_be_away(tmp_path: Path) -> None:
         await eventually(valkey.flushall, ignore=[RedisError])
         for each in ids[:2]:  # it gets back also what it had lost
             await eventually(
-                lambda each=each: copied(f"revoked_session:{each}"),  # type: ignore[misc]
+                lambda each=each: copied(f"revoked_session:{each}"),  # type: ignore[misc]  # of a default
                 lambda ms: ms > 0,
                 ignore=[RedisError],
             )
@@ -229,14 +229,13 @@ async def test_valkey_and_nats_may_be_away(tmp_path: Path) -> None:
 async def test_a_live_stream_ends_with_its_session(run: Run) -> None:
     async with run("auth", "roles", "api_gateway") as process:
         edge = Edge(process)
-        address = str(edge.http.base_url).replace("http", "ws") + "/api/points/stream"
         auth = Auth(process, await register(process))
         pair = await member(auth)
-        async with websockets.connect(address, subprotocols=["loyalnest", pair.token]) as socket:  # type: ignore[list-item]
+        async with edge.stream(pair.token) as socket:
             assert json.loads(await socket.recv())["event"] == "stream.open"
             await auth.sessions.revoke(auth.claims(pair).session_id or NO_SHOP)
             started = time.monotonic()
-            with pytest.raises(websockets.ConnectionClosed):
+            with pytest.raises(ConnectionClosed):
                 await asyncio.wait_for(socket.recv(), 5)
             assert socket.close_code == 4401
             assert time.monotonic() - started < 2

@@ -34,7 +34,7 @@ class Said(Body, frozen=True, kw_only=True):
 
 HEARD = Event("trap.heard", Said, "trap", "")
 ECHOED = Event("trap.echoed", Said, "trap", "")
-NOWHERE = Event("trap", Said, "trap", "", prefix="nowhere")  # type: ignore[arg-type]
+NOWHERE = Event("trap", Said, "trap", "", prefix="nowhere")  # type: ignore[arg-type]  # that is the trap
 """No stream listens on its subject."""
 
 

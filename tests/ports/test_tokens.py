@@ -477,7 +477,7 @@ def test_no_times_let_a_token_live_longer(issued: int, valid: int, expires: int)
 
 @given(near=st.integers(-920, 920), length=st.integers(-30, 930))
 def test_times_near_the_limits_are_judged_alike(near: int, length: int):
-    test_no_times_let_a_token_live_longer.hypothesis.inner_test(  # type: ignore[attr-defined]
+    test_no_times_let_a_token_live_longer.hypothesis.inner_test(  # type: ignore[attr-defined]  # by hypothesis
         issued=int(START.timestamp()) + near,
         valid=int(START.timestamp()) + near,
         expires=int(START.timestamp()) + near + length,

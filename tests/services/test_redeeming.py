@@ -118,7 +118,7 @@ async def test_terms_are_frozen_when_it_is_bought(counter: Memory) -> None:
     bought = await counter.redeem(reward)
     async with counter.units() as unit:
         change = said.UpdateReward(
-            reward_id=reward, version=1, name="1 off", kind="discount", cost=900,  # type: ignore[arg-type]
+            reward_id=reward, version=1, name="1 off", kind="discount", cost=900,  # type: ignore[arg-type]  # as JSON has it
             amount=Decimal(1),
         )  # fmt: skip
         assert (await update_reward(unit, counter.staff, change)).version == 2

@@ -31,7 +31,7 @@ from infra.demo_shop.admin.api.views import Ask
 from infra.demo_shop.admin.grants import Grants, Refused
 from infra.demo_shop.admin.oauth import AnyRequest, shop_of
 
-_NO_TOKEN: Final = "[API] Invalid API key or access token (unrecognized login or wrong password)"  # noqa: S105
+_NO_TOKEN: Final = "[API] Invalid API key or access token (unrecognized login or wrong password)"  # noqa: S105 - Shopify's words
 
 
 _log: Final = logging.getLogger(__name__)

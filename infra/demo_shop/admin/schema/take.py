@@ -44,8 +44,8 @@ class _Item(msgspec.Struct):
     """What is needed to see a type, or a field of it."""
 
     typeName: str  # noqa: N815 - Shopify's spelling
-    offlineScopes: tuple[str, ...]  # noqa: N815
-    fieldName: str = ""  # noqa: N815
+    offlineScopes: tuple[str, ...]  # noqa: N815 - likewise
+    fieldName: str = ""  # noqa: N815 - likewise
 
 
 class _Scopes(msgspec.Struct):
