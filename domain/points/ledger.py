@@ -327,7 +327,8 @@ def _claw_backs(
     allowed: int | None,
 ) -> list[EntryDraft]:
     """The claw-backs still missing. Each step is the distance to its cumulative target."""
-    earned = _standing(own, _EARNED)
+    # Below nothing where more was undone by hand than an edit left; of that nothing can be taken.
+    earned = max(0, _standing(own, _EARNED))
     taken = -_standing(own, _CLAWED)
     settled = sum(entry.waived - entry.points for entry in own if entry.source in _CLAWED)
     due: list[EntryDraft] = []

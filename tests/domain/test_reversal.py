@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.points.ledger import EntryDraft, EntryKind, Source, due_entries
@@ -96,6 +96,11 @@ def test_a_claw_back_that_was_undone_stays_undone() -> None:
     assert net(told.ledger) == 30
 
 
+@example(
+    what=[("edit", 102), ("edit", 1), ("undo", Source.EDIT), ("edit", 1), ("edit", 1)],
+    cancels=False,
+    program=USD,
+)
 @given(
     what=st.lists(
         st.one_of(
