@@ -11,6 +11,7 @@ from sqlalchemy import text
 from adapters.postgres.activities import PostgresEarningCounts
 from adapters.postgres.earning import PostgresEarningFacts
 from adapters.postgres.entries import PostgresEntries
+from adapters.postgres.lots import in_order
 from adapters.postgres.order_facts import PostgresOrderFacts
 from adapters.postgres.programs import PostgresPrograms
 from adapters.postgres.rows import as_rows
@@ -91,12 +92,13 @@ class PostgresLedger(
         appended: wallets are held, and it is known which entries are new.
         """
         held = await self._hold_all({entry.wallet for entry in entries})
-        entries = [
-            entry
-            if entry.draft.source == Source.MERGE or held[entry.wallet].merged_into is None
-            else replace(entry, wallet=key_of(follow(entry.wallet, held)))
-            for entry in entries
-        ]
+        if any(row.merged_into is not None for row in held.values()):
+            entries = [
+                entry
+                if entry.draft.source == Source.MERGE
+                else replace(entry, wallet=key_of(follow(entry.wallet, held)))
+                for entry in entries
+            ]
         touched = {entry.wallet for entry in entries if touches_lots(entry.draft)}
         fresh = await self._unknown([entry for entry in entries if entry.wallet in touched])
         by_wallet: dict[WalletKey, list[NewEntry]] = defaultdict(list)
@@ -133,7 +135,7 @@ class PostgresLedger(
     ) -> dict[WalletKey, tuple[Wallet, int]]:
         """The wallets after all of their new entries, and how many entries each now has."""
         moves = []
-        for key in sorted(by_wallet):  # in one order everywhere, so that no two batches deadlock
+        for key in in_order(by_wallet):
             total = EMPTY
             for entry in by_wallet[key]:
                 total = apply(total, entry.draft)
@@ -168,6 +170,9 @@ def _step_by_step(
     entries: Sequence[NewEntry], after_all: Wallet, version: int
 ) -> Iterable[PostedEntry]:
     """The wallet after each entry, worked out from the wallet after the last."""
+    if len(entries) == 1:  # as nearly always
+        yield PostedEntry(entries[0], after_all, version)
+        return
     moved = EMPTY
     for entry in entries:
         moved = apply(moved, entry.draft)

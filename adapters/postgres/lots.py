@@ -168,7 +168,7 @@ class PostgresLots:
 
     async def take_ageing(self, at: datetime, limit: int) -> Sequence[AgeingWallet]:
         held = await self._connection.execute(_HOLD_DUE, {"at": at, "most": limit})
-        keys = _named(WalletKey(row.merchant_id, row.customer_id) for row in held)
+        keys = named(WalletKey(row.merchant_id, row.customer_id) for row in held)
         if not keys["merchants"]:
             return ()
         rows = (await self._connection.execute(_DUE, keys | {"at": at})).all()
@@ -198,7 +198,7 @@ class PostgresLots:
         """All open lots of these wallets, which must be held."""
         found: dict[WalletKey, tuple[Share, ...]] = defaultdict(tuple)
         collected: dict[WalletKey, list[Share]] = defaultdict(list)
-        for row in await self._connection.execute(_OPEN, _named(keys)):
+        for row in await self._connection.execute(_OPEN, named(keys)):
             collected[WalletKey(row.merchant_id, row.customer_id)].append(_share(row))
         found.update((key, tuple(shares)) for key, shares in collected.items())
         return found
@@ -257,7 +257,7 @@ class PostgresLots:
         What came back may be due at once."""
         rows = []
         ageing = [key for key, entries in posted.items() if any(map(_may_age, entries))]
-        for key in sorted(ageing):
+        for key in in_order(ageing):
             looks = [
                 look_at
                 for entry in posted[key]
@@ -280,8 +280,15 @@ def _gave_back_ageing(entry: NewEntry) -> bool:
     return draft.points > 0 and any(share.lot.life != FOREVER for share in draft.uses)
 
 
-def _named(keys: Iterable[WalletKey]) -> dict[str, list[UUID]]:
-    ordered = sorted(keys)
+def in_order(keys: Iterable[WalletKey]) -> list[WalletKey]:
+    """In the one order in which wallets are locked everywhere, so that no two batches deadlock. As
+    ``sorted``, but ids compare as the numbers they are in a quarter of the time."""
+    return sorted(keys, key=lambda key: (key.merchant_id.int, key.customer_id.int))
+
+
+def named(keys: Iterable[WalletKey]) -> dict[str, list[UUID]]:
+    """Wallets as the parameters by which statements find them, ``in_order``."""
+    ordered = in_order(keys)
     return {
         "merchants": [key.merchant_id for key in ordered],
         "customers": [key.customer_id for key in ordered],

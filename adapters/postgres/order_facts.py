@@ -1,9 +1,9 @@
 """Facts of orders and refunds on PostgreSQL, and what has been posted for them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import text
@@ -21,11 +21,10 @@ _KEYS: Final = "unnest(CAST(:merchants AS uuid[]), CAST(:ids AS text[])) AS k (m
 # Orders may not exist yet (a refund can come first), so there is no row to lock: an advisory lock
 # by the order's name takes its place. Sorted, so that two batches never wait in a circle.
 _LOCK: Final = text(
-    """
+    f"""
     SELECT pg_advisory_xact_lock(lock) FROM (
-        SELECT DISTINCT hashtextextended(merchant || '/' || id, 0) AS lock
-        FROM unnest(CAST(:merchants AS text[]), CAST(:ids AS text[])) AS k (merchant, id)
-        ORDER BY lock
+        SELECT DISTINCT hashtextextended(CAST(merchant_id AS text) || '/' || id, 0) AS lock
+        FROM {_KEYS} ORDER BY lock
     ) AS locks
     """
 )
@@ -93,15 +92,8 @@ class PostgresOrderFacts:
         ordered = sorted(keys)
         if not ordered:
             return {}
-        await self._connection.execute(
-            _LOCK,
-            {"merchants": [str(key.merchant_id) for key in ordered],
-             "ids": [key.order_id for key in ordered]},
-        )  # fmt: skip
-        names = {
-            "merchants": [key.merchant_id for key in ordered],
-            "ids": [key.order_id for key in ordered],
-        }
+        names = _named(ordered)
+        await self._connection.execute(_LOCK, names)
         facts = {
             OrderKey(row.merchant_id, row.order_id): facts_of(row)
             for row in await self._connection.execute(_ORDERS, names)
@@ -114,17 +106,16 @@ class PostgresOrderFacts:
         entries: dict[OrderKey, list[EntryDraft]] = defaultdict(list)
         earners: dict[OrderKey, UUID] = {}
         if facts:  # no entry without its order
-            told = {
-                "merchants": [key.merchant_id for key in facts],
-                "ids": [key.order_id for key in facts],
-            }
-            for row in await self._connection.execute(_ENTRIES, told):
+            for row in await self._connection.execute(_ENTRIES, _named(facts)):
                 key = OrderKey(row.merchant_id, row.order_id)
                 entries[key].append(draft_of(row))
                 earners.setdefault(key, row.customer_id)
         return {
             key: OrderState(
-                facts.get(key), tuple(refunds[key]), tuple(entries[key]), earners.get(key)
+                facts.get(key),
+                tuple(refunds.get(key, ())),
+                tuple(entries.get(key, ())),
+                earners.get(key),
             )
             for key in ordered
         }
@@ -155,3 +146,10 @@ class PostgresOrderFacts:
     async def take_matured(self, at: datetime, limit: int) -> Sequence[OrderKey]:
         rows = await self._connection.execute(_TAKE_MATURED, {"at": at, "most": limit})
         return [OrderKey(row.merchant_id, row.order_id) for row in rows]
+
+
+def _named(keys: Collection[OrderKey]) -> dict[str, list[Any]]:
+    return {
+        "merchants": [key.merchant_id for key in keys],
+        "ids": [key.order_id for key in keys],
+    }

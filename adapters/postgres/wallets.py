@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
-from adapters.postgres.lots import PostgresLots
+from adapters.postgres.lots import PostgresLots, named
 from adapters.postgres.merged import stands_for
 from adapters.postgres.rows import as_rows
 from domain.merging import StandIn, ToldMerge, learn_merges
@@ -89,11 +89,7 @@ class PostgresWallets(PostgresLots):
         return held
 
     async def _hold(self, keys: Iterable[WalletKey]) -> dict[WalletKey, Row[Any]]:
-        ordered = sorted(keys)
-        names = {
-            "merchants": [key.merchant_id for key in ordered],
-            "customers": [key.customer_id for key in ordered],
-        }
+        names = named(keys)
         await self._connection.execute(_NEW_WALLETS, names)
         rows = await self._connection.execute(_LOCK_WALLETS, names)
         return {WalletKey(row.merchant_id, row.customer_id): row for row in rows}

@@ -179,8 +179,7 @@ async def apply_shop_events(
 def _learn(batch: _Batch, known: Mapping[OrderKey, OrderState]) -> dict[OrderKey, OrderState]:
     """What was known of each order together with what the batch says."""
     states = {}
-    for key in batch.orders:
-        before = known[key]
+    for key, before in known.items():
         facts = batch.facts.get(key)
         if facts is None:
             facts = before.facts
@@ -188,8 +187,11 @@ def _learn(batch: _Batch, known: Mapping[OrderKey, OrderState]) -> dict[OrderKey
             facts = merge(before.facts, facts)
             if before.entries:  # then it has earned, by what its goods were
                 facts = with_goods_of(facts, before.facts)
-        refunds = batch.refunds.get(key, {}) | {each.refund_id: each for each in before.refunds}
-        back = reconciled(tuple(refunds.values()))
+        back = before.refunds
+        if key in batch.refunds:
+            told = batch.refunds[key] | {each.refund_id: each for each in back}
+            back = tuple(told.values())
+        back = reconciled(back)
         states[key] = OrderState(facts, back, before.entries, before.earner)
     return states
 
