@@ -101,6 +101,9 @@ class Database:
             # A connection beyond the pool would be opened and closed for each transaction, which
             # costs both sides far more than the transaction does; waiting for a turn is quicker.
             max_overflow=0,
+            # Taking turns, all of them would plan each statement and fill caches of their own; so
+            # those that a rush has opened rest after it.
+            pool_use_lifo=True,
             pool_timeout=10,
             connect_args={
                 "timeout": 5,
