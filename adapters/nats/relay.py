@@ -84,6 +84,8 @@ class Relay:
                 await self._publish(batch, "relay")
             except Unavailable:
                 log.info("%s: events wait in the outbox", self._outbox.service)
+            except Exception:
+                log.exception("%s: publishing what was said failed", self._outbox.service)
 
     async def _publish(self, batch: Sequence[Said], by: str) -> None:
         """Raises Unavailable when something of it was not stored; that stays in the outbox."""

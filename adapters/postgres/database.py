@@ -36,6 +36,8 @@ _AWAY: Final = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.DiskFullError,
+    asyncpg.ReadOnlySQLTransactionError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
     asyncpg.InterfaceError,
@@ -43,7 +45,8 @@ _AWAY: Final = (
     OSError,
     TimeoutError,
 )
-"""What a second try can mend: the server is away, or two transactions stood in each other's way."""
+"""What a second try can mend: the server is away, has no room or is not the one that is written to,
+or two transactions stood in each other's way."""
 _NO_ROLE: Final = (asyncpg.InvalidParameterValueError, asyncpg.InsufficientPrivilegeError)
 """What a connection is refused with when there is no such role, or it is for others."""
 

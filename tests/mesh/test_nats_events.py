@@ -19,8 +19,10 @@ from adapters.nats.connection import MESSAGE_ID
 from adapters.nats.outbox import read_outbox
 from adapters.nats.packs import unpacked
 from adapters.postgres.database import MIGRATIONS, Database
+from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.tenancy import ACROSS_SHOPS, MIGRATION
 from adapters.runtime.settings import Settings
+from contracts.kit import Event
 from domain.errors import Unavailable
 from infra.embedded.servers import Servers
 from ports.events import Outgoing, Received
@@ -231,6 +233,62 @@ async def _fail(rig: Rig) -> None:
         )
         unit.emit(ECHOED, Said(number=1), rig.merchant)
         raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("state", ["53100", "25006"])  # no room on its disk; it may only be read
+async def test_what_a_database_cannot_do_now_is_no_fault_of_an_event(rig: Rig, state: str) -> None:
+    dead: list[Any] = []
+
+    async def bury(message: Any) -> None:
+        dead.append(message)
+
+    await rig.client.subscribe(f"dead.trap.{rig.merchant}", cb=bury)
+    turns = 0
+
+    async def hear(unit: Unit[AsyncConnection], events: Sequence[Received[Said]]) -> None:
+        nonlocal turns
+        turns += 1
+        if turns < 4:
+            fail = f"DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{state}'; END $$"
+            await unit.stores.execute(text(fail))
+        await write_down(unit, events)
+
+    event = Event(f"trap.unable{state}", Said, "trap", "")
+    # One real failure would make a dead letter.
+    consumer = rig.consumer(hear, event, backoff=(), name=f"unable{state}")
+    body = msgspec.json.encode(Said(number=1))
+    await rig.publisher.publish(event.subject(rig.merchant), body, {MESSAGE_ID: str(uuid4())})
+    await consumer.start()
+    assert await eventually(rig.written) == [1]
+    assert not dead
+    await consumer.stop()
+
+
+async def test_the_relay_goes_on_whatever_goes_wrong_with_an_outbox(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = asyncio.Event()
+
+    async def listen(message: Any) -> None:
+        if b"2" in message.data:
+            heard.set()
+
+    async def fail(*_: object) -> None:
+        failed.set()
+        raise ZeroDivisionError
+
+    failed = asyncio.Event()
+    await rig.client.subscribe(ECHOED.subject(rig.merchant), cb=listen)
+    with monkeypatch.context() as patch:
+        patch.setattr(PostgresOutbox, "remove", fail)
+        async with rig.unit() as unit:
+            unit.emit(ECHOED, Said(number=1), rig.merchant)
+        await failed.wait()
+    async with rig.unit() as unit:
+        unit.emit(ECHOED, Said(number=2), rig.merchant)
+    async with asyncio.timeout(4):  # sooner than it is swept
+        await heard.wait()
+    await eventually(rig.left_in_outbox, lambda left: left == 0)
 
 
 async def test_events_are_held_while_the_database_is_away(tmp_path: Path) -> None:
