@@ -64,7 +64,8 @@ class Organizing:
     async def get(self, caller: Caller, _: Nothing) -> Organization:
         async with self._units() as unit:
             organization_id = await unit.stores.organization_of(caller.tenant)
-            if organization_id is None:
+            # It may end in between, with the last shop that leaves; held, it does not.
+            if organization_id is None or not await unit.stores.count_shops(organization_id):
                 raise NoOrganization
             return await _shown(unit, organization_id)
 

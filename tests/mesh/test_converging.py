@@ -27,9 +27,9 @@ from contracts.organizations import CREATE_ORGANIZATION, CreateOrganization
 from contracts.shop import CustomerRecord, PrivacyRequest, Refund, member_id
 from services import SERVICES
 from tests.conftest import Run, eventually
+from tests.mesh.linking import joined, settled
 from tests.mesh.people import Shop, open_shop
 from tests.mesh.said import AT, mesh_of, order, world_of
-from tests.mesh.test_linking import joined, settled
 from tests.streams import events_in
 
 UNSEALED = text(

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -33,9 +32,9 @@ from ports.people import PersonKey
 from ports.tenancy import within
 from ports.unit import Units
 from tests.conftest import Run, eventually
+from tests.mesh.linking import House, joined, settled, store, tells, version
 from tests.mesh.people import Shop, open_shop
 from tests.mesh.said import AT, world_of
-from tests.mesh.test_organizations import Store
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -44,35 +43,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def process(run: Run) -> AsyncIterator[Process]:
     async with run("auth", "users") as running:
         yield running
-
-
-@dataclass(frozen=True)
-class House:
-    """Shops of one organisation, and how what is said of their members is heard."""
-
-    process: Process
-    shops: list[Shop] = field(default_factory=list)
-
-    async def open(self) -> Shop:
-        """One more shop, which joins at once."""
-        one = await open_shop(self.process)
-        self.shops.append(one)
-        if len(self.shops) == 1:
-            await store(one).creates()
-        else:
-            await store(one).joins(await store(self.shops[0]).code())
-        return one
-
-
-def store(one: Shop) -> Store:
-    return Store(one.process, one.id, "")
-
-
-async def tells(
-    one: Shop, customer: str, email: str, hour: int = 0, *, verified: bool = True
-) -> None:
-    await one.says(shop.CUSTOMER_UPDATED, one.record(customer, email, hour, verified=verified))
-    await one.knows(customer)
 
 
 async def said(one: Shop, customer: str) -> list[MemberLinked | MemberUnlinked]:
@@ -110,33 +80,6 @@ async def linked(one: Shop, customer: str) -> UUID:
 
 async def unlinked(one: Shop, customer: str) -> None:
     await eventually(lambda: pool(one, customer), lambda found: found is None)
-
-
-async def settled(process: Process) -> None:
-    """Nobody is left to be worked out."""
-
-    async def left() -> int:
-        database = world_of(process).database("users")
-        async with database.transaction(ACROSS_SHOPS) as connection:
-            statement = """
-                SELECT count(*) FROM users u JOIN organization_shops o USING (merchant_id)
-                WHERE u.kind = 'customer' AND u.link_as_of < o.version
-            """
-            return int((await connection.execute(text(statement))).scalar_one())
-
-    await eventually(left, lambda found: found == 0)
-
-
-async def version(one: Shop) -> int:
-    """How often the shop has joined or left an organisation, as far as users knows."""
-    async with world_of(one.process).database("users").transaction(ACROSS_SHOPS) as connection:
-        statement = "SELECT max(version) FROM organization_shops WHERE merchant_id = :shop"
-        return (await connection.execute(text(statement), {"shop": one.id})).scalar_one() or 0
-
-
-async def joined(one: Shop) -> None:
-    """Users knows which organisation the shop is in."""
-    await eventually(lambda: version(one))
 
 
 async def test_who_has_one_verified_address_in_two_shops_is_one_person(process: Process) -> None:

@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -13,21 +12,16 @@ from sqlalchemy import text
 
 from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.runtime.host import Process
-from contracts import auth, organizations, shop, suspensions
+from contracts import auth, organizations, suspensions
 from contracts.caller import Audience, Caller, service_caller
-from contracts.kit import Nothing, Operation
 from contracts.organizations import (
-    CREATE_ORGANIZATION,
     GET_ORGANIZATION,
     GET_ORGANIZATION_KEY,
     INVITE_SHOP,
-    JOIN_ORGANIZATION,
     LEAVE_ORGANIZATION,
     ORGANIZATION_JOINED,
     ORGANIZATION_LEFT,
-    CreateOrganization,
     GetOrganizationKey,
-    JoinOrganization,
     MembershipChanged,
     Organization,
 )
@@ -45,7 +39,7 @@ from domain.organizations import (
 from ports.key_management import ORGANIZATION, KeyContext
 from ports.sealing import CannotOpen
 from tests.conftest import Run, eventually
-from tests.mesh.people import GRANTS
+from tests.mesh.organizations import Store
 from tests.mesh.said import heard, mesh_of, register, say, world_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -57,58 +51,6 @@ WRONG = "0000-0000-0000-0000-0000-0000"
 async def process(run: Run) -> AsyncIterator[Process]:
     async with run("auth", "roles") as running:
         yield running
-
-
-@dataclass(frozen=True)
-class Store:
-    """A shop, as its owner uses it."""
-
-    process: Process
-    id: UUID
-    domain: str
-
-    async def call(self, operation: Operation[Any, Any], request: Any = None) -> Any:
-        caller = Caller(
-            audience=Audience.MERCHANT,
-            actor="somebody",
-            merchant_id=self.id,
-            role="owner",
-            permissions=GRANTS["owner"],
-        )
-        return await mesh_of(self.process).call(operation, request or Nothing(), caller)
-
-    async def creates(self, name: str = "House") -> Organization:
-        found: Organization = await self.call(CREATE_ORGANIZATION, CreateOrganization(name=name))
-        return found
-
-    async def code(self) -> str:
-        made: organizations.OrganizationCode = await self.call(INVITE_SHOP)
-        return made.code
-
-    async def joins(self, code: str) -> Organization:
-        found: Organization = await self.call(JOIN_ORGANIZATION, JoinOrganization(code=code))
-        return found
-
-    async def leaves(self) -> None:
-        await self.call(LEAVE_ORGANIZATION)
-
-    async def sees(self) -> Organization:
-        found: Organization = await self.call(GET_ORGANIZATION)
-        return found
-
-    async def neighbours(self) -> list[str]:
-        return [each.shop_domain for each in (await self.sees()).shops]
-
-    async def is_alone(self) -> bool:
-        try:
-            await self.sees()
-        except NoOrganization:
-            return True
-        return False
-
-    async def removes_the_app(self) -> None:
-        gone = shop.Uninstalled(shop_domain=self.domain, removed_at=datetime.now(UTC))
-        await say(self.process, shop.APP_UNINSTALLED, gone, self.id)
 
 
 async def a_store(process: Process) -> Store:
@@ -397,6 +339,22 @@ async def test_an_organisation_has_so_many_shops_and_no_more(process: Process) -
     with pytest.raises(OrganizationFull):
         await other.joins(code)
     await one.leaves()
+
+
+async def test_who_looks_while_the_last_shop_leaves_sees_it_before_or_after(
+    process: Process,
+) -> None:
+    one = await a_store(process)
+
+    async def look() -> None:
+        while not await one.is_alone():
+            pass
+
+    for _ in range(20):
+        await one.creates()
+        looking = [asyncio.create_task(look()) for _ in range(4)]
+        await one.leaves()
+        await asyncio.gather(*looking)
 
 
 async def test_a_shop_that_removes_the_app_leaves(process: Process) -> None:

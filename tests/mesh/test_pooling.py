@@ -27,9 +27,9 @@ from infra.embedded.ports import free_port
 from infra.embedded.servers import Servers
 from infra.embedded.services import until_ready
 from tests.conftest import Run, eventually
+from tests.mesh.linking import store, tells
 from tests.mesh.people import open_shop
 from tests.mesh.said import heard, mesh_of, register, say
-from tests.mesh.test_linking import store, tells
 from tests.rig.stack import SERVE
 
 NAME = "77"

@@ -24,7 +24,7 @@ from services.api_gateway import revoked
 from tests.conftest import Run, eventually
 from tests.mesh.edge import Edge
 from tests.mesh.said import register, say, world_of
-from tests.mesh.test_sessions import Auth
+from tests.mesh.sessions import Auth
 
 SESSIONS = "/v1/api/auth/sessions"
 

@@ -18,9 +18,9 @@ from ports.sessions import Holder
 from tests.conftest import Run, eventually
 from tests.mesh.edge import Edge, shopify_order
 from tests.mesh.said import mesh_of, register, say
+from tests.mesh.sessions import Auth
 from tests.mesh.test_edge import spendable
 from tests.mesh.test_revocation import post, seconds_until_refused
-from tests.mesh.test_sessions import Auth
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
