@@ -49,3 +49,18 @@ def test_every_setting_is_documented() -> None:
         re.findall(r"^\| `(LOYALNEST_\w+)`", (ROOT / "docs/settings.md").read_text(), re.MULTILINE)
     )
     assert documented == {*SETTINGS, *STACK}
+
+
+def test_defaults_are_documented() -> None:
+    """Those that are said as they are; the others are in words."""
+    said = dict(
+        re.findall(
+            r"^\| `(LOYALNEST_\w+)` \| `([^`|]*)` \|",
+            (ROOT / "docs/settings.md").read_text(),
+            re.MULTILINE,
+        )
+    )
+    meant = {name: str(each.default) for name, each in SETTINGS.items() if each.default != ""}
+    assert len(said) > 15
+    wrong = {name for name in said.keys() & meant.keys() if said[name] != meant[name].lower()}
+    assert wrong == set()
