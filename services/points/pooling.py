@@ -155,16 +155,16 @@ async def bring_here(
     # Who spends is no business of the other stores.
     actor, unit.actor = unit.actor, ""
     # What paid is known once it is posted, and goes over as it is.
-    posted = await post(unit, outs)
+    used = {each.entry.entry_id: each.entry.draft.uses for each in await post(unit, outs)}
     unit.actor = actor
     ins = [
         NewEntry(
             unit.new_id(),
             here,
-            given(reference, out.wallet.merchant_id, -out.draft.points, each.entry.draft.uses),
+            given(reference, out.wallet.merchant_id, -out.draft.points, used[out.entry_id]),
             now,
         )
-        for out, each in zip(outs, posted, strict=True)
+        for out in outs
     ]
     await post(unit, ins)
     return points

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -31,11 +31,12 @@ from domain.points.rewards import RewardUnavailable
 from domain.points.wallet import InsufficientPoints, Wallet
 from domain.program import defaults
 from infra.embedded.servers import Servers
-from ports.ledger import NewEntry, WalletKey
+from ports.ledger import NewEntry, PostedEntry, WalletKey
 from ports.tenancy import OtherShops, also_within, within
 from ports.unit import Units
 from services.points.merging import apply_merges
 from services.points.next_expiry import next_expiries
+from services.points.posting import post
 from services.points.redeeming import Prepared
 from services.points.reversing import reverse
 from tests.ports.conftest import Storage
@@ -130,6 +131,22 @@ async def test_what_expires_first_comes_first_and_expires_when_it_would_have(
         (c, 120, soon), (a, 150, later), (b, 30, last), (kept, 100, None),
     ]  # fmt: skip
     assert await stores.spendable() == [400, 70, 100]
+
+
+async def test_each_lot_comes_from_where_it_was_in_whatever_order_stores_say_so(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def backwards(*what: Any) -> Sequence[PostedEntry]:
+        return [*reversed(await post(*what))]
+
+    monkeypatch.setattr("services.points.pooling.post", backwards)
+    await stores.link()
+    soon, later = (stores.clock.now() + timedelta(days=days) for days in (1, 9))
+    a = await stores.gain(stores.there, 150, later)
+    c = await stores.gain(stores.elsewhere, 120, soon)
+    here = stores.here
+    await here.cancel(await here.redeem(await here.offer(cost=270, member_may_cancel=True)))
+    assert await stores.lots(here) == [(c, 120, soon), (a, 150, later)]
 
 
 async def test_a_wallet_of_very_many_lots_gives_those_that_expire_first(stores: Stores) -> None:
