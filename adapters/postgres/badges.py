@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.postgres.rows import as_rows
+from adapters.postgres.rows import as_rows, named
 from domain.leaderboard import Period
 from ports.badges import Award, Earned, HeldBadge, MemberKey, ShopZone
 from ports.leaderboard import Board, Score
@@ -157,12 +157,14 @@ class PostgresStandings:
         # In one order everywhere, so that no two batches deadlock. Bytes compare much faster.
         keys = sorted(rows, key=lambda k: (k.merchant_id.bytes, k.customer_id.bytes))
         found = await self._connection.execute(_ADD, {"rows": as_rows(rows[key] for key in keys)})
-        for now in found.mappings():
-            merchant, customer = now["merchant_id"], now["customer_id"]
-            for period in Period:
-                key = _ALL if period is Period.ALL else now[f"{period}_key"]
-                board = Board(period, key, merchant)
-                self.changed.append(Score(board, customer, now[f"{period}_points"]))
+        for now in named(found):
+            merchant, customer = now.merchant_id, now.customer_id
+            self.changed += (
+                Score(Board(Period.DAY, now.day_key, merchant), customer, now.day_points),
+                Score(Board(Period.WEEK, now.week_key, merchant), customer, now.week_points),
+                Score(Board(Period.MONTH, now.month_key, merchant), customer, now.month_points),
+                Score(Board(Period.ALL, _ALL, merchant), customer, now.all_points),
+            )
 
     async def top(self, board: Board, limit: int | None) -> Sequence[Score]:
         values: dict[str, object] = {"merchant_id": board.merchant_id, "most": limit}

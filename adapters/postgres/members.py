@@ -9,7 +9,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.purchases import member_order
-from adapters.postgres.rows import as_rows
+from adapters.postgres.rows import as_rows, named
 from ports.members import Learnt, MemberProfile, Place, RfmPart, TierPart, Told
 from ports.purchases import MemberKey
 
@@ -125,7 +125,7 @@ class PostgresMembers:
                 version=row.version,
                 new=row.old_version is None,
             )
-            for row in rows
+            for row in named(rows)
         }
         new = Counter(key.merchant_id for key, each in learnt.items() if each.new)
         if new:

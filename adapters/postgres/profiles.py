@@ -12,7 +12,7 @@ from adapters.postgres.merged import stands_for
 from adapters.postgres.merging_buyers import PostgresMergingBuyers
 from adapters.postgres.programs import PostgresPrograms
 from adapters.postgres.purchases import columns_of, member_order, profile_in
-from adapters.postgres.rows import as_rows
+from adapters.postgres.rows import as_rows, named
 from adapters.postgres.walks import PostgresWalks
 from domain.rfm.profile import Profile
 from domain.rfm.scoring import Score
@@ -106,7 +106,7 @@ _NO_SCORE: Final = Score(0, 0, 0)
 class PostgresProfiles(PostgresMergingBuyers, PostgresPrograms, PostgresWalks):
     async def scores(self, keys: Iterable[MemberKey]) -> Mapping[MemberKey, Scored]:
         rows = await self._connection.execute(_SCORES, columns_of(keys))
-        return {MemberKey(row.merchant_id, row.customer_id): _scored(row) for row in rows}
+        return {MemberKey(row.merchant_id, row.customer_id): _scored(row) for row in named(rows)}
 
     async def depart(self, keys: Iterable[MemberKey], now: datetime) -> None:
         if ordered := sorted(keys, key=member_order):

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.postgres.rows import as_rows
+from adapters.postgres.rows import as_rows, named
 from domain.errors import Unavailable
 from domain.rfm.profile import NOBODY, Profile
 from ports.ledger import OrderKey
@@ -173,7 +173,7 @@ class PostgresBuyers:
             return {}
         rows = await self._connection.execute(_LEARN_REFUNDS, {"rows": as_rows(refunds)})
         more: dict[OrderKey, Decimal] = {}
-        for row in rows:
+        for row in named(rows):
             key = OrderKey(row.merchant_id, row.order_id)
             more[key] = more.get(key, Decimal(0)) + row.more
         return more
@@ -206,7 +206,7 @@ class PostgresBuyers:
         rows = await self._connection.execute(
             _LEARN_ORDERS, {"rows": as_rows(orders[key] for key in in_order)}
         )
-        grown = rows.all()
+        grown = named(rows)
         if any(row.merged_into is not None for row in grown):
             # Whoever merged them was quicker to the profile; the next try finds the other one.
             raise Unavailable("A member was merged into another at the same moment.")

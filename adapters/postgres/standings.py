@@ -9,7 +9,7 @@ from sqlalchemy import Row, text
 
 from adapters.postgres.programs import PostgresPrograms
 from adapters.postgres.purchases import columns_of, member_order
-from adapters.postgres.rows import as_rows
+from adapters.postgres.rows import as_rows, named
 from adapters.postgres.walks import PostgresWalks
 from ports.purchases import MemberKey
 from ports.standings import NOWHERE, Assigned, Climb, Move, Standing
@@ -87,7 +87,7 @@ class PostgresStandings(PostgresPrograms, PostgresWalks):
             for key in sorted(told, key=member_order)
         )
         found = await self._connection.execute(_LEARN, {"rows": rows})
-        return {_key(row): _standing(row) for row in found}
+        return {_key(row): _standing(row) for row in named(found)}
 
     async def lock(self, keys: Iterable[MemberKey]) -> Mapping[MemberKey, Standing]:
         found = await self._connection.execute(_LOCK, columns_of(sorted(keys)))

@@ -1,4 +1,4 @@
-"""Rows reach PostgreSQL as they were, and text that it cannot hold is the row's fault alone."""
+"""Rows reach PostgreSQL and come back as they were; text it cannot hold is the row's fault alone."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from adapters.postgres.database import is_away
-from adapters.postgres.rows import as_rows
+from adapters.postgres.rows import as_rows, named
 from adapters.postgres.tenancy import ACROSS_SHOPS
 from domain.plans import Plan
 from tests.mesh.test_purchases import purchases_database
@@ -49,6 +49,9 @@ async def test_every_kind_of_value_arrives_exactly(environment: dict[str, str]) 
         database.transaction(ACROSS_SHOPS) as connection,
     ):
         found = (await connection.execute(_READ, {"rows": as_rows(rows)})).mappings().all()
+        again = named(await connection.execute(_READ, {"rows": as_rows(rows)}))
+    assert [row._asdict() for row in again] == rows
+    assert [row.amount for row in again] == [row["amount"] for row in rows]
     assert [dict(row) for row in found] == rows
     assert [str(row["amount"]) for row in found] == [str(row["amount"]) for row in rows]
 
