@@ -1,4 +1,4 @@
-"""Rows reach PostgreSQL and come back as they were; text it cannot hold is the row's fault alone."""
+"""Rows come to PostgreSQL and back as they were; text it cannot hold is its row's fault alone."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
