@@ -89,6 +89,9 @@ class Linking:
                     continue
                 except (Unavailable, DeadlineExceeded) as error:
                     away = error
+                except Exception:
+                    # Its turn comes again; the others must not wait for it.
+                    log.exception("members of shop %s were not worked out", shop.merchant_id)
             if len(shops) < _SHOPS:
                 break
             after = shops[-1].merchant_id

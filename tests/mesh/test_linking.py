@@ -11,6 +11,7 @@ import pytest_asyncio
 from nats.js.api import DeliverPolicy
 from sqlalchemy import text
 
+from adapters.crypto.organization_keys import HmacPools
 from adapters.nats.packs import unpacked
 from adapters.postgres.links import PostgresLinks
 from adapters.postgres.tenancy import ACROSS_SHOPS
@@ -428,6 +429,27 @@ async def test_a_key_that_does_not_open_keeps_nobody_else_waiting(process: Proce
         await linked(other, number)
     assert await said(one, "1") == []
     await change("wrapped_key = substr(wrapped_key, 21)")
+    await linked(one, "1")
+
+
+async def test_a_shop_that_cannot_be_worked_out_keeps_no_other_waiting(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(process)
+    one, other = sorted([await house.open(), await house.open()], key=lambda each: each.id)
+    pools_of = HmacPools.of
+
+    def of(pools: HmacPools, email: str) -> UUID | None:
+        if email.startswith("broken"):
+            raise ZeroDivisionError
+        return pools_of(pools, email)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(HmacPools, "of", of)
+        await tells(one, "1", "broken@x.example")
+        for number in ("1", "2"):  # the second in another round than the first
+            await tells(other, number, f"{number}@x.example")
+            await linked(other, number)
     await linked(one, "1")
 
 
