@@ -5,6 +5,7 @@ each costs.
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -12,6 +13,8 @@ from typing import Final
 from adapters.nats.packs import MANY, Carried, parcel, portions
 from adapters.nats.publisher import UNCONFIRMED, Publisher
 from domain.errors import Unavailable
+
+log = logging.getLogger(__name__)
 
 _REMEMBERED: Final = 20_000
 """Ids of stored events. The stream knows the ids of messages only, and a repeat may come in another
@@ -78,11 +81,7 @@ class Packer:
                 events = next(portions(each.event for each in line.waiting))
                 first = line.waiting[: len(events)]
                 del line.waiting[: len(events)]
-                outcome: bool | Unavailable = Unavailable(UNCONFIRMED)
-                try:
-                    outcome = await self._publish(line.topic, events, first[0].since)
-                finally:  # whatever happens: somebody waits, and a repeat would wait for the same
-                    self._tell(first, outcome)
+                self._tell(first, await self._publish(line.topic, events, first[0].since))
         finally:
             line.sending = None
 
@@ -94,13 +93,17 @@ class Packer:
             return Unavailable(UNCONFIRMED)
         subjects = {event.subject for event in events}
         subject = subjects.pop() if len(subjects) == 1 else f"{topic}.{MANY}"
-        message = parcel(subject, events)
         try:
+            message = parcel(subject, events)
             return await self._publisher.publish(
                 message.subject, message.payload, message.headers, left
             )
         except Unavailable as error:
             return error
+        except Exception:
+            # Whatever it was: somebody waits, others behind them, and a repeat for the same.
+            log.exception("events of %s were not stored", topic)
+            return Unavailable(UNCONFIRMED)
 
     def _tell(self, waiting: Sequence[_Waiting], outcome: bool | Unavailable) -> None:
         for each in waiting:

@@ -10,8 +10,28 @@ import msgspec
 from adapters.nats.packer import Packer
 from adapters.nats.packs import MOST_EVENTS, Carried
 from adapters.nats.publisher import Publisher
+from domain.errors import Unavailable
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def event(number: int) -> Carried:
+    return Carried(str(number), "evt.a.b.c", msgspec.Raw(b"{}"), NOW)
+
+
+class Failing:
+    """In a way that nobody thought of."""
+
+    async def publish(self, *_: Any) -> bool:
+        raise ZeroDivisionError
+
+
+async def test_all_who_wait_are_told_of_a_failure_that_nobody_thought_of() -> None:
+    packer = Packer(cast("Publisher", Failing()), 1.0)
+    waiting = (packer.store(event(number)) for number in range(3 * MOST_EVENTS))
+    async with asyncio.timeout(5):
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {type(each) for each in outcomes} == {Unavailable}
 
 
 class Storing:
@@ -29,8 +49,7 @@ async def test_a_line_that_never_ends_is_no_reason_to_refuse_anybody() -> None:
 
     async def bring() -> None:
         while asyncio.get_running_loop().time() < until:
-            body = msgspec.Raw(b"{}")
-            assert await packer.store(Carried(str(next(numbers)), "evt.a.b.c", body, NOW))
+            assert await packer.store(event(next(numbers)))
 
     async with asyncio.TaskGroup() as bringing:
         for _ in range(3 * MOST_EVENTS):
