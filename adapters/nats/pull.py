@@ -23,8 +23,9 @@ _HEARTBEAT: Final = 1.0
 _NANOSECONDS: Final = 1_000_000_000
 _MOST_BYTES: Final = 4 * 1024 * 1024
 """What a request brings at most, since a message may be of many events."""
-_HELD_BATCHES: Final = 4
-"""Nothing more is asked for while so much waits here."""
+_HELD_BATCHES: Final = 2
+"""Nothing more is asked for while so much waits here: it has to be worked off before the server
+takes it for lost and hands it out again."""
 _FILL_SECONDS: Final = 0.02
 """How long to wait for what the server has ready."""
 _BUSY_PER_SECOND: Final = 500
