@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import uvloop
 from nats.errors import Error as NatsError
 from nats.js.errors import Error as JetStreamError
+from nats.js.errors import NotFoundError
 from redis.asyncio import Redis
 
 from adapters.crypto.keyfile import BadKeyFile
@@ -113,6 +114,9 @@ class _Running:
         for consumer in self.consumers:
             try:
                 await consumer.measure_lag()
+            except NotFoundError:  # the server has lost its store
+                await ensure_streams(self._world.js, self._world.settings.stream_replicas)
+                return
             except (NatsError, JetStreamError, TimeoutError):
                 return  # NATS is away; the next round measures again
 

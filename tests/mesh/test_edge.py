@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
@@ -184,6 +185,27 @@ async def test_no_durability_no_200(tmp_path: Path) -> None:
         await eventually(
             lambda: edge.deliver("orders/create", order, X_Shopify_Webhook_Id="w"),
             lambda answer: answer.status_code == 200,
+        )
+        await edge.http.aclose()
+        await process.stop()
+
+
+async def test_a_nats_that_has_lost_its_store_is_given_its_streams_again(tmp_path: Path) -> None:
+    async with Servers(tmp_path) as own:
+        port = str(free_port(set()))
+        settings = own.environment() | {"LOYALNEST_DEMO": "1", "LOYALNEST_HTTP_PORT": port}
+        process = Process(["api_gateway", "auth"], Settings.from_environment(settings))
+        await process.start()
+        edge = Edge(process)
+        order = shopify_order(1006, None)
+        assert (await edge.deliver("orders/create", order)).status_code == 200
+        await own.kill("nats")
+        shutil.rmtree(own.home.data / "nats")
+        await own.start("nats")
+        await eventually(
+            lambda: edge.deliver("orders/create", order, X_Shopify_Webhook_Id="w"),
+            lambda answer: answer.status_code == 200,
+            seconds=20,
         )
         await edge.http.aclose()
         await process.stop()
