@@ -15,7 +15,7 @@ from adapters.postgres.lots import in_order
 from adapters.postgres.order_facts import PostgresOrderFacts
 from adapters.postgres.programs import PostgresPrograms
 from adapters.postgres.rows import as_rows
-from adapters.postgres.wallets import PostgresWallets, follow, key_of, wallet_of
+from adapters.postgres.wallets import PostgresWallets, follow, key_of
 from domain.errors import Unavailable
 from domain.points.ledger import Source
 from domain.points.lot import Share
@@ -136,8 +136,9 @@ class PostgresLedger(
         """The wallets after all of their new entries, and how many entries each now has."""
         moves = []
         for key in in_order(by_wallet):
+            entries = by_wallet[key]
             total = EMPTY
-            for entry in by_wallet[key]:
+            for entry in entries:
                 total = apply(total, entry.draft)
             moves.append(
                 {
@@ -147,18 +148,18 @@ class PostgresLedger(
                     "pending": total.pending,
                     "spent": total.spent,
                     "expired": total.expired,
-                    "version": len(by_wallet[key]),
+                    "version": len(entries),
                     "active_at": max(
-                        (entry.at for entry in by_wallet[key] if is_activity(entry.draft)),
-                        default=None,
+                        (entry.at for entry in entries if is_activity(entry.draft)), default=None
                     ),
                 }
             )
         moved: dict[WalletKey, tuple[Wallet, int]] = {}
-        for row in await self._connection.execute(_MOVE, {"rows": as_rows(moves)}):
-            key = WalletKey(row.merchant_id, row.customer_id)
-            moved[key] = (wallet_of(row), row.version)
-            if row.merged_into is not None and any(
+        rows = await self._connection.execute(_MOVE, {"rows": as_rows(moves)})
+        for merchant_id, customer_id, *amounts, version, merged_into in rows:
+            key = WalletKey(merchant_id, customer_id)
+            moved[key] = (Wallet(*amounts), version)
+            if merged_into is not None and any(
                 entry.draft.source != Source.MERGE for entry in by_wallet[key]
             ):
                 # Whoever merged them was quicker to the wallet; the next try finds the other one.

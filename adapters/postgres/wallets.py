@@ -84,8 +84,11 @@ class PostgresWallets(PostgresLots):
     async def _hold_all(self, keys: Iterable[WalletKey]) -> dict[WalletKey, Row[Any]]:
         """The rows of these wallets, and of those that members have instead, held."""
         held = await self._hold(keys)
-        while missing := {key for row in held.values() if (key := _last(row)) not in held}:
-            held |= await self._hold(missing)
+        merged = [row for row in held.values() if row.merged_into is not None]
+        while missing := {_last(row) for row in merged} - held.keys():
+            more = await self._hold(missing)
+            merged = [row for row in more.values() if row.merged_into is not None]
+            held |= more
         return held
 
     async def _hold(self, keys: Iterable[WalletKey]) -> dict[WalletKey, Row[Any]]:

@@ -315,7 +315,7 @@ async def _same_sales(
                 continue
         sales.name([name for name in names if name not in sales.known], order_id)
     await sales.keep(unit.stores)
-    return [_renamed(event, sales) for event in events]
+    return [_renamed(event, sales) for event in events] if sales.known else events
 
 
 def _renamed(event: Received[Any], sales: _Named) -> Received[Any]:
