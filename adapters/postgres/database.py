@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from adapters.postgres.moves import is_elsewhere, shop_moving
+from adapters.postgres.quick import QuickEngine
 from adapters.postgres.tenancy import (
     MIGRATION,
     NO_SHOP,
@@ -98,7 +99,7 @@ class Database:
         self.service = service
         self.name = f"loyalnest_{service}"
         self._server = make_url(url).set(drivername="postgresql+asyncpg")
-        self.engine: AsyncEngine = create_async_engine(
+        engine = create_async_engine(
             self._server.set(database=self.name),
             pool_size=pool,
             # A connection beyond the pool would be opened and closed for each transaction, which
@@ -118,6 +119,7 @@ class Database:
             json_deserializer=msgspec.json.decode,
             hide_parameters=True,  # or error texts would quote rows
         )
+        self.engine: AsyncEngine = QuickEngine(engine.sync_engine)
 
     @asynccontextmanager
     async def transaction(self, scope: Scope) -> AsyncIterator[AsyncConnection]:
