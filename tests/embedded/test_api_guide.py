@@ -52,7 +52,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
 
     loyalnest("up", "--detach")
     try:
-        until(lambda: json.loads(loyalnest("status", "--json"))["demo"] == "seeded", 60)
+        until(lambda: json.loads(loyalnest("status", "--json"))["demo"] == "seeded", patience=60)
         yield environment
     finally:
         loyalnest("down")
