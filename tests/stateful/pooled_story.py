@@ -149,7 +149,7 @@ class PooledStory(Told):
     def _buy(self, store: str, points: int) -> None:
         paid = self.model.buy(store, points)
         try:
-            redemption = self.run(self._counter(store).reserve(self.rewards[store], points))
+            redemption = self.run(self._counter(store).redeem(self.rewards[store], points))
         except InsufficientPoints:
             assert paid is None, "the model could have bought it"
             return
@@ -160,7 +160,7 @@ class PooledStory(Told):
     @rule(data=st.data())
     def give_back(self, data: st.DataObject) -> None:
         bought = self.bought.pop(data.draw(st.integers(0, len(self.bought) - 1)))
-        self.run(self._cancel(bought))
+        self.run(self._counter(bought.store).cancel(bought.redemption))
         self.model.give_back(bought.store, bought.points, bought.paid)
 
     # --- who shares with whom ---------------------------------------------------------------------
@@ -205,13 +205,6 @@ class PooledStory(Told):
     def _counter(self, store: str) -> Counter:
         found: Counter = getattr(self.stores, store)
         return found
-
-    async def _cancel(self, bought: Bought) -> None:
-        """As far as the transaction goes; Shopify was never asked."""
-        counter = self._counter(bought.store)
-        request = rewards.RedemptionRef(redemption_id=bought.redemption.redemption_id)
-        async with self.stores.units() as unit:
-            await counter.redeemer.cancel(unit, counter.staff, request)
 
     async def _look(self, counter: Counter) -> tuple[Any, list[tuple[int, Any]]]:
         lots = [(points, ends_at) for _, points, ends_at in await self.stores.lots(counter)]
