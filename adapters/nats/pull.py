@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -30,10 +31,30 @@ _FILL_SECONDS: Final = 0.02
 """How long to wait for what the server has ready."""
 _BUSY_PER_SECOND: Final = 500
 """Events, from which on it is worth waiting for more of them."""
+_PACE_SECONDS: Final = 0.5
+"""Over how long that is reckoned at least; a handful that comes at once is no crowd."""
 _LINGER_SECONDS: Final = 0.25
 _STATUS: Final = "Status"
 _NOBODY_LISTENS: Final = "503"
 _LEFT: Final = "Nats-Pending-Messages"
+
+
+class Pace:
+    """Whether so many events are being handed out that it is worth waiting for more of them."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._since = monotonic()
+        self._events = 0
+        self.is_busy = False
+
+    def count(self, events: int) -> None:
+        self._events += events
+        now = self._monotonic()
+        passed = now - self._since
+        if passed >= _PACE_SECONDS:
+            self.is_busy = self._events > _BUSY_PER_SECOND * passed
+            self._since, self._events = now, 0
 
 
 class Puller:
@@ -63,8 +84,7 @@ class Puller:
         """Whether the server knew no such consumer when it was asked last: it was lost, or the
         server is starting."""
         self._last_sign = 0.0
-        self._taken_at = 0.0
-        self._is_busy = False
+        self._pace = Pace()
         self._subscription: Subscription | None = None
 
     async def start(self) -> None:
@@ -128,9 +148,7 @@ class Puller:
             message, count = self._buffer.popleft()
             taken.append(message)
             events += count
-        now = time.monotonic()
-        self._is_busy = events > _BUSY_PER_SECOND * (now - self._taken_at)
-        self._taken_at = now
+        self._pace.count(events)
         self._held -= events
         if self._held < self._batch:
             self.full.clear()
@@ -144,7 +162,7 @@ class Puller:
         events share it or many, and the busier it is, the more that counts."""
         if not self._buffer:  # a request has ended
             return
-        if self._is_busy:
+        if self._pace.is_busy:
             seconds = _LINGER_SECONDS
         elif self._expected and _more_after(self._buffer[-1][0]):
             seconds = _FILL_SECONDS
