@@ -205,7 +205,8 @@ class Model:
     # --- what the calendar does -----------------------------------------------------------------
 
     def release(self) -> None:
-        for order_id, order in self.orders.items():
+        # Of orders that mature at one look, their names say whose lot is the older one.
+        for order_id, order in sorted(self.orders.items()):
             if order.matures_at is not None and order.matures_at <= self.now:
                 order.matures_at = None
                 if order.pending > 0:
