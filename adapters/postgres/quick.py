@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.engine.cursor import _NO_RESULT_METADATA
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import greenlet_spawn
@@ -43,10 +44,14 @@ class QuickConnection(AsyncConnection):
         except BaseException as error:
             await greenlet_spawn(_fail, connection, sql, cursor, error)
         columns = cursor.description
-        found = Found(_described(tuple([each[0] for each in columns or ()])), iter(cursor._rows))
+        # Whoever asks for rows where there are none is told so.
+        described: Any = _NO_RESULT_METADATA
+        if columns is not None:
+            described = _described(tuple([each[0] for each in columns]))
+        found = Found(described, iter(cursor._rows))
         found.rowcount, found.returns_rows = cursor.rowcount, columns is not None
         if columns is None:
-            found.close()  # whoever asks for rows all the same is told that there are none
+            found.close()
         return found
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.database import Database
@@ -59,13 +59,13 @@ async def database(servers: Servers) -> AsyncIterator[Database]:
 
 
 async def given(connection: AsyncConnection, statement: str, way: str) -> Any:
-    """What comes of it; None where it cannot be asked for that."""
+    """What comes of it; what is raised where it cannot be asked for that."""
     await connection.execute(text(MAKE))
     await connection.execute(text(FILL))
     try:
         return WAYS[way](await connection.execute(text(statement), VALUES))
-    except Exception:
-        return None
+    except SQLAlchemyError as error:
+        return type(error)
 
 
 @pytest.mark.parametrize("statement", STATEMENTS)
