@@ -141,6 +141,30 @@ async def test_an_order_shows_up_by_itself(shop: Edge, look: Look) -> None:
         await expect(row.locator("td").nth(4)).to_have_text("2", timeout=15_000)
 
 
+async def test_who_is_not_known_yet_is_named_a_moment_later(shop: Edge, look: Look) -> None:
+    async with look() as seen:
+        page = seen.page
+        asked = 0
+
+        async def know_nobody_twice(route: Route) -> None:
+            nonlocal asked
+            asked += 1
+            if asked == 1:
+                await route.fulfill(json={"users": []})
+            elif asked == 2:
+                await route.fulfill(status=503, json={"status": 503, "detail": "Away."})
+            else:
+                await route.continue_()
+
+        await page.route("**/v1/api/users/batch", know_nobody_twice)
+        await page.reload()
+        name = page.locator("#rows .name").first
+        await expect(name).to_have_text(re.compile("^Member …"))
+        await expect(name).not_to_have_text(re.compile("^Member …"), timeout=30_000)
+        assert asked > 2
+        seen.complaints.clear()  # the browser's own line about the 503
+
+
 async def test_paused_means_still(shop: Edge, look: Look) -> None:
     async with look() as seen:
         page = seen.page
