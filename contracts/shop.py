@@ -4,6 +4,7 @@ Personal data is sealed for the merchant (``sealed_*``) or a blind index, nothin
 Amounts are in the shop's own currency, whatever the customer paid in.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from hashlib import sha256
 from typing import Final
@@ -25,6 +26,27 @@ def digest_of_checkout(token: str) -> str:
     """What stands for the token of a checkout, with which its customer could be looked at; 32 hex
     digits, empty for none."""
     return sha256(token.encode()).hexdigest()[:32] if token else ""
+
+
+def whose(bodies: Sequence[Body]) -> Sequence[UUID | str] | None:
+    """By body the member whom it concerns; for what is about an order of which none of them names
+    the member, the order. None if one of them is not about a member, but about all of the shop."""
+    members: dict[str, UUID] = {}
+    for body in bodies:
+        if (customer := getattr(body, "customer", None)) is not None:
+            members[body.order_id] = customer.customer_id  # type: ignore[attr-defined]
+    concerned: list[UUID | str] = []
+    for body in bodies:
+        order_id = getattr(body, "order_id", None)
+        who = (
+            getattr(body, "customer_id", None)
+            if order_id is None
+            else members.get(order_id, order_id)
+        )
+        if who is None:
+            return None
+        concerned.append(who)
+    return concerned
 
 
 class OrderCustomer(Body, frozen=True, kw_only=True):

@@ -9,7 +9,16 @@ back.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Hashable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
@@ -46,8 +55,11 @@ log = logging.getLogger(__name__)
 StoresT = TypeVar("StoresT")
 
 BATCH: Final = 1000
-"""Events of one transaction at most. With 500 an event cost a tenth more; with 2,000 it would cost
-a tenth less, and whoever waits for one of their rows would wait too long."""
+"""Events of one transaction at most, but for what is in the last message. With 500 an event cost a
+tenth more; with 2,000 it would cost a tenth less, and whoever waits for one of their rows would
+wait too long."""
+LANES: Final = 2
+"""Transactions side by side (``Consumes.whose``)."""
 ACK_WAIT_SECONDS: Final = 10.0
 """What a killed worker had in hand comes again after this long; a batch takes a tenth of it."""
 BACKOFF_SECONDS: Final = (1.0, 5.0, 15.0, 60.0, 300.0)
@@ -69,9 +81,12 @@ class Consumes(Generic[StoresT]):
     delivery, and its own rows must tell what is done. ``views`` has the bodies of which it reads a
     part only: it is given that part in their place. ``read`` makes an event of a message where its
     declaration does not say how. ``backoff`` and ``ack_wait`` are in seconds; what was not
-    acknowledged within ``ack_wait`` (its worker died) is delivered again. While whole batches wait,
-    ``at_once`` of them are applied at a time, as if there were so many replicas: one is worked out
-    while the database works on another.
+    acknowledged within ``ack_wait`` (its worker died) is delivered again.
+
+    ``whose`` says of some bodies whom each concerns, or None where one concerns everybody. Then, of
+    more than a batch that waits, ``LANES`` batches are applied side by side, each with all that
+    concerns the same: one is worked out while the database works on the other, and neither waits
+    for what the other holds.
     """
 
     events: tuple[Event[Body], ...]
@@ -82,7 +97,7 @@ class Consumes(Generic[StoresT]):
     backoff: tuple[float, ...] = field(default=BACKOFF_SECONDS)
     ack_wait: float = ACK_WAIT_SECONDS
     inbox: bool = True
-    at_once: int = 1
+    whose: Callable[[Sequence[Any]], Sequence[Hashable] | None] | None = None
     views: Mapping[type[Body], type[View]] = field(default_factory=dict)
     read: Callable[[Msg], Received[Any]] | None = None
 
@@ -98,6 +113,7 @@ class _Delivery:
     message: Msg
     carried: Carried
     event: Received[Any]
+    is_applied: bool = False
     given_up: str = ""  # why it is to be put aside although it was applied
     later: float | None = None  # in how many seconds it is to come again
 
@@ -131,10 +147,10 @@ class Consumer(Generic[StoresT]):
             raise ValueError(f"{self.name}: a consumer reads one stream, not {sorted(prefixes)}")
         self.stream = STREAMS[prefixes.pop()]
         self._durable = f"{self.name}-{self.stream.lower()}"
-        self._puller = Puller(client, self.stream, self._durable, consumes.batch)
+        most = consumes.batch if consumes.whose is None else consumes.batch * LANES
+        self._puller = Puller(client, self.stream, self._durable, most)
         self._stopping = asyncio.Event()
-        self._turn = asyncio.Lock()  # to take the next batch
-        self._tasks: list[asyncio.Task[None]] = []
+        self._task: asyncio.Task[None] | None = None
         self._most_unsettled = consumes.batch * 8
         self._failures: dict[int, dict[str, int]] = {}
         """How often events have failed here, by message; the one that failed last comes last."""
@@ -142,17 +158,14 @@ class Consumer(Generic[StoresT]):
     async def start(self) -> None:
         await self._ensure()
         await self._puller.start()
-        self._tasks = [
-            asyncio.create_task(self._run(helps=number > 0), name=f"consumer {self._durable}")
-            for number in range(self._consumes.at_once)
-        ]
+        self._task = asyncio.create_task(self._run(), name=f"consumer {self._durable}")
 
     async def stop(self, seconds: float = 15.0) -> None:
-        """Finish the batches in hand, give back what was only fetched."""
+        """Finish what is in hand, give back what was only fetched."""
         self._stopping.set()
         self._puller.wake()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=seconds)
+        if self._task is not None:
+            _, late = await asyncio.wait([self._task], timeout=seconds)
             for task in late:
                 task.cancel()
         for message in await self._puller.stop():
@@ -179,20 +192,13 @@ class Consumer(Generic[StoresT]):
         # Creating also updates: a service that listens to one more event needs no migration.
         await self._js.add_consumer(self.stream, config)
 
-    async def _run(self, *, helps: bool) -> None:
-        """``helps``: only while more waits than one can do."""
+    async def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                if helps:
-                    await self._puller.full.wait()
-                async with self._turn:
-                    if self._stopping.is_set() or (helps and not self._puller.full.is_set()):
-                        continue
-                    if self._puller.is_unknown:
-                        await self._pause(_UNKNOWN_SECONDS)
-                        await self._ensure()
-                    messages = await self._puller.take()
-                if messages:
+                if self._puller.is_unknown:
+                    await self._pause(_UNKNOWN_SECONDS)
+                    await self._ensure()
+                if messages := await self._puller.take():
                     await self._work(messages)
             except NatsError:
                 await self._pause(0.5)
@@ -206,7 +212,7 @@ class Consumer(Generic[StoresT]):
         if not deliveries:
             return
         try:
-            applied = await self._apply_when_possible(deliveries)
+            applied = await self._apply_side_by_side(deliveries)
         except asyncio.CancelledError:
             raise
         except Exception as error:
@@ -218,6 +224,8 @@ class Consumer(Generic[StoresT]):
         else:
             if applied:
                 await self._settle(deliveries)
+            else:
+                await self._give_back(deliveries)
         BATCH_SIZE.labels(self.name).observe(len(deliveries))
         BATCH_SECONDS.labels(self.name).observe(time.perf_counter() - started)
 
@@ -266,6 +274,32 @@ class Consumer(Generic[StoresT]):
             actor=carried.actor,
         )
 
+    async def _apply_side_by_side(self, deliveries: Sequence[_Delivery]) -> bool:
+        """Apply in as many lanes as there may be, and wait for all of them."""
+        lanes = self._lanes(deliveries)
+        if len(lanes) == 1:
+            return await self._apply_when_possible(deliveries)
+        ends = await asyncio.gather(*map(self._apply_when_possible, lanes), return_exceptions=True)
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
+        return all(ends)
+
+    def _lanes(self, deliveries: Sequence[_Delivery]) -> Sequence[Sequence[_Delivery]]:
+        """What concerns the same is in one lane, in the order in which it came."""
+        if self._consumes.whose is None or len(deliveries) <= self._consumes.batch:
+            return (deliveries,)
+        concerned = self._consumes.whose([each.event.body for each in deliveries])
+        if concerned is None:
+            return (deliveries,)
+        together: dict[Hashable, list[_Delivery]] = defaultdict(list)
+        for who, delivery in zip(concerned, deliveries, strict=True):
+            together[who].append(delivery)
+        lanes: list[list[_Delivery]] = [[] for _ in range(LANES)]
+        for each in together.values():
+            min(lanes, key=len).extend(each)
+        return [lane for lane in lanes if lane]
+
     async def _apply_when_possible(self, deliveries: Sequence[_Delivery]) -> bool:
         """Apply, and wait for a database that is away. False: stopped before it came back. What is
         of a shop that is being moved is left for later."""
@@ -292,16 +326,11 @@ class Consumer(Generic[StoresT]):
                     )
             await self._pause(wait)
             if self._stopping.is_set():
-                for message in _messages(deliveries):
-                    await message.nak()
                 return False
             wait = min(wait * 2, _HOLD_SECONDS)
             if time.monotonic() - held_since > self._consumes.ack_wait / 3:
                 held_since = time.monotonic()
-                # What was fetched and waits behind these counts as well: each time it came again
-                # it would look like a failure of its own, and one real one would be the last.
-                for message in (*_messages(deliveries), *self._puller.waiting):
-                    await message.in_progress()
+                await self._hold(_messages(deliveries))
 
     def _without(
         self, deliveries: Sequence[_Delivery], shops: Collection[UUID]
@@ -336,8 +365,9 @@ class Consumer(Generic[StoresT]):
                         )
                 if fresh:
                     await self._consumes.handle(unit, fresh)
-            if unit.given_up:
-                for delivery in deliveries:
+            for delivery in deliveries:
+                delivery.is_applied = True
+                if unit.given_up:
                     delivery.given_up = unit.given_up.get(delivery.event.id, "")
         except BaseException as error:
             failure = type(error).__name__
@@ -349,18 +379,28 @@ class Consumer(Generic[StoresT]):
             EVENTS.labels(self.name, "repeated").inc(len(deliveries) - len(fresh))
 
     async def _one_by_one(self, deliveries: Sequence[_Delivery]) -> None:
-        for _, of_message in groupby(deliveries, key=lambda each: id(each.message)):
-            done = []
+        """What was not applied together."""
+        held_since = time.monotonic()
+        messages = [
+            list(each) for _, each in groupby(deliveries, key=lambda each: id(each.message))
+        ]
+        for number, of_message in enumerate(messages):
+            if time.monotonic() - held_since > self._consumes.ack_wait / 3:
+                held_since = time.monotonic()
+                await self._hold(each[0].message for each in messages[number:])
             for delivery in of_message:
+                if delivery.is_applied:
+                    continue
                 try:
                     if not await self._apply_when_possible([delivery]):
+                        for each in messages[number:]:
+                            await self._give_back(each)
                         return
                 except asyncio.CancelledError:
                     raise
                 except Exception as error:
                     delivery.later = await self._failed(delivery, error)
-                done.append(delivery)
-            await self._settle(done)
+            await self._settle(of_message)
 
     async def _failed(self, delivery: _Delivery, error: Exception) -> float | None:
         """After how many seconds to try again; None for what was put aside."""
@@ -432,6 +472,16 @@ class Consumer(Generic[StoresT]):
         for message in messages:
             if id(message) in later:
                 await message.nak(delay=later[id(message)])
+
+    async def _hold(self, messages: Iterable[Msg]) -> None:
+        """These take longer. So does what was fetched and waits behind them: each time it came
+        again it would look like a failure of its own, and one real one would be the last."""
+        for message in (*messages, *self._puller.waiting):
+            await message.in_progress()
+
+    async def _give_back(self, deliveries: Sequence[_Delivery]) -> None:
+        for message in _messages(deliveries):
+            await message.nak()
 
     async def _finish(self, message: Msg, wait: float | None) -> None:
         """Nothing more is to be done with a message, or in so many seconds all of it again."""

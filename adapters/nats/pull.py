@@ -78,8 +78,7 @@ class Puller:
         self._held = 0  # events in the buffer
         self._expected = 0  # messages that open requests may still bring
         self._arrived = asyncio.Event()
-        self.full = asyncio.Event()
-        """Set while a whole batch waits, and once nobody has to wait any more."""
+        self._full = asyncio.Event()  # while a whole batch waits, and once nobody is to wait
         self.is_unknown = False
         """Whether the server knew no such consumer when it was asked last: it was lost, or the
         server is starting."""
@@ -107,7 +106,7 @@ class Puller:
     def wake(self) -> None:
         """Let ``take`` answer now, with whatever there is, and nobody wait for more."""
         self._arrived.set()
-        self.full.set()
+        self._full.set()
 
     def _receive(self, message: Msg) -> None:
         self._last_sign = time.monotonic()
@@ -127,7 +126,7 @@ class Puller:
         self._held += count
         self._arrived.set()
         if self._held >= self._batch:
-            self.full.set()
+            self._full.set()
 
     async def take(self) -> list[Msg]:
         """Everything that is there, up to a batch of events, which the last message may exceed;
@@ -151,7 +150,7 @@ class Puller:
         self._pace.count(events)
         self._held -= events
         if self._held < self._batch:
-            self.full.clear()
+            self._full.clear()
         if events >= self._batch:
             # Work goes on without waiting anywhere; let others have their turn.
             await asyncio.sleep(0)
@@ -171,7 +170,7 @@ class Puller:
         if self._held < self._batch:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
-                    await self.full.wait()
+                    await self._full.wait()
 
     async def _keep_asking(self) -> None:
         now = time.monotonic()

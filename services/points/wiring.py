@@ -246,9 +246,8 @@ def service(world: World) -> Service:
                 ),
                 redeeming,
                 tills.apply_shop_events,
-                # One batch at a time: neighbours are about the same orders and wallets, so that a
-                # second one would wait for the first in the database.
                 inbox=False,  # an entry is unique in the ledger
+                whose=shop.whose,
             ),
             Consumes(
                 (shop.TILL_SYNCED,),

@@ -38,7 +38,7 @@ def service(world: World) -> Service:
                 apply_shop_events,
                 inbox=False,  # what is known of an order is in its row
                 views=PURCHASES,
-                at_once=2,
+                whose=shop.whose,
             ),
             Consumes((core.SETTINGS_UPDATED,), units, apply_programs),
             Consumes(

@@ -222,8 +222,8 @@ async def test_a_worker_that_dies_in_the_middle_leaves_the_task_to_another(run: 
             # Gone without a word: neither committed nor acknowledged.
             for running in first._running:
                 for consumer in running.consumers:
-                    for working in consumer._tasks:
-                        working.cancel()
+                    assert consumer._task is not None
+                    consumer._task.cancel()
                     await consumer._puller.stop()
                     consumer._puller._subscription = None
             moody.hold = None

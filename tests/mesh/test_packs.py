@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.nats.connection import MESSAGE_ID, PACKED
-from adapters.nats.consumer import BATCH, Consumer, Consumes
+from adapters.nats.consumer import BATCH, Consumer
 from adapters.nats.packer import Packer
 from adapters.nats.packs import MANY, Carried, parcel
 from adapters.system import SystemClock
@@ -26,7 +26,6 @@ from tests.mesh.trap import ECHOED, Rig, Said, rig_on, write_down
 from tests.streams import events_in
 
 HEARD = Event("trap.packed", Said, "trap", "")
-BUSY = Event("trap.busy", Said, "trap", "")
 
 
 @pytest.fixture
@@ -189,35 +188,6 @@ async def test_a_batch_is_not_much_more_than_was_asked_for(rig: Rig) -> None:
     assert sum(batches) == 3_000
     assert max(batches) < BATCH + 60
     assert len(batches) < 12  # and what waits is taken together
-    await consumer.stop()
-
-
-async def test_two_batches_are_under_way_only_while_whole_batches_wait(rig: Rig) -> None:
-    under_way, most = 0, [0]
-
-    async def hear(unit: Unit[AsyncConnection], events: Sequence[Received[Said]]) -> None:
-        nonlocal under_way
-        under_way += 1
-        most[-1] = max(most[-1], under_way)
-        await asyncio.sleep(0.02)  # what a database takes
-        await write_down(unit, events)
-        under_way -= 1
-
-    consumes = Consumes((BUSY,), rig.units, hear, name="busy", batch=50, at_once=2)
-    consumer = Consumer(rig.client, rig.js, rig.publisher, "trap", consumes)
-    await consumer.start()
-    busy = BUSY.subject(rig.merchant)
-    for number in range(20):
-        await say(rig, said(rig, number, subject=busy))
-    await eventually(rig.written, lambda found: len(found) == 20)
-    assert most[-1] == 1
-    most.append(0)
-    for start in range(20, 1_020, 50):
-        part = range(start, start + 50)
-        await say(rig, *(said(rig, number, subject=busy) for number in part), subject=busy)
-    await eventually(rig.written, lambda found: len(found) == 1_020)
-    assert await rig.written() == list(range(1_020))
-    assert most[-1] == 2
     await consumer.stop()
 
 
