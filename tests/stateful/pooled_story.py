@@ -15,7 +15,8 @@ from adapters.postgres.rewards import PostgresRedeeming
 from contracts import rewards
 from domain.errors import NotFound
 from domain.points.ledger import EntryKind
-from domain.points.wallet import InsufficientPoints
+from domain.points.wallet import EMPTY, InsufficientPoints, Wallet
+from ports.ledger import WalletKey
 from services.points.expiring import expire_points
 from tests.services.counter import Counter
 from tests.services.sharing import Stores
@@ -189,8 +190,7 @@ class PooledStory(Told):
     def they_agree(self) -> None:
         type(self).steps += 1
         total = 0
-        for store in STORES:
-            wallet, lots = self.run(self._look(self._counter(store)))
+        for store, (wallet, lots) in self.run(self._look()).items():
             expected = self.model.wallet(store)
             found = (wallet.spendable, wallet.pending, wallet.spent, wallet.expired)
             assert found == expected.numbers, store
@@ -206,9 +206,18 @@ class PooledStory(Told):
         found: Counter = getattr(self.stores, store)
         return found
 
-    async def _look(self, counter: Counter) -> tuple[Any, list[tuple[int, Any]]]:
-        lots = [(points, ends_at) for _, points, ends_at in await self.stores.lots(counter)]
-        return await counter.wallet(), sorted(lots, key=lambda each: (str(each[1]), each[0]))
+    async def _look(self) -> dict[str, tuple[Wallet, list[tuple[int, Any]]]]:
+        """All stores in one transaction: beginning one costs more than what is read in it."""
+        found = {}
+        async with self.stores.units() as unit:
+            for store in STORES:
+                counter = self._counter(store)
+                key = WalletKey(counter.merchant, counter.member)
+                wallet = await unit.stores.wallet(key) or EMPTY
+                shares = await unit.stores.lots(key, None, 1000)
+                left = [(share.points, share.lot.life.expires_at) for share in shares]
+                found[store] = wallet, sorted(left, key=lambda each: (str(each[1]), each[0]))
+        return found
 
     async def _shown(self, counter: Counter) -> int:
         try:
