@@ -10,12 +10,13 @@ from domain.points.chain import Block, Found, Kept
 
 class Sealed(NamedTuple):
     """What was sealed, shops whose last block was found to be another than its hash says, and
-    whether there is more to be sealed now."""
+    whether there is more to be sealed now. ``is_held_up``: entries wait, and none could be."""
 
     blocks: int
     entries: int
     broken: Sequence[UUID]
     is_more: bool
+    is_held_up: bool = False
 
 
 class Chain(Protocol):

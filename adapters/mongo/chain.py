@@ -25,7 +25,6 @@ from adapters.mongo.locks import EVERY_SHOP, SEALING, LockName
 from adapters.mongo.slots import Slots
 from adapters.mongo.transaction import Transaction
 from adapters.mongo.values import ticks
-from adapters.telemetry.metrics import LEDGER_BROKEN, LEDGER_SEALED, LEDGER_SEALING
 from domain.points.chain import BLOCK_SIZE, Block, Found, Kept, digest, link
 from domain.points.lot_books import KeptLot, Terms
 from domain.points.wallet import Wallet
@@ -69,11 +68,7 @@ class MongoChain:
                 last = block_after(last, merchant_id, some, ticks(sealed_at))
                 self._transaction.insert(BLOCKS, block_document(merchant_id, last))
                 blocks += 1
-        sealed = sum(map(len, fresh.values()))
-        LEDGER_SEALED.inc(sealed)
-        LEDGER_BROKEN.inc(len(broken))
-        LEDGER_SEALING.set_to_current_time()
-        return Sealed(blocks, sealed, broken, is_more)
+        return Sealed(blocks, sum(map(len, fresh.values())), broken, is_more)
 
     async def _take_queued(self, most: int, fresh: _Fresh) -> bool:
         """Take about ``most`` entries out of the queue, and tell whether there are more."""

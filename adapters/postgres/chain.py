@@ -9,8 +9,7 @@ from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.chain import KeptWallet, by_member
-from adapters.postgres.tenancy import ACROSS_SHOPS, MOVED_TOO, Scope
-from adapters.telemetry.metrics import LEDGER_BROKEN, LEDGER_SEALED, LEDGER_SEALING
+from adapters.postgres.tenancy import ACROSS_SHOPS, MOVED_TOO, MOVES, Scope
 from domain.points.chain import BLOCK_SIZE, SEALED, Block, Found, Kept, Slot, Stored
 from domain.points.lot_books import KeptLot, Terms, Value
 from domain.points.wallet import Wallet
@@ -20,7 +19,11 @@ AS_OF_NOW: Final = Scope(
     f"{ACROSS_SHOPS} {MOVED_TOO} SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;"
 )
 """Sees every shop as it was when the transaction first looked, and changes nothing."""
-_MICROSECONDS: Final = "CAST(extract(epoch FROM {}) * 1000000 AS bigint)"
+# PostgreSQL also knows times that never come. No entry has one; whoever finds one has to name it.
+_MICROSECONDS: Final = (
+    "CASE WHEN isfinite({0}) IS NOT FALSE"
+    " THEN CAST(extract(epoch FROM {0}) * 1000000 AS bigint) ELSE 9223372036854775807 END"
+)
 _WRITTEN: Final = {
     "snapshot": "CAST(t.snapshot AS text)",
     "uses": "CAST(t.uses AS text)",
@@ -46,7 +49,17 @@ _SHOPS: Final = text(
     "SELECT merchant_id FROM wallets UNION SELECT merchant_id FROM chain_blocks"
     " UNION SELECT merchant_id FROM points_transactions ORDER BY merchant_id"
 )
-_SEALED_TO: Final = text("SELECT sealed_to FROM chain_progress WHERE NOT sweeping")
+# A shop that is being moved, or has left, is not sealed; until a server is known to be another one
+# its numbers say nothing.
+_TO_BE_SEALED: Final = text(
+    f"""
+    SELECT sealed_to,
+        shift + CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint) AS next
+    FROM chain_progress, pg_control_system()
+    WHERE NOT sweeping AND cluster = system_identifier
+        AND NOT EXISTS (SELECT FROM {MOVES} WHERE merchant_id = :merchant_id)
+    """
+)
 _BLOCKS: Final = text(
     f"""
     SELECT number, prev_hash, hash, entry_ids, digests, count AS entries,
@@ -100,6 +113,7 @@ _SEAL_TO: Final = text(
     ORDER BY tx OFFSET :most LIMIT 1
     """
 )
+_ONE_WAITS: Final = text("SELECT EXISTS (SELECT FROM points_transactions WHERE tx >= :sealed_to)")
 _KEEP: Final = text("UPDATE chain_progress SET sealed_to = :sealed_to, sweeping = :sweeping")
 
 
@@ -120,10 +134,11 @@ def _sealing(chosen: str) -> TextClause:
             FROM fresh GROUP BY merchant_id, part
         ),
         shops AS MATERIALIZED (
-            SELECT p.merchant_id, l.number, l.hash, l.hash <> (
-                SELECT {_link("l.prev_hash", "l.number", "l.sealed_at", "string_agg(d, '')")}
-                FROM unnest(l.digests) AS d
-            ) AS is_broken
+            SELECT p.merchant_id, l.number, l.hash,
+                l.number IS NOT NULL AND l.hash IS DISTINCT FROM (
+                    SELECT {_link("l.prev_hash", "l.number", "l.sealed_at", "string_agg(d, '')")}
+                    FROM unnest(l.digests) AS d
+                ) AS is_broken
             FROM parts p LEFT JOIN LATERAL (
                 SELECT * FROM chain_blocks b WHERE b.merchant_id = p.merchant_id
                 ORDER BY b.number DESC LIMIT 1
@@ -199,12 +214,12 @@ class PostgresChain:
         asked = {"from_tx": sealed_to, "to_tx": seal_to, "sealed_at": sealed_at}
         sealed = await self._sealed(_SEAL, asked)
         await self._connection.execute(_KEEP, {"sealed_to": seal_to, "sweeping": left})
-        LEDGER_SEALING.set_to_current_time()
         return Sealed(
             swept.blocks + sealed.blocks,
             swept.entries + sealed.entries,
             (*swept.broken, *sealed.broken),
             is_more=left or progress.is_more,
+            is_held_up=seal_to == sealed_to and await self._waits_from(sealed_to),
         )
 
     async def _hold_progress(self, most: int) -> _Progress | None:
@@ -227,13 +242,16 @@ class PostgresChain:
             row.sealed_to, max(seal_to, row.sealed_to), row.sweeping, beyond is not None
         )
 
+    async def _waits_from(self, sealed_to: int) -> bool:
+        """Whether an entry is there that a transaction which is not over yet keeps waiting."""
+        waits = await self._connection.execute(_ONE_WAITS, {"sealed_to": sealed_to})
+        return bool(waits.scalar_one())
+
     async def _held(self) -> Row[Any] | None:
         return (await self._connection.execute(_HOLD)).one_or_none()
 
     async def _sealed(self, statement: TextClause, asked: dict[str, Any]) -> Sealed:
         row = (await self._connection.execute(statement, asked)).one()
-        LEDGER_SEALED.inc(row.entries)
-        LEDGER_BROKEN.inc(len(row.broken))
         return Sealed(row.blocks, row.entries, tuple(row.broken), is_more=False)
 
 
@@ -257,8 +275,9 @@ class PostgresChainReader:
                 row.number,
                 row.prev_hash,
                 row.hash,
-                row.entry_ids,
-                row.digests,
+                # Whatever somebody made of them: arrays may hold nothing, or further arrays.
+                [each for each in row.entry_ids if isinstance(each, UUID)],
+                [each if isinstance(each, bytes) else b"" for each in row.digests],
                 row.entries,
                 row.sealed_at,
             )
@@ -269,7 +288,8 @@ class PostgresChainReader:
         )
 
     async def _entries(self, merchant_id: UUID) -> AsyncIterator[Found]:
-        sealed_to: int | None = (await self._connection.execute(_SEALED_TO)).scalar()
+        numbers = await self._connection.execute(_TO_BE_SEALED, {"merchant_id": merchant_id})
+        to_be_sealed = numbers.one_or_none()
         async for row in self._stream(_STORED, merchant_id):
             told: tuple[Any, ...] = tuple(row)
             customer_id, entry_id, tx, *values, sealed_id, number, position, digest = told
@@ -277,7 +297,7 @@ class PostgresChainReader:
             waits = False
             if entry_id is not None:
                 stored = Stored(customer_id, entry_id, plain_ids(values))
-                waits = sealed_to is None or tx >= sealed_to
+                waits = to_be_sealed is None or to_be_sealed.sealed_to <= tx < to_be_sealed.next
             if sealed_id is not None:
                 slot = Slot(sealed_id, number, position, digest or b"")
             yield Found(stored, slot, waits)

@@ -88,7 +88,7 @@ CONSUMER_LAG: Final = Gauge(
 LEDGER_SEALED: Final = Counter("loyalnest_ledger_sealed_total", "Entries sealed in blocks.")
 LEDGER_SEALING: Final = Gauge(
     "loyalnest_ledger_sealing_timestamp_seconds",
-    "When this process last sealed all entries that could be; 0 where it never did.",
+    "When this process last sealed what was there, if anything; 0 where it never did.",
 )
 LEDGER_BROKEN: Final = Counter(
     "loyalnest_ledger_broken_total",

@@ -217,7 +217,7 @@ class Proof:
         elif waits:
             self.unsealed += 1
         else:
-            what = "is in no block, although all entries of its time are: it was put in later"
+            what = "is in no block and does not wait to be sealed: it was put in"
             self._fault((1, stored.entry_id.int, 0), Place.ENTRY, name, what)
 
     def kept(self, kept: Kept) -> None:
@@ -275,7 +275,7 @@ class _Member:
         try:
             draft = _moves(values)
             self.lots.add(stored.entry_id, values)
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             self.spoiled = True
             order = (1, stored.entry_id.int, 0)
             proof._fault(order, Place.ENTRY, str(stored.entry_id), "says what no entry can say")

@@ -54,8 +54,8 @@ class LotBooks:
         self._told: dict[UUID, _Told] = {}
 
     def add(self, entry_id: UUID, values: Mapping[str, Value]) -> None:
-        """An entry, with what is stored of it. Raises ValueError, TypeError or KeyError for one
-        that makes no sense."""
+        """An entry, with what is stored of it. Raises ValueError, TypeError, KeyError or
+        RecursionError for one that makes no sense."""
         points = int(values["points"] or 0)
         if values["pending"]:
             return
@@ -64,7 +64,7 @@ class LotBooks:
             lot_id, opened_with, opened_at, (expires_at, idle_days), order_id = lot
             terms = Terms(_instant(opened_at) or 0, _instant(expires_at), idle_days, order_id)
             back += part
-            key = UUID(lot_id)
+            key = UUID(str(lot_id))
             known = self._told.get(key, _Told(opened_with, terms, 0))
             self._told[key] = known._replace(moved=known.moved + (part if points > 0 else -part))
         if points > 0:

@@ -1,22 +1,28 @@
 """Sealing entries in each shop's chain of hashes, and proving that all there is agrees with it."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 from domain.points.chain import Found, Head, Proof
-from ports.chain import Chain, ChainReader
+from ports.chain import Chain, ChainReader, Sealed
 from ports.unit import Units
 
 AT_ONCE = 20_000
 """Entries, more or less, that one transaction seals."""
 
 
-async def seal_entries(units: Units[Chain]) -> None:
-    """Put everything that can be sealed into blocks, unless another process does."""
+async def seal_entries(
+    units: Units[Chain], told: Callable[[Sealed], None] = lambda _sealed: None
+) -> None:
+    """Put everything that can be sealed into blocks, unless another process does. ``told`` hears of
+    what is sealed for good."""
     is_more = True
     while is_more:
         async with units() as unit:
             sealed = await unit.stores.seal(AT_ONCE, unit.now())
-            is_more = sealed is not None and sealed.is_more
+        if sealed is not None:
+            told(sealed)
+        is_more = sealed is not None and sealed.is_more
 
 
 async def verify(reader: ChainReader, merchant_id: UUID, since: Head | None = None) -> Proof:

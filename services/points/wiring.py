@@ -25,6 +25,7 @@ from adapters.runtime.shopify_admin import admin_client, issuing
 from adapters.runtime.world import World
 from adapters.shopify.admin.collections import ShopifyCollections
 from adapters.telemetry.metrics import POINTS_MOVED, REDEMPTIONS_IN_DOUBT
+from adapters.telemetry.sealing import count_sealed
 from contracts import (
     activities,
     clearing,
@@ -301,7 +302,7 @@ def service(world: World) -> Service:
             reseal,
             Loop("release of matured points", 30.0, partial(release_matured, across)),
             Loop("expiry", 30.0, partial(expire_points, across)),
-            Loop("sealing", 5.0, partial(seal_entries, kept.chain)),
+            Loop("sealing", 5.0, partial(seal_entries, kept.chain, count_sealed)),
         ),
         on_start=(partial(keys.listen, world.client),),
         on_stop=(shopify.close,),

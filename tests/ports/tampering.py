@@ -58,12 +58,12 @@ class PostgresTables:
 
     def __init__(self, connection: AsyncConnection, shop: UUID) -> None:
         self.reader = PostgresChainReader(connection)
-        self._connection = connection
+        self.connection = connection
         self._shop = shop
 
     async def rows(self, table: str) -> Sequence[Row]:
         columns = ", ".join(SEALED) if table == "points_transactions" else "*"
-        found = await self._sql(
+        found = await self.sql(
             f"SELECT {columns}, CAST(ctid AS text) AS place FROM {table} WHERE merchant_id = $1",
             self._shop,
         )
@@ -72,16 +72,16 @@ class PostgresTables:
     async def add(self, table: str, row: Row) -> None:
         values = {name: value for name, value in row.items() if name != "place"}
         numbers = ", ".join(f"${number}" for number in range(1, len(values) + 1))
-        await self._sql(
+        await self.sql(
             f"INSERT INTO {table} ({', '.join(values)}) VALUES ({numbers})", *_written(values)
         )
 
     async def remove(self, table: str, row: Row) -> None:
-        await self._sql(f"DELETE FROM {table} WHERE ctid = CAST($1 AS text)::tid", row["place"])
+        await self.sql(f"DELETE FROM {table} WHERE ctid = CAST($1 AS text)::tid", row["place"])
 
     async def change(self, table: str, row: Row, **changes: object) -> None:
         columns = ", ".join(f"{name} = ${number}" for number, name in enumerate(changes, 2))
-        (found,) = await self._sql(
+        (found,) = await self.sql(
             f"UPDATE {table} SET {columns} WHERE ctid = CAST($1 AS text)::tid"
             " RETURNING CAST(ctid AS text) AS place", row["place"], *_written(changes),
         )  # fmt: skip
@@ -93,8 +93,8 @@ class PostgresTables:
     def instant(self, at: datetime) -> object:
         return at
 
-    async def _sql(self, statement: str, *values: object) -> Sequence[Any]:
-        found = await self._connection.exec_driver_sql(statement, values)
+    async def sql(self, statement: str, *values: object) -> Sequence[Any]:
+        found = await self.connection.exec_driver_sql(statement, values)
         return found.all() if found.returns_rows else ()
 
 
@@ -117,6 +117,9 @@ async def on_postgres(database: Database, shop: UUID) -> AsyncIterator[Tables]:
         async with database.transaction(MIGRATION) as connection:
             for table in ("points_transactions", "chain_blocks"):
                 await connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+            # One that has begun later and is over, so that what is written here is not to come.
+            async with database.transaction(MIGRATION) as later:
+                await later.exec_driver_sql("SELECT pg_current_xact_id()")
             yield PostgresTables(connection, shop)
             raise Undo
 

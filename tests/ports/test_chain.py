@@ -31,9 +31,9 @@ from domain.points.ledger import EntryDraft, EntryKind
 from domain.points.merging import transfers
 from domain.program import defaults
 from infra.embedded.servers import Servers
-from ports.chain import ChainReader
+from ports.chain import ChainReader, Sealed
 from ports.ledger import NewEntry, WalletKey
-from ports.unit import Units
+from ports.unit import Unit, Units
 from services.points.chaining import seal_entries, verify
 from tests.domain.shop import order
 from tests.ports import tampering
@@ -230,6 +230,24 @@ async def test_many_who_seal_while_many_post_seal_everything_once(rig: Rig) -> N
     await rig.seal()
     proof = await rig.verify(shop)
     assert (proof.first, proof.entries, proof.unsealed) == (None, 100, 0)
+
+
+async def test_what_was_not_committed_is_not_told_as_sealed(rig: Rig) -> None:
+    heard: list[Sealed] = []
+    await rig.seal()
+    await rig.post(entry(WalletKey(uuid4(), uuid4()), 1))
+
+    @asynccontextmanager
+    async def dying() -> AsyncIterator[Unit[Any]]:
+        async with rig.units() as unit:
+            yield unit
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await seal_entries(dying, heard.append)
+    assert heard == []
+    await seal_entries(rig.units, heard.append)
+    assert [each.entries for each in heard] == [1]
 
 
 async def test_every_column_is_sealed(rig: Rig) -> None:
