@@ -34,6 +34,8 @@ _BUSY_PER_SECOND: Final = 500
 _PACE_SECONDS: Final = 0.5
 """Over how long that is reckoned at least; a handful that comes at once is no crowd."""
 _LINGER_SECONDS: Final = 0.25
+_LULL_SECONDS: Final = 0.1
+"""When nothing has come for so long, whoever tells of things in batches has told this one."""
 _STATUS: Final = "Status"
 _NOBODY_LISTENS: Final = "503"
 _LEFT: Final = "Nats-Pending-Messages"
@@ -46,14 +48,19 @@ class Pace:
         self._monotonic = monotonic
         self._since = monotonic()
         self._events = 0
-        self.is_busy = False
+        self._was_busy = False
+
+    @property
+    def is_busy(self) -> bool:
+        # What was a crowd when something was taken last may be long gone.
+        return self._was_busy and self._monotonic() - self._since < 2 * _PACE_SECONDS
 
     def count(self, events: int) -> None:
         self._events += events
         now = self._monotonic()
         passed = now - self._since
         if passed >= _PACE_SECONDS:
-            self.is_busy = self._events > _BUSY_PER_SECOND * passed
+            self._was_busy = self._events > _BUSY_PER_SECOND * passed
             self._since, self._events = now, 0
 
 
@@ -162,11 +169,18 @@ class Puller:
         if not self._buffer:  # a request has ended
             return
         if self._pace.is_busy:
-            seconds = _LINGER_SECONDS
+            await self._linger()
         elif self._expected and _more_after(self._buffer[-1][0]):
-            seconds = _FILL_SECONDS
-        else:
-            return
+            await self._until_full(_FILL_SECONDS)
+
+    async def _linger(self) -> None:
+        ends = time.monotonic() + _LINGER_SECONDS
+        held = 0
+        while held < self._held < self._batch and (left := ends - time.monotonic()) > 0:
+            held = self._held
+            await self._until_full(min(_LULL_SECONDS, left))
+
+    async def _until_full(self, seconds: float) -> None:
         if self._held < self._batch:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):

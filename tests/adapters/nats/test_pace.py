@@ -42,3 +42,13 @@ def test_nor_is_a_batch_after_a_long_rest() -> None:
     clock.now += 60
     pace.count(900)
     assert not pace.is_busy
+
+
+def test_a_crowd_of_a_while_ago_is_none_any_more() -> None:
+    clock = _Clock()
+    pace = Pace(clock)
+    assert _told(pace, clock, 20, 0.02, 50)[-1]
+    clock.now += 0.4
+    assert pace.is_busy
+    clock.now += 0.7
+    assert not pace.is_busy
