@@ -35,9 +35,10 @@ class MongoOutbox:
             found = await self._outbox.find_one({}, {"at": 1, "_id": 0}, sort=_OLDEST_FIRST)
         return None if found is None else found["at"]
 
-    async def left(self, before: datetime, most: int) -> Sequence[Said]:
+    async def left(self, before: datetime, skip: int, most: int) -> Sequence[Said]:
         # Of all shops: what a crash left may be anybody's.
-        cursor = self._outbox.find({"at": {"$lt": before}}).sort(_OLDEST_FIRST).limit(most)
+        found = self._outbox.find({"at": {"$lt": before}})
+        cursor = found.sort(_OLDEST_FIRST).skip(skip).limit(most)
         async with self._database.words():
             return [
                 read_outbox(each["_id"], each["at"], each["events"])

@@ -28,8 +28,8 @@ class Outbox(Protocol):
         """When that was said which has waited longest; None when nothing waits."""
         ...
 
-    async def left(self, before: datetime, most: int) -> Sequence[Said]:
-        """What was said before a time and is still there, oldest first."""
+    async def left(self, before: datetime, skip: int, most: int) -> Sequence[Said]:
+        """What was said before a time and is still there, oldest first, without the first few."""
         ...
 
     async def forget(self, inbox_before: datetime, answers_before: datetime) -> None:

@@ -23,7 +23,7 @@ MANY: Final = "many"
 """Stands in a subject for the shop where events of several may be in one message."""
 MOST_EVENTS: Final = 64
 MOST_BYTES: Final = 256 * 1024
-"""A pack ends with the event that reaches it. NATS takes a megabyte."""
+"""Of all events in a pack; one that is larger goes by itself. NATS takes a megabyte."""
 
 
 class Carried(msgspec.Struct, frozen=True, array_like=True):
@@ -72,11 +72,12 @@ def portions(events: Iterable[Carried]) -> Iterator[Sequence[Carried]]:
     part: list[Carried] = []
     size = 0
     for event in events:
-        part.append(event)
-        size += len(memoryview(event.payload))
-        if len(part) == MOST_EVENTS or size >= MOST_BYTES:
+        own = len(memoryview(event.payload))
+        if part and (len(part) == MOST_EVENTS or size + own > MOST_BYTES):
             yield part
             part, size = [], 0
+        part.append(event)
+        size += own
     if part:
         yield part
 

@@ -26,6 +26,15 @@ class _Ack(msgspec.Struct):
 
 _decode_ack = msgspec.json.Decoder(_Ack).decode
 UNCONFIRMED: Final = "The event store did not confirm in time."
+_HEADERS: Final = 4096
+"""Bytes, more than the headers of a message ever take. NATS counts them too, and hangs up on who
+sends more than it takes."""
+
+
+class TooLarge(Unavailable):
+    """No message can hold this, as long as NATS takes no larger ones (``max_payload``)."""
+
+    title = "This is larger than what the event store takes."
 
 
 class Publisher:
@@ -68,8 +77,11 @@ class Publisher:
         """Store one message. Returns False when the stream already had this message id.
 
         Raises Unavailable when the acknowledgement does not come within ``seconds``; the message
-        may be stored nevertheless, so a repeat must carry the same message id.
+        may be stored nevertheless, so a repeat must carry the same message id. Raises TooLarge for
+        what has not even been sent.
         """
+        if len(payload) > self._most:
+            raise TooLarge
         reply = f"{self._prefix}.{next(self._numbers)}"
         future: asyncio.Future[_Ack] = asyncio.get_running_loop().create_future()
         self._waiting[reply] = future
@@ -82,6 +94,11 @@ class Publisher:
         finally:
             self._waiting.pop(reply, None)
 
+    @property
+    def _most(self) -> int:
+        """Bytes of a payload that NATS takes. After a restart it may be another number."""
+        return self._client.max_payload - _HEADERS
+
     async def publish_all(
         self, messages: Sequence[tuple[str, bytes, dict[str, str]]], seconds: float = 4.0
     ) -> list[bool | Unavailable]:
@@ -92,13 +109,17 @@ class Publisher:
         replies: list[str] = []
         futures: list[asyncio.Future[_Ack]] = []
         new_future = asyncio.get_running_loop().create_future
+        most = self._most
         try:
             async with asyncio.timeout(seconds):
                 for subject, payload, headers in messages:
-                    reply = f"{self._prefix}.{next(self._numbers)}"
                     future = new_future()
-                    replies.append(reply)
                     futures.append(future)
+                    if len(payload) > most:
+                        future.set_exception(TooLarge())
+                        continue
+                    reply = f"{self._prefix}.{next(self._numbers)}"
+                    replies.append(reply)
                     self._waiting[reply] = future
                     await self._client.publish(subject, payload, reply=reply, headers=headers)
                 for future in futures:

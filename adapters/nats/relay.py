@@ -3,17 +3,17 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 from adapters.nats.outbox import Outbox
-from adapters.nats.packs import carried, parcels
-from adapters.nats.publisher import Publisher
+from adapters.nats.packs import Parcel, carried, parcels
+from adapters.nats.publisher import Publisher, TooLarge
 from adapters.nats.streams import DAY, RETENTION_SECONDS
 from adapters.tasks import end_all
-from adapters.telemetry.metrics import OUTBOX_AGE, OUTBOX_PUBLISHED
+from adapters.telemetry.metrics import OUTBOX_AGE, OUTBOX_PUBLISHED, OUTBOX_TOO_LARGE
 from domain.errors import Unavailable
 from ports.clock import Clock
 from ports.events import Said
@@ -46,6 +46,7 @@ class Relay:
         self._something = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
+        self._named: set[str] = set()  # events that are too large for a message
 
     def soon(self, said: Said) -> None:
         """Publish what has just been committed. Too much at once is left to the sweeper."""
@@ -87,23 +88,42 @@ class Relay:
             except Exception:
                 log.exception("%s: publishing what was said failed", self._outbox.service)
 
-    async def _publish(self, batch: Sequence[Said], by: str) -> None:
-        """Raises Unavailable when something of it was not stored; that stays in the outbox."""
+    async def _publish(self, batch: Sequence[Said], by: str) -> Collection[str]:
+        """Returns the events that no message can hold. Raises Unavailable when something else was
+        not stored. Both stay in the outbox."""
         waiting = [each for said in batch for each in parcels(map(carried, said.events))]
         lost: set[str] = set()
+        too_large: dict[str, Parcel] = {}
         for start in range(0, len(waiting), _AT_ONCE):
             part = waiting[start : start + _AT_ONCE]
             results = await self._publisher.publish_all(
                 [(each.subject, each.payload, each.headers) for each in part]
             )
             for each, result in zip(part, results, strict=True):
-                if isinstance(result, Unavailable):
+                if isinstance(result, TooLarge):
+                    too_large |= dict.fromkeys(each.ids, each)
+                elif isinstance(result, Unavailable):
                     lost.update(each.ids)
-        await self._remove(batch, lost)
+        left = lost | too_large.keys()
+        await self._remove(batch, left)
         count = sum(len(said.events) for said in batch)
-        OUTBOX_PUBLISHED.labels(self._outbox.service, by).inc(count - len(lost))
+        OUTBOX_PUBLISHED.labels(self._outbox.service, by).inc(count - len(left))
+        self._name(too_large)
         if lost:
             raise Unavailable(f"{len(lost)} events were not stored.")
+        return too_large
+
+    def _name(self, too_large: Mapping[str, Parcel]) -> None:
+        """Say of each once that it stays."""
+        for event_id in too_large.keys() - self._named:
+            log.error(
+                "%s: event %s of %s has %d bytes, more than NATS takes, and stays in the outbox",
+                self._outbox.service,
+                event_id,
+                too_large[event_id].subject,
+                len(too_large[event_id].payload),
+            )
+        self._named.update(too_large)
 
     async def _remove(self, batch: Sequence[Said], lost: Collection[str]) -> None:
         """Take what was stored out of the outbox, and leave only the ``lost`` events there."""
@@ -122,8 +142,7 @@ class Relay:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             try:
-                while await self.sweep() == _SWEPT_AT_ONCE:
-                    pass  # a long outage leaves more than one round takes
+                await self.sweep()
                 if rounds % 1800 == 0:
                     await self._forget()
             except Unavailable:
@@ -132,19 +151,23 @@ class Relay:
                 log.exception("%s: sweeping the outbox failed", self._outbox.service)
             rounds += 1
 
-    async def sweep(self) -> int:
-        """Publish what has lain in the outbox for longer than it should. Returns how many
-        transactions had said it. Raises Unavailable when not all of it could be."""
+    async def sweep(self) -> None:
+        """Publish what has lain in the outbox for longer than it should. Raises Unavailable when
+        NATS does not take it now; what it never takes keeps nothing else from going out."""
         now = self._clock.now()
         oldest = await self._outbox.oldest()
         OUTBOX_AGE.labels(self._outbox.service).set(
             0 if oldest is None else max(0.0, (now - oldest).total_seconds())
         )
-        if oldest is None or now - oldest < LEFT_BEHIND_AFTER:
-            return 0
-        left = await self._outbox.left(now - LEFT_BEHIND_AFTER, _SWEPT_AT_ONCE)
-        await self._publish(left, "sweeper")
-        return len(left)
+        too_large, stay = 0, 0
+        is_more = oldest is not None and now - oldest >= LEFT_BEHIND_AFTER
+        while is_more:
+            left = await self._outbox.left(now - LEFT_BEHIND_AFTER, stay, _SWEPT_AT_ONCE)
+            found = await self._publish(left, "sweeper")
+            too_large += len(found)
+            stay += sum(any(event.id in found for event in said.events) for said in left)
+            is_more = len(left) == _SWEPT_AT_ONCE
+        OUTBOX_TOO_LARGE.labels(self._outbox.service).set(too_large)
 
     async def _forget(self) -> None:
         now = self._clock.now()

@@ -16,7 +16,7 @@ _SEND: Final = text("INSERT INTO outbox (id, at, events) VALUES (:id, :at, :even
 _DELETE: Final = text("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS uuid[]))")
 _KEEP: Final = text("UPDATE outbox SET events = :events WHERE id = :id")
 _LEFT: Final = text(
-    "SELECT id, at, events FROM outbox WHERE at < :before ORDER BY at, id LIMIT :most"
+    "SELECT id, at, events FROM outbox WHERE at < :before ORDER BY at, id OFFSET :skip LIMIT :most"
 )
 _OLDEST: Final = text("SELECT min(at) FROM outbox")
 _FORGET_INBOX: Final = text("DELETE FROM inbox WHERE at < :before")
@@ -40,9 +40,10 @@ class PostgresOutbox:
             found: datetime | None = (await connection.execute(_OLDEST)).scalar_one()
         return found
 
-    async def left(self, before: datetime, most: int) -> Sequence[Said]:
+    async def left(self, before: datetime, skip: int, most: int) -> Sequence[Said]:
+        asked = {"before": before, "skip": skip, "most": most}
         async with self._database.transaction(NO_SHOP) as connection:
-            rows = await connection.execute(_LEFT, {"before": before, "most": most})
+            rows = await connection.execute(_LEFT, asked)
             return [read_outbox(row.id, row.at, row.events) for row in rows]
 
     async def forget(self, inbox_before: datetime, answers_before: datetime) -> None:

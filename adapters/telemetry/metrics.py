@@ -97,6 +97,11 @@ LEDGER_BROKEN: Final = Counter(
 OUTBOX_AGE: Final = Gauge(
     "loyalnest_outbox_age_seconds", "Age of the oldest unpublished event.", ["service"]
 )
+OUTBOX_TOO_LARGE: Final = Gauge(
+    "loyalnest_outbox_too_large",
+    "Events that no message can hold as NATS is set; they stay in the outbox.",
+    ["service"],
+)
 OUTBOX_PUBLISHED: Final = Counter(
     "loyalnest_outbox_published_total", "Events published from an outbox.", ["service", "by"]
 )

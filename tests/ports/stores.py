@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from nats.js import JetStreamContext
@@ -18,7 +18,7 @@ from adapters.mongo.ledger import MongoLedger
 from adapters.mongo.outbox import MongoOutbox
 from adapters.mongo.transaction import Transaction
 from adapters.mongo.units import mongo_units
-from adapters.nats.connection import connect
+from adapters.nats.connection import QuickClient, connect
 from adapters.nats.outbox import Outbox
 from adapters.nats.publisher import Publisher
 from adapters.nats.relay import Relay
@@ -47,6 +47,7 @@ class Store:
 
     units: Units[Any]
     relay: Relay
+    nats: QuickClient
     js: JetStreamContext
     _publisher: Publisher
     _outbox: Outbox
@@ -54,6 +55,12 @@ class Store:
     def swept_at(self, at: datetime) -> Relay:
         """What publishes the same outbox, at another time."""
         return Relay(self._outbox, self._publisher, Standing(at))
+
+    async def empty_outbox(self) -> None:
+        """Forget what was said and could not be published."""
+        before = SYSTEM_CLOCK.now() + timedelta(days=1)
+        while left := await self._outbox.left(before, 0, 10):
+            await self._outbox.remove(left, [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +90,13 @@ async def on_postgres(
     await database.make()
     await database.migrate()
     outbox = PostgresOutbox(database)
-    async with _publisher(servers) as (publisher, js):
+    async with _publisher(servers) as (client, publisher, js):
         relay = Relay(outbox, publisher, clock)
         units = postgres_units(
             database, relay, stores, clock, IDS,
             input_keys=KEYS, across_shops=across_shops,
         )  # fmt: skip
-        yield Store(units, relay, js, publisher, outbox)
+        yield Store(units, relay, client, js, publisher, outbox)
     await database.close()
 
 
@@ -108,23 +115,25 @@ async def on_mongo(
     await database.make()
     await database.migrate()
     outbox = MongoOutbox(database)
-    async with _publisher(servers) as (publisher, js):
+    async with _publisher(servers) as (client, publisher, js):
         relay = Relay(outbox, publisher, clock)
         units = mongo_units(
             database, relay, stores, clock, IDS,
             input_keys=KEYS, across_shops=across_shops,
         )  # fmt: skip
-        yield Store(units, relay, js, publisher, outbox)
+        yield Store(units, relay, client, js, publisher, outbox)
     await database.close()
     watch.check()
 
 
 @asynccontextmanager
-async def _publisher(servers: Servers) -> AsyncIterator[tuple[Publisher, JetStreamContext]]:
+async def _publisher(
+    servers: Servers,
+) -> AsyncIterator[tuple[QuickClient, Publisher, JetStreamContext]]:
     client = await connect(servers.environment()["LOYALNEST_NATS_URL"], "test")
     publisher = Publisher(client)
     await publisher.start()
     js = client.jetstream(timeout=10)
     await ensure_streams(js)
-    yield publisher, js
+    yield client, publisher, js
     await client.close()

@@ -11,6 +11,7 @@ import pytest
 from nats.js import JetStreamContext
 
 from adapters.nats.relay import LEFT_BEHIND_AFTER
+from adapters.telemetry.metrics import OUTBOX_TOO_LARGE
 from contracts.points import ADJUSTED, PointsMoved
 from domain.errors import DuplicateRequest, Unavailable
 from ports.ledger import Ledger
@@ -71,10 +72,59 @@ async def test_what_a_crash_left_is_published_once(store: Store) -> None:
     await store.relay.sweep()
     assert await heard(store.js, shop) == []  # it is too young to have been left behind
     later = store.swept_at(datetime.now(UTC) + LEFT_BEHIND_AFTER + timedelta(seconds=1))
-    while await later.sweep():
-        pass
+    await later.sweep()
     assert await heard(store.js, shop) == [1, 2]
-    assert await later.sweep() == 0
+
+
+def as_large_as(size: int) -> PointsMoved:
+    event = moved(99)
+    room = size - len(msgspec.json.encode(event))
+    return msgspec.structs.replace(event, source_ref="x" * room)
+
+
+@pytest.mark.parametrize("more", [-50, 1])
+async def test_an_event_that_no_message_holds_stays_and_holds_nobody_up(
+    store: Store, more: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """NATS counts headers, too, and hangs up on who sends more than it takes."""
+    shop, size = uuid4(), store.nats.max_payload + more
+    async with store.units() as unit:
+        unit.emit(ADJUSTED, moved(1), shop)
+        unit.emit(ADJUSTED, as_large_as(size), shop)
+        unit.emit(ADJUSTED, moved(2), shop)
+    async with store.units() as unit:
+        unit.emit(ADJUSTED, moved(3), shop)
+    later = store.swept_at(datetime.now(UTC) + LEFT_BEHIND_AFTER + timedelta(seconds=1))
+    for _ in range(2):
+        await later.sweep()
+        assert await heard(store.js, shop) == [1, 2, 3]
+        assert OUTBOX_TOO_LARGE.labels("points")._value.get() == 1
+    assert store.nats.stats["reconnects"] == 0
+    (named,) = [each.getMessage() for each in caplog.records if each.levelname == "ERROR"]
+    assert f"{ADJUSTED.subject(shop)} has {size} bytes" in named
+    await store.empty_outbox()
+
+
+async def test_what_was_too_large_goes_out_once_nats_takes_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.nats.relay._SWEPT_AT_ONCE", 2)
+    shop, takes = uuid4(), store.nats.max_payload
+    store.relay.start()
+    store.nats._max_payload = 300_000
+    for number in range(4):
+        async with store.units() as unit:
+            unit.emit(ADJUSTED, as_large_as(300_000), shop)
+            unit.emit(ADJUSTED, moved(number), shop)
+    await eventually(lambda: heard(store.js, shop), lambda found: found == [0, 1, 2, 3])
+    await store.relay.stop()
+    later = store.swept_at(datetime.now(UTC) + LEFT_BEHIND_AFTER + timedelta(seconds=1))
+    await later.sweep()
+    assert OUTBOX_TOO_LARGE.labels("points")._value.get() == 4
+    store.nats._max_payload = takes
+    await later.sweep()
+    assert await heard(store.js, shop) == [0, 1, 2, 3, 99, 99, 99, 99]
+    assert OUTBOX_TOO_LARGE.labels("points")._value.get() == 0
 
 
 async def test_events_are_claimed_once(units: Units[Ledger]) -> None:

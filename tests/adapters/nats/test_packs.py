@@ -82,8 +82,14 @@ def test_a_replay_keeps_the_id_of_its_event() -> None:
 def test_messages_stay_far_below_what_nats_takes() -> None:
     large = [event(payload=b'"' + b"x" * 100_000 + b'"') for _ in range(20)]
     made = list(parcels(large))
-    assert [len(one.ids) for one in made] == [3] * 6 + [2]
-    assert all(len(one.payload) < MOST_BYTES + 110_000 for one in made)
+    assert [len(one.ids) for one in made] == [2] * 10
+    assert all(len(one.payload) <= MOST_BYTES for one in made)
+
+
+def test_what_is_large_takes_nobody_along() -> None:
+    sizes = (10, MOST_BYTES - 100, 1_900_000, 10, 10)
+    made = list(parcels(event(payload=b'"' + b"x" * size + b'"') for size in sizes))
+    assert [len(one.ids) for one in made] == [2, 1, 2]
 
 
 def test_the_same_events_make_the_same_message_and_others_another() -> None:
