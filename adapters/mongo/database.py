@@ -1,6 +1,8 @@
 """One service's MongoDB database: its client, its collections, and its errors in our words."""
 
 import asyncio
+import errno
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -33,6 +35,8 @@ _LABELS: Final = (
     "UnknownTransactionCommitResult",
     "RetryableWriteError",
 )
+_OUT_OF_DISK_SPACE: Final = 14031
+_NO_ROOM: Final = os.strerror(errno.ENOSPC)
 _NAMESPACE_EXISTS: Final = 48
 _DUPLICATE: Final = 11000
 _MOMENT_IS_GONE: Final = (239, 246)  # SnapshotTooOld, SnapshotUnavailable
@@ -43,7 +47,22 @@ def is_away(error: BaseException) -> bool:
     """Whether ``error`` says that the database could not do it now, rather than not at all."""
     if isinstance(error, _AWAY):
         return True
-    return isinstance(error, PyMongoError) and any(map(error.has_error_label, _LABELS))
+    if not isinstance(error, PyMongoError):
+        return False
+    return any(map(error.has_error_label, _LABELS)) or _is_full(error)
+
+
+def _is_full(error: PyMongoError) -> bool:
+    """Whether the server's disk is. It has a number for that, but mostly passes on what its system
+    says, under numbers that mean anything; where it cannot write its journal it ends."""
+    if not isinstance(error, OperationFailure):
+        return False
+    details = error.details or {}
+    said = [details, *details.get("writeErrors", ())]
+    return error.code == _OUT_OF_DISK_SPACE or any(
+        each.get("code") == _OUT_OF_DISK_SPACE or _NO_ROOM in each.get("errmsg", "")
+        for each in said
+    )
 
 
 def code_of(error: BaseException) -> int:
