@@ -47,8 +47,9 @@ log = logging.getLogger(__name__)
 
 CONNECT_SECONDS: Final = 30.0
 LAG_EVERY_SECONDS: Final = 5.0
-_COLLECT_AFTER: Final = 20_000
-"""New objects between two looks of the garbage collector."""
+_COLLECT_AFTER: Final = 100_000
+"""New objects between two looks of the garbage collector. A large batch has some twenty thousand at
+a time, none of them garbage."""
 
 
 class _Running:
