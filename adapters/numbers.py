@@ -20,15 +20,10 @@ DIGITS: Final = 20
 """Of a decimal, before the point and behind it: enough for any money."""
 
 
-def has_numbers_only(body: Body) -> bool:
-    """False for a body with a decimal like NaN, Infinity or 1e999, however deep."""
-    check = check_of(type(body))
-    return check is None or check(body)
-
-
 @cache
 def check_of(body: type[Body]) -> _Check | None:
-    """What tells of bodies of this type; None if they have no decimals."""
+    """What tells of a body of this type whether it has numbers only: False for one with a decimal
+    like NaN, Infinity or 1e999, however deep. None if it has no decimals."""
     return _made_for(inspect.type_info(body))
 
 

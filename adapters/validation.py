@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
-from adapters.numbers import DIGITS, has_numbers_only
+from adapters.numbers import DIGITS, check_of
 from contracts.kit import Body, Request
 from domain.errors import InvalidRequest, Problem
 
@@ -53,12 +53,23 @@ def convert_request(request: type[Request], values: Mapping[str, object]) -> Req
     return made
 
 
-def check_numbers(body: Body) -> None:
-    """Raises InvalidRequest for a body with a decimal that is no number, or none of money:
-    PostgreSQL keeps NaN, and every sum it comes into is none from then on. There are far too many
-    events to look at each value of them, so only at their decimals."""
-    if not has_numbers_only(body):
-        check_values(body)
+def body_reader(body: type[Body]) -> Callable[[bytes], Body]:
+    """What makes an event's body of JSON. It raises ``msgspec.MsgspecError``, and InvalidRequest
+    for a decimal that is no number, or none of money: PostgreSQL keeps NaN, and every sum it comes
+    into is none from then on. There are far too many events to look at each value of them, so only
+    at their decimals."""
+    decode = msgspec.json.Decoder(body).decode
+    has_numbers_only = check_of(body)
+    if has_numbers_only is None:
+        return decode
+
+    def read(payload: bytes) -> Body:
+        made = decode(payload)
+        if not has_numbers_only(made):
+            check_values(made)
+        return made
+
+    return read
 
 
 def _problems(

@@ -26,7 +26,6 @@ from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
-from msgspec import structs
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
@@ -41,7 +40,7 @@ from adapters.nats.streams import DEAD, TASKS, WEBHOOKS
 from adapters.nats.streams import EVENTS as EVENTS_STREAM
 from adapters.telemetry.metrics import BATCH_SECONDS, BATCH_SIZE, CONSUMER_LAG, EVENTS
 from adapters.telemetry.tracing import BatchSpans
-from adapters.validation import check_numbers, check_values
+from adapters.validation import body_reader, check_values
 from contracts.kit import Body, Event
 from contracts.views import View, check_view
 from domain.errors import InvalidRequest, LoyaltyError, Unavailable
@@ -106,8 +105,7 @@ _UNREADABLE: Final = (msgspec.MsgspecError, ValueError, KeyError, InvalidRequest
 """What reading raises for what no try will ever read or keep."""
 
 
-@dataclass(slots=True)
-class _Delivery:
+class _Delivery(msgspec.Struct):
     """One event of a message; those of one message follow each other."""
 
     message: Msg
@@ -135,11 +133,10 @@ class Consumer(Generic[StoresT]):
         self._js = js
         self._publisher = publisher
         self._consumes = consumes
-        self._events = {event.topic: event for event in consumes.events}
         for body, view in consumes.views.items():
             check_view(view, body)
-        self._decoders = {
-            event.topic: msgspec.json.Decoder(consumes.views.get(event.body, event.body))
+        self._readers = {
+            event.topic: (event, body_reader(consumes.views.get(event.body, event.body)))
             for event in consumes.events
         }
         prefixes = {event.prefix for event in consumes.events}
@@ -183,7 +180,7 @@ class Consumer(Generic[StoresT]):
             durable_name=self._durable,
             ack_policy=AckPolicy.EXPLICIT,
             deliver_policy=DeliverPolicy.ALL,
-            filter_subjects=[f"{topic}.*" for topic in self._events],
+            filter_subjects=[f"{topic}.*" for topic in self._readers],
             ack_wait=self._consumes.ack_wait,
             # We count and put aside ourselves, with the reason; the server would drop silently.
             max_deliver=-1,
@@ -235,7 +232,7 @@ class Consumer(Generic[StoresT]):
             await message.ack()  # a replay for somebody else
             return ()
         topic, _, _ = message.subject.rpartition(".")
-        if self._consumes.read is None and topic not in self._events:
+        if self._consumes.read is None and topic not in self._readers:
             # A newer replica has widened the consumer we share; it will know what this is.
             await message.nak(delay=_NEWER_SECONDS)
             return ()
@@ -262,12 +259,11 @@ class Consumer(Generic[StoresT]):
         if self._consumes.read is not None:
             return self._consumes.read(message)
         topic, merchant_id = _parts_of(carried.subject)
-        body = self._decoders[topic].decode(carried.payload)
-        check_numbers(body)
+        event, read = self._readers[topic]
         return Received(
             id=carried.id,
-            event=self._events[topic],
-            body=body,
+            event=event,
+            body=read(carried.payload),
             merchant_id=merchant_id,
             at=carried.at,
             trace=carried.trace,
@@ -345,24 +341,16 @@ class Consumer(Generic[StoresT]):
         return [each for each in deliveries if each.later is None]
 
     async def _apply(self, deliveries: Sequence[_Delivery]) -> None:
-        spans = BatchSpans(
-            self.name, [(each.event.event.name, each.event.trace) for each in deliveries]
-        )
+        # Each event once: it may be twice in one batch.
+        events = {each.event.id: each.event for each in deliveries}
+        spans = BatchSpans(self.name, events.values())
         failure = ""
-        ids = [each.event.id for each in deliveries]
         try:
             async with self._consumes.units() as unit:
-                unclaimed = (
-                    await unit.journal.claim(self.name, ids) if self._consumes.inbox else set(ids)
-                )
-                fresh = []
-                for delivery, trace in zip(deliveries, spans.traceparents, strict=True):
-                    if delivery.event.id in unclaimed:
-                        unclaimed.discard(delivery.event.id)  # it may be twice in one batch
-                        event = delivery.event
-                        fresh.append(
-                            event if event.trace == trace else structs.replace(event, trace=trace)
-                        )
+                fresh = spans.events
+                if self._consumes.inbox:
+                    unclaimed = await unit.journal.claim(self.name, list(events))
+                    fresh = [each for each in fresh if each.id in unclaimed]
                 if fresh:
                     await self._consumes.handle(unit, fresh)
             for delivery in deliveries:

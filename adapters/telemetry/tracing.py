@@ -4,10 +4,11 @@ Nothing is recorded, and next to nothing spent, until ``enable`` has been called
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Final
+from typing import Any, Final
 
+from msgspec import structs
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -20,6 +21,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from adapters.nats.connection import TRACE
 from adapters.telemetry.requests import current_request_id
 from domain.errors import Kind, LoyaltyError
+from ports.events import Received
 
 _propagator: Final = TraceContextTextMapPropagator()
 _OURS: Final = (Kind.INTERNAL, Kind.UNAVAILABLE, Kind.TIMEOUT)
@@ -137,19 +139,19 @@ class BatchSpans:
     A batch holds events of many traces, so none of them can be the current one.
     """
 
-    def __init__(self, consumer: str, events: Sequence[tuple[str, str]]) -> None:
-        """``events`` are (event name, traceparent)."""
+    def __init__(self, consumer: str, events: Iterable[Received[Any]]) -> None:
+        """``events`` of this object are the same, each with the traceparent of its span."""
         self._spans: list[Span] = []
-        self.traceparents: list[str] = []
         tracer = _Tracing.tracer
         if tracer is None:
-            self.traceparents = [parent for _, parent in events]
+            self.events = list(events)
             return
+        self.events = []
         started = time.time_ns()
-        for name, traceparent in events:
+        for event in events:
             span = tracer.start_span(
-                f"{consumer} {name}",
-                context=_parent({TRACE: traceparent}),
+                f"{consumer} {event.event.name}",
+                context=_parent({TRACE: event.trace}),
                 kind=SpanKind.CONSUMER,
                 start_time=started,
                 attributes={"messaging.consumer.group.name": consumer},
@@ -157,7 +159,7 @@ class BatchSpans:
             carrier: dict[str, str] = {}
             _propagator.inject(carrier, context=trace.set_span_in_context(span, Context()))
             self._spans.append(span)
-            self.traceparents.append(carrier.get(TRACE, ""))
+            self.events.append(structs.replace(event, trace=carrier.get(TRACE, "")))
 
     def end(self, error: str = "") -> None:
         for span in self._spans:

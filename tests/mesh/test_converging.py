@@ -197,7 +197,7 @@ async def test_a_repeat_of_everything_changes_and_says_nothing(run: Run) -> None
             (subject, payload, consumer.name)
             for subject, payload in await mesh_events(mesh, merchant)
             for consumer in consumers
-            if consumer.stream == "EVENTS" and subject.rpartition(".")[0] in consumer._events
+            if consumer.stream == "EVENTS" and subject.rpartition(".")[0] in consumer._readers
         ]
         assert len(heard) > 30
         again = told + heard
