@@ -1,8 +1,8 @@
 """The audit record: who did what to what, when, and why it was allowed to."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 
@@ -13,8 +13,7 @@ class ActorKind(StrEnum):
     SERVICE = "service"
 
 
-@dataclass(frozen=True, slots=True)
-class AuditRecord:
+class AuditRecord(NamedTuple):
     """One change. It is only ever added, never edited.
 
     ``actor`` is an id, never a name or address; ``action`` is the operation or event
@@ -35,8 +34,7 @@ class AuditRecord:
     trace_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     field: str
     before: str
     after: str

@@ -1,10 +1,11 @@
 """What gamification holds for good: badges, points by period, and each shop's time zone."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
+
+import msgspec
 
 from domain.leaderboard import Period
 from ports.leaderboard import Board, Score
@@ -15,14 +16,12 @@ class MemberKey(NamedTuple):
     customer_id: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class HeldBadge:
+class HeldBadge(msgspec.Struct, frozen=True):
     badge: str
     awarded_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Award:
+class Award(msgspec.Struct, frozen=True):
     """A badge given to a member; ``reason`` is a slug or the name of who gave it."""
 
     member: MemberKey
@@ -31,8 +30,7 @@ class Award:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Earned:
+class Earned(msgspec.Struct, frozen=True):
     """Points that a member has earned in one stretch of the shop's calendar; ``keys`` has the key
     of every period it belongs to."""
 
@@ -41,8 +39,7 @@ class Earned:
     points: int
 
 
-@dataclass(frozen=True, slots=True)
-class ShopZone:
+class ShopZone(msgspec.Struct, frozen=True):
     """A shop's time zone (IANA), by the version of the program that says so; 0 for what the shop
     had when it was installed."""
 

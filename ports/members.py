@@ -1,17 +1,17 @@
 """The members' profiles: what the mesh knows of each, without personal data."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
+import msgspec
+
 from ports.purchases import MemberKey
 
 
-@dataclass(frozen=True, slots=True)
-class RfmPart:
+class RfmPart(msgspec.Struct, frozen=True):
     """What RFM says of a member; version 0 is before it has said anything."""
 
     recency: int = 0
@@ -24,16 +24,14 @@ class RfmPart:
     version: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class TierPart:
+class TierPart(msgspec.Struct, frozen=True):
     """The member's VIP tier; version 0 is before one was ever assigned."""
 
     tier: str = ""
     version: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(msgspec.Struct, frozen=True):
     """What a batch says of a member; ``at`` is the earliest moment it knows of them."""
 
     at: datetime
@@ -42,8 +40,7 @@ class Told:
     tier: TierPart = TierPart()
 
 
-@dataclass(frozen=True, slots=True)
-class MemberProfile:
+class MemberProfile(msgspec.Struct, frozen=True):
     """``version`` counts the changes of segment and tier."""
 
     customer_id: UUID
@@ -54,8 +51,7 @@ class MemberProfile:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Learnt:
+class Learnt(msgspec.Struct, frozen=True):
     """What others are told of a member who is new to us or has another segment or tier."""
 
     shopify_customer_id: str

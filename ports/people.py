@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
+import msgspec
+
 
 class PersonKey(NamedTuple):
     merchant_id: UUID
@@ -17,8 +19,7 @@ class PersonKey(NamedTuple):
         return PersonKey(self.merchant_id, UUID(int=2**128 - 1))
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(msgspec.Struct, frozen=True):
     """A customer as one message of the shop shows them.
 
     ``from_order``: the message is an order, which shows who bought and not what the shop knows of

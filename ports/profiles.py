@@ -1,10 +1,11 @@
 """Members' RFM scores as the use cases need them: the latest, how many in each segment, history."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
+
+import msgspec
 
 from domain.rfm.profile import Profile
 from domain.rfm.scoring import Score
@@ -13,8 +14,7 @@ from ports.purchases import Buyers, MemberKey
 from ports.walks import Walks
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(msgspec.Struct, frozen=True):
     """A member's score (None when no order counts, or none does any more), the segment it falls
     into ("" without a score), and when time alone will change it. ``version`` counts the changes
     that were announced. Whoever ``departed`` (their shop deleted them) is in no segment."""
@@ -27,8 +27,7 @@ class Scored:
     departed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Rescored:
+class Rescored(msgspec.Struct, frozen=True):
     before: Scored | None
     after: Scored
 

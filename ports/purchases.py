@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
+import msgspec
+
 from contracts.kit import Body, Instant
 from contracts.shop import Order, Refund
 from contracts.views import View
@@ -111,16 +113,14 @@ def _hear_refund(heard: Purchases, key: OrderKey, refund: MoneyBack) -> None:
     told[refund.refund_id] = max(refund.merchandise, told.get(refund.refund_id, Decimal(0)))
 
 
-@dataclass(frozen=True, slots=True)
-class Buyer:
+class Buyer(msgspec.Struct, frozen=True):
     """A member whose orders are known, with the profile they make."""
 
     profile: Profile
     shopify_customer_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Bought:
+class Bought(msgspec.Struct, frozen=True):
     """A member's profile before and after a batch; ``cause`` is the event that changed it."""
 
     before: Profile

@@ -1,11 +1,12 @@
 """Members' VIP tiers as the use cases need them: who has which, and how many have each."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 from uuid import UUID
+
+import msgspec
 
 from ports.programs import Programs
 from ports.purchases import MemberKey
@@ -22,8 +23,7 @@ class Assigned(NamedTuple):
 NEVER = Assigned()
 
 
-@dataclass(frozen=True, slots=True)
-class Climb:
+class Climb(msgspec.Struct, frozen=True):
     """What a member climbs with: orders that count, and lifetime net spend in shop currency.
     ``version`` is that of the news it is from; a higher one is newer."""
 
@@ -33,8 +33,7 @@ class Climb:
     version: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """What a member climbs with, and the tier that was last made of it."""
 
     climb: Climb
@@ -44,8 +43,7 @@ class Standing:
 NOWHERE = Standing(Climb(), NEVER)
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(msgspec.Struct, frozen=True):
     before: Assigned
     after: Assigned
     at: datetime

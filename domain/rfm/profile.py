@@ -1,15 +1,14 @@
 """A member's profile: what their orders, whatever the order they came in, say together."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from domain.points.orders import OrderFacts, RefundFacts
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(NamedTuple):
     """``orders`` that count, ``spent`` on their merchandise net of refunds in shop currency, and
     the (aware) moments of the first and last of them, None while there is none."""
 
