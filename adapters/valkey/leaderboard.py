@@ -1,8 +1,13 @@
 """``ports.leaderboard.Leaderboards`` as sorted sets, ``leaderboard:{merchant id}:{period key}``.
 
-A set is whole when it holds a marker beside its members, with the current epoch as its score. The
-marker lives and dies with the set, so a flush, an eviction or a restart without data can never
-leave half a board that looks whole. Raising the epoch distrusts all boards at once.
+A set is made when somebody asks for the board, and only sets that are there are kept up to date: of
+most shops nobody ever looks at most boards. Its first member says when it was begun. Scores are
+looked for after that, and what is counted from then on comes by itself.
+
+A set is whole when it holds a marker beside its members, with the current epoch as its score; it
+gets one only if it is still the set that was begun before the scores were looked for. The marker
+lives and dies with the set, so a flush, an eviction or a restart without data can never leave half
+a board that looks whole. Raising the epoch distrusts all boards at once.
 
 ``ZADD GT`` only ever raises a score: repeats, races between processes and a rebuild beside running
 updates all end in the highest score seen, and scores only grow.
@@ -24,8 +29,21 @@ from domain.leaderboard import Period
 from ports.leaderboard import Board, Score
 
 _EPOCH: Final = "leaderboard:epoch"
+_BEGUN: Final = "begun"
 _WHOLE: Final = "whole"
-"""The marker. Its score, the negative epoch, keeps it below every member."""
+"""The marker. Its score, the negative epoch, keeps it below every member. So does that of
+``_BEGUN``, the negative time: a set that is lost and begun anew has another."""
+_BEGIN: Final = f"""
+local time = redis.call('TIME')
+redis.call('ZADD', KEYS[1], 'NX', -(time[1] * 1000000 + time[2]), '{_BEGUN}')
+if ARGV[1] ~= '' then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
+return {{redis.call('GET', KEYS[2]) or '0', redis.call('ZSCORE', KEYS[1], '{_BEGUN}')}}
+"""
+_FINISH: Final = f"""
+if redis.call('ZSCORE', KEYS[1], '{_BEGUN}') == ARGV[1] then
+    redis.call('ZADD', KEYS[1], -ARGV[2], '{_WHOLE}')
+end
+"""
 
 _DAY: Final = 86_400
 _KEPT_SECONDS: Final = {
@@ -50,15 +68,23 @@ class ValkeyLeaderboards:
         self._valkey = valkey
         self._monotonic = monotonic
         self._away_until = 0.0
+        self._begin = valkey.register_script(_BEGIN)
+        self._finish = valkey.register_script(_FINISH)
 
     async def show(self, scores: Sequence[Score]) -> None:
         by_board: dict[Board, list[Score]] = defaultdict(list)
         for score in scores:
             by_board[score.board].append(score)
-        async with self._reached(), self._valkey.pipeline(transaction=False) as pipe:
-            for board, several in by_board.items():
-                _add(pipe, board, several)
-            await pipe.execute()
+        async with self._reached():
+            async with self._valkey.pipeline(transaction=False) as pipe:
+                for board in by_board:
+                    pipe.exists(_name(board))
+                asked_for = await pipe.execute()
+            async with self._valkey.pipeline(transaction=False) as pipe:
+                for (board, several), is_there in zip(by_board.items(), asked_for, strict=True):
+                    if is_there:
+                        _add(pipe, board, several)
+                await pipe.execute()
 
     async def top(self, board: Board, limit: int) -> Sequence[Score] | None:
         name = _name(board)
@@ -78,17 +104,19 @@ class ValkeyLeaderboards:
     async def rebuild(
         self, board: Board, load: Callable[[], Awaitable[Sequence[Score]]]
     ) -> Sequence[Score]:
+        name = _name(board)
         async with self._reached():
-            # Before the scores: a distrust while they are on their way must win.
-            epoch = int(await self._valkey.get(_EPOCH) or 0)
+            # Before the scores: a distrust while they are on their way must win, and what is
+            # counted meanwhile must find the set.
+            epoch, begun = await self._begin(
+                keys=[name, _EPOCH], args=[_KEPT_SECONDS.get(board.period, "")]
+            )
         scores = await load()
         # All or nothing: a flush between the scores and the marker would make an empty board whole.
         async with self._reached(_REBUILD_SECONDS), self._valkey.pipeline(transaction=True) as pipe:
             for start in range(0, len(scores), _AT_ONCE):
                 _add(pipe, board, scores[start : start + _AT_ONCE])
-            pipe.zadd(_name(board), {_WHOLE: -epoch})
-            if seconds := _KEPT_SECONDS.get(board.period):
-                pipe.expire(_name(board), seconds)
+            await self._finish(keys=[name], args=[begun, epoch], client=pipe)
             await pipe.execute()
         return scores
 

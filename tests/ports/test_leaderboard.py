@@ -1,6 +1,7 @@
 """The fast copy of the leaderboards on a real Valkey: whatever it loses, no half board is shown."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -50,12 +51,20 @@ def stored(found: Sequence[Score]):
 
 async def test_a_board_is_shown_once_it_is_whole(valkey: Redis) -> None:
     boards, of = ValkeyLeaderboards(valkey), board()
-    await boards.show(scores(of, anna=5))
     assert await boards.top(of, 10) is None
     await boards.rebuild(of, stored(scores(of, anna=5, ben=7, carl=7)))
     assert await boards.top(of, 10) == scores(of, carl=7, ben=7, anna=5)
     assert await boards.top(of, 1) == scores(of, carl=7)
     assert await boards.top(board(), 10) is None
+
+
+async def test_nothing_is_kept_of_a_board_that_nobody_has_asked_for(valkey: Redis) -> None:
+    boards, asked_for, other = ValkeyLeaderboards(valkey), board(), board()
+    await boards.rebuild(asked_for, stored(scores(asked_for, anna=1)))
+    await boards.show([*scores(other, anna=5), *scores(asked_for, anna=5)])
+    assert await valkey.keys() == [f"leaderboard:{asked_for.merchant_id}:2026-05".encode()]
+    assert await boards.top(other, 10) is None
+    assert await boards.top(asked_for, 10) == scores(asked_for, anna=5)
 
 
 async def test_an_empty_board_is_whole_too(valkey: Redis) -> None:
@@ -96,10 +105,46 @@ async def test_what_is_lost_or_distrusted_is_rebuilt(valkey: Redis) -> None:
     assert await boards.top(of, 10) is None
 
 
-async def test_boards_that_are_over_go_by_themselves(valkey: Redis) -> None:
+@pytest.mark.parametrize("begun_again", [False, True])
+async def test_a_board_that_is_lost_while_its_scores_are_looked_for_is_not_whole(
+    valkey: Redis, begun_again: bool
+) -> None:
+    boards, of = ValkeyLeaderboards(valkey), board()
+
+    async def die() -> Sequence[Score]:
+        raise Unavailable
+
+    async def load_and_lose() -> Sequence[Score]:
+        found = scores(of, anna=5)
+        await valkey.flushall()
+        await boards.show(scores(of, anna=9))  # nobody has asked for it now
+        if begun_again:
+            with suppress(Unavailable):
+                await boards.rebuild(of, die)
+        return found
+
+    await boards.rebuild(of, load_and_lose)
+    assert await boards.top(of, 10) is None
+
+
+async def test_two_who_rebuild_at_once_make_one_board(valkey: Redis) -> None:
+    boards, others, of = ValkeyLeaderboards(valkey), ValkeyLeaderboards(valkey), board()
+
+    async def load_while_another_does() -> Sequence[Score]:
+        found = scores(of, anna=5)
+        await others.rebuild(of, stored(scores(of, anna=5, ben=7)))
+        return found
+
+    await boards.rebuild(of, load_while_another_does)
+    assert await boards.top(of, 10) == scores(of, ben=7, anna=5)
+
+
+@pytest.mark.parametrize("found", [{}, {"anna": 1}])
+async def test_boards_that_are_over_go_by_themselves(valkey: Redis, found: dict[str, int]) -> None:
     boards = ValkeyLeaderboards(valkey)
     day, ever = board(Period.DAY, "2026-05-01"), board(Period.ALL, "all")
-    await boards.show([*scores(day, anna=1), *scores(ever, anna=1)])
+    for each in (day, ever):
+        await boards.rebuild(each, stored(scores(each, **found)))
     assert 86_400 < await valkey.ttl(f"leaderboard:{day.merchant_id}:2026-05-01") <= 2 * 86_400
     assert await valkey.ttl(f"leaderboard:{ever.merchant_id}:all") == -1
 
