@@ -118,8 +118,7 @@ class Gate:
         BodyTooSlow, InvalidRequest."""
         headers = asked.headers
         check_type(headers.get(b"content-type", b""), headers.get(b"content-encoding", b""))
-        length = headers.get(b"content-length", b"")
-        raw = await read_body(asked.receive, length, self.max_bytes)
+        raw = await read_body(asked.receive, headers, self.max_bytes)
         check_depth(raw)
         return raw
 

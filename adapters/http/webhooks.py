@@ -60,10 +60,9 @@ def webhook_app(accept: Accept, topics: frozenset[str], max_bytes: int) -> ASGIA
             more = [(b"x-trace-id", trace_id.encode())] if trace_id else []
             try:
                 _check(scope, more, twice=twice)
-                length = headers.get(b"content-length", b"")
                 stored = await accept(
                     topic,
-                    await read_body(receive, length, max_bytes),
+                    await read_body(receive, headers, max_bytes),
                     signature=_text(headers, b"x-shopify-hmac-sha256"),
                     domain=_text(headers, b"x-shopify-shop-domain").lower(),
                     webhook_id=_text(headers, b"x-shopify-webhook-id"),
