@@ -4,7 +4,6 @@ large and how slow it is, and how many of its kind there are; and what every ans
 Around the whole application, in plain ASGI, so that nothing can be mounted beside it.
 """
 
-import asyncio
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,12 +12,13 @@ from typing import Any, Final
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters.http.asgi import Header
+from adapters.http.patience import Patience
 from adapters.http.problems import refuse
 from adapters.http.source import Network, Source, Sources
 from adapters.memory.limits import MemoryLimits
 from adapters.telemetry.metrics import HTTP_REQUESTS, LIMITED
 from adapters.telemetry.requests import REQUEST_ID
-from contracts.http import AddressTooLong, BodyTooSlow, HeadersTooLarge
+from contracts.http import AddressTooLong, HeadersTooLarge
 from domain.errors import LoyaltyError, NotFound, RateLimitExceeded
 from domain.limits import Rate
 
@@ -66,7 +66,7 @@ class Edge:
         self._counted = MemoryLimits()
         self._at_once = at_once
         self._under_way: Counter[str] = Counter()
-        self._body_seconds = body_seconds
+        self._patience = Patience(body_seconds)
         self._new_id = new_id
         self._safe = _SAFE
         if hsts_seconds:
@@ -88,7 +88,7 @@ class Edge:
         if scope.get("method") == "HEAD":
             scope["method"] = "GET"  # type: ignore[typeddict-unknown-key]  # it is of HTTP; and the server leaves out the body
         if has_body:
-            receive = _in_time(receive, self._body_seconds)
+            receive = self._patience.limited(receive)
         self._under_way[source.mark] += 1
         try:
             await self._app(scope, receive, send)
@@ -164,27 +164,6 @@ def _look_at(headers: Any) -> tuple[int, bool, bytes, str]:
 def _is_for_staff(path: str) -> bool:
     # As the router reads it: slashes without anything between them count as one.
     return path.lstrip("/").partition("/")[0] == "admin"
-
-
-def _in_time(receive: Receive, seconds: float) -> Receive:
-    """Raises BodyTooSlow while the body is read; what comes after it may take its time."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + seconds
-    complete = False
-
-    async def in_time() -> Any:
-        nonlocal complete
-        if complete:
-            return await receive()
-        try:
-            async with asyncio.timeout_at(deadline):
-                message = await receive()
-        except TimeoutError as error:
-            raise BodyTooSlow from error
-        complete = message["type"] != "http.request" or not message["more_body"]
-        return message
-
-    return in_time
 
 
 def _before_accepting(send: Send) -> Send:
