@@ -20,14 +20,16 @@ _REMEMBERED: Final = 20_000
 """Ids of stored events. The stream knows the ids of messages only, and a repeat may come in another
 message; what neither of them remembers, the consumers do."""
 
-_Stored = asyncio.Future[bool | Unavailable]
+_Outcome = bool | Unavailable
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
+    """An event that is on its way, and who wants to know what became of it."""
+
     event: Carried
     since: float  # as the loop's clock has it
-    stored: _Stored
+    told: list[asyncio.Future[_Outcome]]
 
 
 @dataclass(slots=True)
@@ -47,7 +49,8 @@ class Packer:
         self._publisher = publisher
         self._seconds = seconds
         self._lines: dict[str, _Line] = {}
-        self._stored: dict[str, _Stored] = {}  # by event id, oldest first
+        self._known: dict[str, _Waiting | None] = {}
+        """By event id, oldest first; None for what is stored."""
 
     async def store(self, event: Carried) -> bool:
         """Store one event. Returns False when it was stored before.
@@ -55,25 +58,30 @@ class Packer:
         Raises Unavailable when that cannot be promised in time; it may be stored nevertheless, so
         a repeat must carry the same id.
         """
-        known = self._stored.get(event.id)
-        # Whoever brought the event may go away meanwhile; it is stored all the same.
-        outcome = await asyncio.shield(self._line_up(event) if known is None else known)
+        is_repeat = event.id in self._known
+        waiting = self._known[event.id] if is_repeat else self._line_up(event)
+        if waiting is None:
+            return False
+        # Whoever brought the event may go away meanwhile; it is stored all the same, and others
+        # who wait for it are told: each by a future of its own.
+        told: asyncio.Future[_Outcome] = asyncio.get_running_loop().create_future()
+        waiting.told.append(told)
+        outcome = await told
         if isinstance(outcome, Unavailable):
             raise outcome
-        return outcome and known is None
+        return outcome and not is_repeat
 
-    def _line_up(self, event: Carried) -> _Stored:
-        loop = asyncio.get_running_loop()
-        stored: _Stored = loop.create_future()
-        self._stored[event.id] = stored
-        if len(self._stored) > _REMEMBERED:
-            del self._stored[next(iter(self._stored))]
+    def _line_up(self, event: Carried) -> _Waiting:
+        waiting = _Waiting(event, asyncio.get_running_loop().time(), [])
+        self._known[event.id] = waiting
+        if len(self._known) > _REMEMBERED:
+            del self._known[next(iter(self._known))]
         topic, _, _ = event.subject.rpartition(".")
         line = self._lines.setdefault(topic, _Line(topic))
-        line.waiting.append(_Waiting(event, loop.time(), stored))
+        line.waiting.append(waiting)
         if line.sending is None:
             line.sending = asyncio.create_task(self._send(line), name=f"packer {topic}")
-        return stored
+        return waiting
 
     async def _send(self, line: _Line) -> None:
         try:
@@ -85,9 +93,7 @@ class Packer:
         finally:
             line.sending = None
 
-    async def _publish(
-        self, topic: str, events: Sequence[Carried], since: float
-    ) -> bool | Unavailable:
+    async def _publish(self, topic: str, events: Sequence[Carried], since: float) -> _Outcome:
         left = self._seconds - (asyncio.get_running_loop().time() - since)
         if left <= 0:
             return Unavailable(UNCONFIRMED)
@@ -105,9 +111,12 @@ class Packer:
             log.exception("events of %s were not stored", topic)
             return Unavailable(UNCONFIRMED)
 
-    def _tell(self, waiting: Sequence[_Waiting], outcome: bool | Unavailable) -> None:
+    def _tell(self, waiting: Sequence[_Waiting], outcome: _Outcome) -> None:
         for each in waiting:
             if isinstance(outcome, Unavailable):
-                self._stored.pop(each.event.id, None)  # the next try is one of its own
-            if not each.stored.done():
-                each.stored.set_result(outcome)
+                self._known.pop(each.event.id, None)  # the next try is one of its own
+            elif each.event.id in self._known:
+                self._known[each.event.id] = None
+            for told in each.told:
+                if not told.done():
+                    told.set_result(outcome)

@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any, cast
 
 import msgspec
+import pytest
 
 from adapters.nats.packer import Packer
 from adapters.nats.packs import MOST_EVENTS, Carried
@@ -54,3 +55,40 @@ async def test_a_line_that_never_ends_is_no_reason_to_refuse_anybody() -> None:
     async with asyncio.TaskGroup() as bringing:
         for _ in range(3 * MOST_EVENTS):
             bringing.create_task(bring())
+
+
+async def test_who_goes_away_takes_nobody_along() -> None:
+    """The event is stored, those who brought it again are told, and whoever comes later, too."""
+    packer = Packer(cast("Publisher", Storing()), 1.0)
+    first = asyncio.create_task(packer.store(event(1)))
+    again = asyncio.create_task(packer.store(event(1)))
+    await asyncio.sleep(0)
+    first.cancel()
+    async with asyncio.timeout(5):
+        assert not await again
+        assert first.cancelled()
+        assert not await packer.store(event(1))
+        assert await packer.store(event(2))
+
+
+async def test_what_was_not_stored_may_be_tried_again() -> None:
+    async def store(packer: Packer) -> bool:
+        async with asyncio.timeout(5):
+            return await packer.store(event(1))
+
+    class Hesitant:
+        """Fails once."""
+
+        tries = 0
+
+        async def publish(self, *_: Any) -> bool:
+            self.tries += 1
+            if self.tries == 1:
+                raise Unavailable
+            return True
+
+    packer = Packer(cast("Publisher", Hesitant()), 1.0)
+    with pytest.raises(Unavailable):
+        await store(packer)
+    assert await store(packer)
+    assert not await store(packer)
