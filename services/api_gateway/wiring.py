@@ -171,7 +171,7 @@ def service(world: World) -> Service:
         at_once=settings.address_at_once,
         body_seconds=settings.body_seconds,
         hsts_seconds=settings.hsts_seconds,
-        new_id=lambda: str(world.ids.new()),
+        new_id=world.ids.text,
     )
     return Service(
         name="api_gateway",
