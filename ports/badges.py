@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from domain.leaderboard import Period
-from ports.leaderboard import Board, Score
+from ports.leaderboard import Board, Points, Score
 
 
 class MemberKey(NamedTuple):
@@ -48,9 +48,12 @@ class ShopZone(msgspec.Struct, frozen=True):
 
 
 class Standings(Protocol):
-    """Works inside one transaction; ``changed`` are the scores it has changed, as they are now."""
+    """Works inside one transaction."""
 
-    changed: list[Score]
+    @property
+    def changed(self) -> Mapping[Board, Points]:
+        """What it has changed, as it is now."""
+        ...
 
     async def held(self, members: Iterable[MemberKey]) -> Mapping[MemberKey, frozenset[str]]:
         """The badges of these members; nobody without any is in it."""

@@ -1,6 +1,6 @@
 """The fast copy of the leaderboards: it may lose anything; a database holds the truth."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
@@ -15,8 +15,12 @@ class Board(NamedTuple):
     merchant_id: UUID
 
 
+Points = Mapping[UUID, int]
+"""What members have on a board, by customer id: absolute numbers, which only grow."""
+
+
 class Score(NamedTuple):
-    """What a member has on a board after an update: an absolute number, which only grows."""
+    """What a member has on a board."""
 
     board: Board
     customer_id: UUID
@@ -27,8 +31,8 @@ class Leaderboards(Protocol):
     """Scores only grow, so writing one twice, late or out of order does no harm. Every method
     raises Unavailable when the copy cannot be reached."""
 
-    async def show(self, scores: Sequence[Score]) -> None:
-        """Bring these scores onto their boards."""
+    async def show(self, changed: Mapping[Board, Points]) -> None:
+        """Bring what has changed onto its boards."""
         ...
 
     async def top(self, board: Board, limit: int) -> Sequence[Score] | None:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -101,7 +102,7 @@ _LEARN_ZONES: Final = text(
 class PostgresStandings:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
-        self.changed: list[Score] = []
+        self.changed: dict[Board, dict[UUID, int]] = defaultdict(dict)
 
     async def held(self, members: Iterable[MemberKey]) -> Mapping[MemberKey, frozenset[str]]:
         keys = list(members)
@@ -157,14 +158,13 @@ class PostgresStandings:
         # In one order everywhere, so that no two batches deadlock. Bytes compare much faster.
         keys = sorted(rows, key=lambda k: (k.merchant_id.bytes, k.customer_id.bytes))
         found = await self._connection.execute(_ADD, {"rows": as_rows(rows[key] for key in keys)})
-        for now in named(found):
-            merchant, customer = now.merchant_id, now.customer_id
-            self.changed += (
-                Score(Board(Period.DAY, now.day_key, merchant), customer, now.day_points),
-                Score(Board(Period.WEEK, now.week_key, merchant), customer, now.week_points),
-                Score(Board(Period.MONTH, now.month_key, merchant), customer, now.month_points),
-                Score(Board(Period.ALL, _ALL, merchant), customer, now.all_points),
-            )
+        by_boards: dict[tuple[UUID, str, str, str], list[Any]] = defaultdict(list)
+        for row in named(found):
+            by_boards[row.merchant_id, row.day_key, row.week_key, row.month_key].append(row)
+        for (merchant, day, week, month), several in by_boards.items():
+            for period, name in zip(Period, (day, week, month, _ALL), strict=True):
+                points = attrgetter("customer_id", f"{period}_points")
+                self.changed[Board(period, name, merchant)].update(map(points, several))
 
     async def top(self, board: Board, limit: int | None) -> Sequence[Score]:
         values: dict[str, object] = {"merchant_id": board.merchant_id, "most": limit}

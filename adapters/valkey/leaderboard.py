@@ -15,8 +15,7 @@ updates all end in the highest score seen, and scores only grow.
 
 import asyncio
 import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 from uuid import UUID
@@ -26,7 +25,7 @@ from redis.exceptions import RedisError
 
 from domain.errors import Unavailable
 from domain.leaderboard import Period
-from ports.leaderboard import Board, Score
+from ports.leaderboard import Board, Points, Score
 
 _EPOCH: Final = "leaderboard:epoch"
 _BEGUN: Final = "begun"
@@ -71,19 +70,16 @@ class ValkeyLeaderboards:
         self._begin = valkey.register_script(_BEGIN)
         self._finish = valkey.register_script(_FINISH)
 
-    async def show(self, scores: Sequence[Score]) -> None:
-        by_board: dict[Board, list[Score]] = defaultdict(list)
-        for score in scores:
-            by_board[score.board].append(score)
+    async def show(self, changed: Mapping[Board, Points]) -> None:
         async with self._reached():
             async with self._valkey.pipeline(transaction=False) as pipe:
-                for board in by_board:
+                for board in changed:
                     pipe.exists(_name(board))
                 asked_for = await pipe.execute()
             async with self._valkey.pipeline(transaction=False) as pipe:
-                for (board, several), is_there in zip(by_board.items(), asked_for, strict=True):
+                for (board, points), is_there in zip(changed.items(), asked_for, strict=True):
                     if is_there:
-                        _add(pipe, board, several)
+                        _add(pipe, board, points)
                 await pipe.execute()
 
     async def top(self, board: Board, limit: int) -> Sequence[Score] | None:
@@ -115,7 +111,8 @@ class ValkeyLeaderboards:
         # All or nothing: a flush between the scores and the marker would make an empty board whole.
         async with self._reached(_REBUILD_SECONDS), self._valkey.pipeline(transaction=True) as pipe:
             for start in range(0, len(scores), _AT_ONCE):
-                _add(pipe, board, scores[start : start + _AT_ONCE])
+                part = scores[start : start + _AT_ONCE]
+                _add(pipe, board, {each.customer_id: each.points for each in part})
             await self._finish(keys=[name], args=[begun, epoch], client=pipe)
             await pipe.execute()
         return scores
@@ -141,7 +138,7 @@ def _name(board: Board) -> str:
     return f"leaderboard:{board.merchant_id}:{board.key}"
 
 
-def _add(pipe: Any, board: Board, scores: Sequence[Score]) -> None:
-    pipe.zadd(_name(board), {str(each.customer_id): each.points for each in scores}, gt=True)
+def _add(pipe: Any, board: Board, points: Points) -> None:
+    pipe.zadd(_name(board), {str(customer): has for customer, has in points.items()}, gt=True)
     if seconds := _KEPT_SECONDS.get(board.period):
         pipe.expire(_name(board), seconds)

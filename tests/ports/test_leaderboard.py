@@ -37,9 +37,13 @@ def board(period: Period = Period.MONTH, key: str = "2026-05") -> Board:
     return Board(period, key, uuid4())
 
 
-def scores(of: Board, **points: int) -> list[Score]:
+def points(of: Board, **each: int) -> dict[Board, dict[UUID, int]]:
     people = {"anna": ANNA, "ben": BEN, "carl": CARL}
-    return [Score(of, people[name], number) for name, number in points.items()]
+    return {of: {people[name]: number for name, number in each.items()}}
+
+
+def scores(of: Board, **each: int) -> list[Score]:
+    return [Score(of, who, number) for who, number in points(of, **each)[of].items()]
 
 
 def stored(found: Sequence[Score]):
@@ -61,7 +65,7 @@ async def test_a_board_is_shown_once_it_is_whole(valkey: Redis) -> None:
 async def test_nothing_is_kept_of_a_board_that_nobody_has_asked_for(valkey: Redis) -> None:
     boards, asked_for, other = ValkeyLeaderboards(valkey), board(), board()
     await boards.rebuild(asked_for, stored(scores(asked_for, anna=1)))
-    await boards.show([*scores(other, anna=5), *scores(asked_for, anna=5)])
+    await boards.show(points(other, anna=5) | points(asked_for, anna=5))
     assert await valkey.keys() == [f"leaderboard:{asked_for.merchant_id}:2026-05".encode()]
     assert await boards.top(other, 10) is None
     assert await boards.top(asked_for, 10) == scores(asked_for, anna=5)
@@ -78,12 +82,12 @@ async def test_repeats_and_late_updates_do_no_harm(valkey: Redis) -> None:
 
     async def load_while_updates_come_in() -> Sequence[Score]:
         found = scores(of, anna=5, ben=7)
-        await boards.show(scores(of, anna=9))
+        await boards.show(points(of, anna=9))
         return found
 
     await boards.rebuild(of, load_while_updates_come_in)
-    await boards.show(scores(of, anna=6))
-    await boards.show(scores(of, anna=9))
+    await boards.show(points(of, anna=6))
+    await boards.show(points(of, anna=9))
     assert await boards.top(of, 10) == scores(of, anna=9, ben=7)
 
 
@@ -91,7 +95,7 @@ async def test_what_is_lost_or_distrusted_is_rebuilt(valkey: Redis) -> None:
     boards, of = ValkeyLeaderboards(valkey), board()
     await boards.rebuild(of, stored(scores(of, anna=5)))
     await valkey.flushall()
-    await boards.show(scores(of, ben=1))
+    await boards.show(points(of, ben=1))
     assert await boards.top(of, 10) is None
     await boards.rebuild(of, stored(scores(of, anna=5, ben=1)))
     await boards.distrust()
@@ -117,7 +121,7 @@ async def test_a_board_that_is_lost_while_its_scores_are_looked_for_is_not_whole
     async def load_and_lose() -> Sequence[Score]:
         found = scores(of, anna=5)
         await valkey.flushall()
-        await boards.show(scores(of, anna=9))  # nobody has asked for it now
+        await boards.show(points(of, anna=9))  # nobody has asked for it now
         if begun_again:
             with suppress(Unavailable):
                 await boards.rebuild(of, die)
@@ -152,7 +156,7 @@ async def test_boards_that_are_over_go_by_themselves(valkey: Redis, found: dict[
 async def test_a_copy_that_is_away_is_unavailable() -> None:
     boards, of = ValkeyLeaderboards(Redis(port=1, socket_connect_timeout=1)), board()
     for attempt in (
-        boards.show(scores(of, anna=1)),
+        boards.show(points(of, anna=1)),
         boards.top(of, 1),
         boards.rebuild(of, stored([])),
         boards.distrust(),
