@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from hashlib import sha256
 from typing import Final
-from uuid import UUID, uuid5
+from uuid import UUID
+
+from uuid_utils.compat import uuid5
 
 from contracts.kit import Body, Contracts, Event, Instant, Webhook
 
