@@ -5,9 +5,7 @@ from collections.abc import Iterable, Mapping, Set
 from datetime import date
 from typing import Final
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, text
 from adapters.postgres.merged import stands_for
 from adapters.postgres.rows import as_rows
 from domain.points.earning_limits import EVER, Counted
@@ -73,7 +71,7 @@ _COUNT: Final = text(
 
 
 class PostgresEarningCounts:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def members(self, keys: Iterable[BuyerKey]) -> Set[BuyerKey]:

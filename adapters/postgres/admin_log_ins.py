@@ -3,12 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Final
-
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from typing import Final
 
 from adapters.postgres.admins import PostgresAdmins
+from adapters.postgres.connection import Connection, Row, text
 from adapters.postgres.impersonations import PostgresImpersonations
 from adapters.postgres.rows import as_rows
 from domain.admins.guessing import Failures
@@ -69,7 +67,7 @@ _DROP_UNUSED: Final = text("DELETE FROM admin_devices WHERE used_at <= :unused")
 
 
 class PostgresLogIns:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def failures(self, account: str, buckets: Sequence[str]) -> Mapping[str, Failures]:
@@ -126,7 +124,7 @@ class PostgresLogIns:
         await self._connection.execute(_HOLD, {"name": f"admin failures {account}"})
 
 
-def admin_stores(connection: AsyncConnection) -> AdminStores:
+def admin_stores(connection: Connection) -> AdminStores:
     return AdminStores(
         admins=PostgresAdmins(connection),
         log_ins=PostgresLogIns(connection),
@@ -134,7 +132,7 @@ def admin_stores(connection: AsyncConnection) -> AdminStores:
     )
 
 
-def _challenge(row: Row[Any]) -> Challenge:
+def _challenge(row: Row) -> Challenge:
     return Challenge(
         digest=bytes(row.digest),
         admin_id=row.admin_id,

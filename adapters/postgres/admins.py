@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, Row, text
 from ports.admins import Admin, Invitation, Status
 
 # Two who make the key at once: the second waits for the first, and gets its key.
@@ -126,7 +124,7 @@ _INVITATIONS: Final = text(
 
 
 class PostgresAdmins:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def data_key(self, wrapped_new: str) -> str:
@@ -159,7 +157,7 @@ class PostgresAdmins:
         await self._connection.execute(_KEEP, asdict(admin))
 
     async def left_signed_in(self) -> Sequence[UUID]:
-        return (await self._connection.execute(_LEFT_SIGNED_IN)).scalars().all()
+        return (await self._connection.execute(_LEFT_SIGNED_IN)).scalars()
 
     async def replace_recovery_codes(self, admin_id: UUID, digests: Sequence[str]) -> None:
         await self._connection.execute(_DROP_CODES, {"admin_id": admin_id})
@@ -213,11 +211,11 @@ class PostgresAdmins:
         return [_invitation(row) for row in rows]
 
 
-def _admin_or_none(row: Row[Any] | None) -> Admin | None:
+def _admin_or_none(row: Row | None) -> Admin | None:
     return None if row is None else _admin(row)
 
 
-def _admin(row: Row[Any]) -> Admin:
+def _admin(row: Row) -> Admin:
     return Admin(
         admin_id=row.admin_id,
         email_index=row.email_index,
@@ -233,11 +231,11 @@ def _admin(row: Row[Any]) -> Admin:
     )
 
 
-def _invitation_or_none(row: Row[Any] | None) -> Invitation | None:
+def _invitation_or_none(row: Row | None) -> Invitation | None:
     return None if row is None else _invitation(row)
 
 
-def _invitation(row: Row[Any]) -> Invitation:
+def _invitation(row: Row) -> Invitation:
     return Invitation(
         invitation_id=row.invitation_id,
         digest=bytes(row.digest),

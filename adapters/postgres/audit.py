@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, text
 from adapters.postgres.rows import as_rows
 from domain.audit import AuditRecord
 from ports.audit import AuditLine, Search
@@ -23,7 +21,7 @@ _APPEND: Final = text(
 
 
 class PostgresAudit:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def append(self, records: Sequence[AuditRecord]) -> None:

@@ -6,10 +6,8 @@ from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from adapters.postgres.rows import as_rows, named
+from adapters.postgres.connection import Connection, text
+from adapters.postgres.rows import as_rows
 from domain.leaderboard import Period
 from ports.badges import Award, Earned, HeldBadge, MemberKey, ShopZone
 from ports.leaderboard import Board, Score
@@ -100,7 +98,7 @@ _LEARN_ZONES: Final = text(
 
 
 class PostgresStandings:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.changed: dict[Board, dict[UUID, int]] = defaultdict(dict)
 
@@ -159,7 +157,7 @@ class PostgresStandings:
         keys = sorted(rows, key=lambda k: (k.merchant_id.bytes, k.customer_id.bytes))
         found = await self._connection.execute(_ADD, {"rows": as_rows(rows[key] for key in keys)})
         by_boards: dict[tuple[UUID, str, str, str], list[Any]] = defaultdict(list)
-        for row in named(found):
+        for row in found:
             by_boards[row.merchant_id, row.day_key, row.week_key, row.month_key].append(row)
         for (merchant, day, week, month), several in by_boards.items():
             for period, name in zip(Period, (day, week, month, _ALL), strict=True):

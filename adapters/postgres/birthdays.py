@@ -5,9 +5,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, text
 from adapters.postgres.people import person_in
 from adapters.postgres.rows import as_rows
 from domain.days import day_of, start_of
@@ -75,7 +73,7 @@ _NOBODY: Final = UUID(int=0)
 
 
 class PostgresBirthdays:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def learn_calendars(self, calendars: Mapping[UUID, Calendar], at: datetime) -> None:

@@ -7,9 +7,8 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row, TextClause, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.postgres.connection import Connection, Row, Statement, text
 from contracts.shop import Product
 from domain.search import folded
 from ports.catalogue import Place, ProductKey, Rank
@@ -104,7 +103,7 @@ _AFTER: Final = f"""
 
 
 @cache
-def _search(words: int, *, goes_on: bool) -> TextClause:
+def _search(words: int, *, goes_on: bool) -> Statement:
     """The query for so many words; they are only ever parameters. A page that ``goes_on`` measures
     by the best that the first one found, so that what has come since changes nothing."""
     each = [f"CAST(:word{n} AS text)" for n in range(words)]
@@ -132,7 +131,7 @@ def _search(words: int, *, goes_on: bool) -> TextClause:
 
 
 class PostgresCatalogue:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def put(self, products: Mapping[ProductKey, Product]) -> None:
@@ -211,7 +210,7 @@ class PostgresCatalogue:
         return [(_rank(row), _product(row)) for row in rows]
 
 
-def _rank(row: Row[Any]) -> Rank:
+def _rank(row: Row) -> Rank:
     return Rank(
         other=row.other,
         begins_otherwise=row.begins_otherwise,
@@ -236,7 +235,7 @@ def _plain(text: str) -> str:
     )
 
 
-def _product(row: Row[Any]) -> Product:
+def _product(row: Row) -> Product:
     return Product(
         product_id=row.product_id,
         title=row.title,

@@ -5,10 +5,8 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, TextClause, text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from adapters.chain import KeptWallet, by_member
+from adapters.postgres.connection import Connection, Row, Statement, text
 from adapters.postgres.tenancy import ACROSS_SHOPS, MOVED_TOO, MOVES, Scope
 from domain.points.chain import BLOCK_SIZE, SEALED, Block, Found, Kept, Slot, Stored
 from domain.points.lot_books import KeptLot, Terms, Value
@@ -117,7 +115,7 @@ _ONE_WAITS: Final = text("SELECT EXISTS (SELECT FROM points_transactions WHERE t
 _KEEP: Final = text("UPDATE chain_progress SET sealed_to = :sealed_to, sweeping = :sweeping")
 
 
-def _sealing(chosen: str) -> TextClause:
+def _sealing(chosen: str) -> Statement:
     return text(
         f"""
         WITH RECURSIVE fresh AS MATERIALIZED (
@@ -197,7 +195,7 @@ class _Progress(NamedTuple):
 
 
 class PostgresChain:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def seal(self, most: int, sealed_at: datetime) -> Sealed | None:
@@ -235,7 +233,7 @@ class PostgresChain:
         found = await self._connection.execute(
             _SEAL_TO, {"sealed_to": row.sealed_to, "ceiling": ceiling, "most": most}
         )
-        beyond = found.scalar()
+        beyond = found.scalar_one_or_none()
         # A transaction is sealed as a whole, however many entries it has.
         seal_to = ceiling if beyond is None else max(beyond, row.sealed_to + 1)
         return _Progress(
@@ -247,10 +245,10 @@ class PostgresChain:
         waits = await self._connection.execute(_ONE_WAITS, {"sealed_to": sealed_to})
         return bool(waits.scalar_one())
 
-    async def _held(self) -> Row[Any] | None:
+    async def _held(self) -> Row | None:
         return (await self._connection.execute(_HOLD)).one_or_none()
 
-    async def _sealed(self, statement: TextClause, asked: dict[str, Any]) -> Sealed:
+    async def _sealed(self, statement: Statement, asked: dict[str, Any]) -> Sealed:
         row = (await self._connection.execute(statement, asked)).one()
         return Sealed(row.blocks, row.entries, tuple(row.broken), is_more=False)
 
@@ -263,11 +261,11 @@ def plain_ids(values: Sequence[Any]) -> list[Value]:
 class PostgresChainReader:
     """All of one moment in a transaction ``AS_OF_NOW``."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def shops(self) -> Sequence[UUID]:
-        return (await self._connection.execute(_SHOPS)).scalars().all()
+        return (await self._connection.execute(_SHOPS)).scalars()
 
     async def blocks(self, merchant_id: UUID) -> AsyncIterator[Block]:
         async for row in self._stream(_BLOCKS, merchant_id, 10):
@@ -312,13 +310,7 @@ class PostgresChainReader:
             terms = Terms(row.opened_at, row.expires_at, row.idle_days, row.order_id)
             yield KeptLot(row.customer_id, row.lot_id, row.points, row.remaining, terms)
 
-    async def _stream(
-        self, statement: TextClause, merchant_id: UUID, at_once: int = 1000
-    ) -> AsyncIterator[Row[Any]]:
-        """From one cursor. Pages would each be found and sorted anew."""
-        found = await self._connection.stream(
-            statement, {"merchant_id": merchant_id}, execution_options={"yield_per": at_once}
-        )
-        async for rows in found.partitions(at_once):
-            for row in rows:
-                yield row
+    def _stream(
+        self, statement: Statement, merchant_id: UUID, at_once: int = 1000
+    ) -> AsyncIterator[Row]:
+        return self._connection.stream(statement, {"merchant_id": merchant_id}, at_once)

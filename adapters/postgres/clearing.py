@@ -5,9 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, text
 from domain.points.ledger import Source
 from ports.clearing import Cleared, ClearingAsked, ClearingMark
 
@@ -32,7 +30,7 @@ _BEGINNING: Final = ClearingMark("", UUID(int=0))
 
 
 class PostgresClearings:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def cleared(self, asked: ClearingAsked) -> Sequence[Cleared]:

@@ -5,9 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, Row, text
 from adapters.postgres.rows import as_rows
 from ports.catalogue import ProductKey
 from ports.collections import (
@@ -182,7 +180,7 @@ _KEEP: Final = text(
 
 
 class PostgresCollections:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def name(self, programs: Mapping[UUID, CollectionsNamed], now: datetime) -> None:
@@ -299,5 +297,5 @@ class PostgresCollections:
             await self._connection.execute(_KEEP, told)
 
 
-def _sync(row: Row[Any]) -> CollectionSync:
+def _sync(row: Row) -> CollectionSync:
     return CollectionSync(**(row._asdict() | {"collections": tuple(row.collections)}))

@@ -1,24 +1,17 @@
-"""One service's database: its engine, its creation, its migrations, and its errors in our words."""
+"""One service's database: connections, creation, migrations, and its errors in our words."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
-import msgspec
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from adapters.postgres.moves import is_elsewhere, shop_moving
-from adapters.postgres.quick import QuickEngine
+from adapters.postgres.connection import CannotBegin, Connection, DatabaseError, Line, dial, text
+from adapters.postgres.migrating import bring_up_to_date
+from adapters.postgres.moves import shop_moving
+from adapters.postgres.pool import Pool
 from adapters.postgres.tenancy import (
     MIGRATION,
     NO_SHOP,
@@ -32,6 +25,7 @@ from domain.errors import Unavailable
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 _AWAY: Final = (
+    CannotBegin,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
@@ -41,15 +35,21 @@ _AWAY: Final = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
+    asyncpg.InvalidCachedStatementError,
+    asyncpg.OutdatedSchemaCacheError,
     asyncpg.InterfaceError,
-    PoolTimeout,
     OSError,
     TimeoutError,
 )
-"""What a second try can mend: the server is away, has no room or is not the one that is written to,
-or two transactions stood in each other's way."""
+"""What a later try can mend: the server is away, has no room or is not the one that is written to,
+two transactions stood in each other's way, or a table is not as it was when a statement was
+prepared."""
 _NO_ROLE: Final = (asyncpg.InvalidParameterValueError, asyncpg.InsufficientPrivilegeError)
 """What a connection is refused with when there is no such role, or it is for others."""
+_ALONE: Final = text("SELECT pg_advisory_xact_lock(76211)")
+_SELECT: Final = text("SELECT 1")
+_AS_SHOPS: Final = {"role": SHOP_ROLE}
+_NOT_AVAILABLE: Final = "The storage is not available."
 
 
 def is_away(error: BaseException | None) -> bool:
@@ -57,38 +57,8 @@ def is_away(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, _AWAY):
             return True
-        if isinstance(error, DBAPIError) and error.connection_invalidated:
-            return True
-        if isinstance(error, InterfaceError):
-            return True
-        error = error.orig if isinstance(error, DBAPIError) else error.__cause__
+        error = error.__cause__
     return False
-
-
-class _Connection(asyncpg.Connection):
-    """Says what a transaction may touch together with its BEGIN, so that it is no round trip."""
-
-    scope = NO_SHOP
-
-    async def execute(
-        self,
-        query: str,
-        *args: Any,  # as in asyncpg, which passes them on to its encoders
-        timeout: float | None = None,  # noqa: ASYNC109 - the method is asyncpg's
-    ) -> str:
-        if not query.startswith("BEGIN"):
-            return await super().execute(query, *args, timeout=timeout)
-        try:
-            return await super().execute(query + self.scope, *args, timeout=timeout)
-        except BaseException as error:
-            if is_elsewhere(error):
-                # PostgreSQL has said no, as it may often: the connection is as good as before.
-                await super().execute("ROLLBACK", timeout=timeout)
-                self._top_xact = None  # which asyncpg takes for begun
-                raise
-            # It may have begun all the same, and nobody would end it before the next one.
-            self.terminate()
-            raise
 
 
 class Database:
@@ -98,61 +68,56 @@ class Database:
     def __init__(self, url: str, service: str, *, pool: int = 4, patience: float = 60) -> None:
         self.service = service
         self.name = f"loyalnest_{service}"
-        self._server = make_url(url).set(drivername="postgresql+asyncpg")
-        engine = create_async_engine(
-            self._server.set(database=self.name),
-            pool_size=pool,
-            # A connection beyond the pool would be opened and closed for each transaction, which
-            # costs both sides far more than the transaction does; waiting for a turn is quicker.
-            max_overflow=0,
-            # Taking turns, all of them would plan each statement and fill caches of their own; so
-            # those that a rush has opened rest after it.
-            pool_use_lifo=True,
-            pool_timeout=10,
-            connect_args={
-                "timeout": 5,
-                "command_timeout": patience,
-                "connection_class": _Connection,
-                "server_settings": {"role": SHOP_ROLE},
-            },
-            json_serializer=lambda value: msgspec.json.encode(value).decode(),
-            json_deserializer=msgspec.json.decode,
-            hide_parameters=True,  # or error texts would quote rows
-        )
-        self.engine: AsyncEngine = QuickEngine(engine.sync_engine)
+        self._url = url
+        self._patience = patience
+        self._pool = Pool(self._dial, pool)
 
     @asynccontextmanager
-    async def transaction(self, scope: Scope) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self, scope: Scope) -> AsyncIterator[Connection]:
         """Commit at the end, roll back on an error. Raises Unavailable when the server is away,
-        ShopMoving when the scope asks for a shop that lives elsewhere."""
+        ShopMoving when the scope asks for a shop that lives elsewhere, DatabaseError."""
         try:
-            async with self.engine.connect() as connection:
-                driver = _driver(connection)
-                driver.scope = scope
+            line = await self._pool.take()
+            try:
+                await line.begin(scope)
+                connection = Connection(line)
                 try:
-                    async with connection.begin():
-                        yield connection
+                    yield connection
+                except BaseException:
+                    await line.undo("ROLLBACK")
+                    raise
                 finally:
-                    driver.scope = NO_SHOP
-        except (DBAPIError, PoolTimeout, OSError, TimeoutError) as error:
+                    connection.end()
+                await line.commit()
+            finally:
+                self._pool.give_back(line)
+        except (DatabaseError, OSError) as error:
             if (moving := shop_moving(error)) is not None:
                 raise moving from None
             if is_away(error):
-                raise Unavailable("The storage is not available.") from error
+                raise Unavailable(_NOT_AVAILABLE) from error
             raise
+
+    @asynccontextmanager
+    async def apart(self, **settings: str) -> AsyncIterator[Connection]:
+        """A connection of one's own, in no transaction, as the user who logs in. It is closed at
+        the end. Raises CannotBegin."""
+        line = await self._dial(settings)
+        try:
+            yield Connection(line)
+        finally:
+            await line.close()
 
     async def ready(self) -> None:
         """Raises Unavailable when a query does not get through."""
         async with self.transaction(NO_SHOP) as connection:
-            await connection.execute(text("SELECT 1"))
+            await connection.execute(_SELECT)
 
     async def make(self) -> None:
         """Make the database if it is missing. Safe when several processes do it at once."""
-        try:
-            await self._reach()
-        except (DBAPIError, asyncpg.InvalidCatalogNameError):
+        if not await self._is_there():
             await self._create()
-            await self._reach()
+            await self._is_there()
 
     async def migrate(self) -> None:
         """Bring the schema up to date, every table walled off. Safe when several processes do it
@@ -161,39 +126,36 @@ class Database:
         Raises Unwalled when the service would not keep shops apart.
         """
         async with self.transaction(MIGRATION) as connection:
-            await connection.execute(text("SELECT pg_advisory_xact_lock(76211)"))
-            await connection.run_sync(_migrate, MIGRATIONS / "mesh", "mesh_version")
+            await connection.execute(_ALONE)
+            await bring_up_to_date(connection, MIGRATIONS / "mesh", "mesh_version")
             own = MIGRATIONS / self.service
             if own.is_dir():
                 views = searched_views(self.service)
-                await connection.run_sync(_migrate, own, "schema_version", views)
+                await bring_up_to_date(connection, own, "schema_version", views)
             await wall_off(connection, self.service)
 
     async def close(self) -> None:
-        await self.engine.dispose()
+        await self._pool.close()
 
-    async def _reach(self) -> None:
+    async def _dial(self, settings: Mapping[str, str] = _AS_SHOPS) -> Line:
+        return await dial(self._url, self.name, settings, self._patience)
+
+    async def _is_there(self) -> bool:
+        """Raises Unavailable."""
         try:
-            async with self.engine.connect():
-                pass
-        except DBAPIError as error:
-            reason = None if error.orig is None else error.orig.__cause__
-            if isinstance(reason, _NO_ROLE):
+            self._pool.give_back(await self._pool.take())
+        except CannotBegin as error:
+            if isinstance(error.__cause__, asyncpg.InvalidCatalogNameError):
+                return False
+            if isinstance(error.__cause__, _NO_ROLE):
                 raise Unavailable(
                     f"The database's user cannot become {SHOP_ROLE}: see docs/runbook.md, Roles."
                 ) from error
-            raise
+            raise Unavailable(f"The storage is not available: {error}") from error
+        return True
 
     async def _create(self) -> None:
-        # Not through the engine: CREATE DATABASE cannot run in a transaction.
-        connection = await asyncpg.connect(
-            host=self._server.host,
-            port=self._server.port,
-            user=self._server.username,
-            password=self._server.password,
-            database="postgres",
-            timeout=10,
-        )
+        connection = await asyncpg.connect(self._url, database="postgres", timeout=10)
         try:
             for attempt in range(20):
                 try:
@@ -208,32 +170,3 @@ class Database:
         finally:
             await connection.close()
         raise Unavailable(f"The database {self.name} could not be made.")
-
-
-def _driver(connection: AsyncConnection) -> _Connection:
-    # Not get_raw_connection(): that is a switch of greenlets more for every transaction.
-    pooled = connection.sync_connection
-    driver = None if pooled is None else pooled.connection.driver_connection
-    if not isinstance(driver, _Connection):
-        raise TypeError(f"the driver's connection is {type(driver).__name__}")
-    return driver
-
-
-def _migrate(
-    connection: Connection, directory: Path, version_table: str, views: Iterable[str] = ()
-) -> None:
-    """``views`` are made anew afterwards: they would keep columns from being changed."""
-    script = ScriptDirectory(str(directory), version_locations=[str(directory)])
-    context = MigrationContext.configure(
-        connection,
-        opts={
-            "version_table": version_table,
-            "fn": lambda revision, _: script._upgrade_revs("head", revision),
-        },
-    )
-    if context.get_current_revision() == script.get_current_head():
-        return
-    for view in views:
-        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {view}")
-    with Operations.context(context):
-        context.run_migrations()

@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, Row, text
 from ports.dead_letters import OPEN, REPLAYED, Letter, NewLetter, OpenLetter
 
 _FILE: Final = text(
@@ -48,7 +46,7 @@ _LAST: Final = UUID(int=2**128 - 1)
 
 
 class PostgresDeadLetters:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def file(self, letters: Sequence[NewLetter]) -> None:
@@ -104,7 +102,7 @@ class PostgresDeadLetters:
         )
 
 
-def _letter(row: Row[Any]) -> Letter:
+def _letter(row: Row) -> Letter:
     return Letter(
         letter_id=row.letter_id,
         event=row.event,

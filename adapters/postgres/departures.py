@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row, text
-
+from adapters.postgres.connection import Row, text
 from adapters.postgres.people import PostgresPeople, person_in, values_of
 from adapters.postgres.rows import as_rows
 from domain.merging import stands_for
@@ -143,7 +142,7 @@ class PostgresDepartures(PostgresPeople):
         version = (await self._connection.execute(_VERSION)).scalar_one()
         return Merged(kept_id, merged_ids, version, completed)
 
-    async def _complete(self, row: Row[Any], other: Person) -> Person | None:
+    async def _complete(self, row: Row, other: Person) -> Person | None:
         """Give the person of ``row`` what they lack; None where that is nothing, or they were
         deleted."""
         if row.gone_at is not None and row.merged_into is None:

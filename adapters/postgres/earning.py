@@ -3,9 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, text
 from adapters.postgres.rows import as_rows
 from domain.points.bonus import Buyer
 from ports.earning import (
@@ -67,7 +65,7 @@ _GOODS: Final = text(
 
 
 class PostgresEarningFacts:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def learn_buyers(self, told: Mapping[BuyerKey, BuyerFacts]) -> None:

@@ -6,9 +6,8 @@ from uuid import UUID
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.postgres.connection import Connection, Row, text
 from adapters.postgres.merged import stands_for
 from adapters.postgres.order_rows import plain
 from adapters.postgres.rows import as_rows
@@ -103,7 +102,7 @@ _LAST: Final = UUID(int=2**128 - 1)
 
 
 class PostgresEntries:
-    _connection: AsyncConnection
+    _connection: Connection
 
     async def _append(self, entries: Sequence[NewEntry]) -> Sequence[NewEntry]:
         """Those that were new, each with the wallet that it went to."""
@@ -226,7 +225,7 @@ def _lots_of(entry: NewEntry) -> dict[str, Any]:
     return row
 
 
-def draft_of(row: Row[Any]) -> EntryDraft:
+def draft_of(row: Row) -> EntryDraft:
     snapshot = plain(row.snapshot)
     return EntryDraft(
         kind=EntryKind(row.kind),

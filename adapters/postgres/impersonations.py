@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, Row, text
 from domain.admins.impersonation import SUBJECT_PREFIX
 from ports.impersonations import Impersonation
 
@@ -81,7 +79,7 @@ _PAGE: Final = text(
 
 
 class PostgresImpersonations:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def shop_is_active(self, merchant_id: UUID) -> bool | None:
@@ -115,7 +113,7 @@ class PostgresImpersonations:
 
     async def left_open(self, now: datetime) -> Sequence[UUID]:
         rows = await self._connection.execute(_LEFT_OPEN, {"prefix": SUBJECT_PREFIX, "now": now})
-        return rows.scalars().all()
+        return rows.scalars()
 
     async def page(
         self, merchant_id: UUID | None, after: UUID | None, limit: int
@@ -126,11 +124,11 @@ class PostgresImpersonations:
         return [_impersonation(row) for row in rows]
 
 
-def _impersonation_or_none(row: Row[Any] | None) -> Impersonation | None:
+def _impersonation_or_none(row: Row | None) -> Impersonation | None:
     return None if row is None else _impersonation(row)
 
 
-def _impersonation(row: Row[Any]) -> Impersonation:
+def _impersonation(row: Row) -> Impersonation:
     return Impersonation(
         impersonation_id=row.impersonation_id,
         merchant_id=row.merchant_id,

@@ -3,12 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, Row, text
 from ports.imports import ImportRow, ImportState, Kind, Phase
 
 _COLUMNS: Final = """
@@ -74,7 +72,7 @@ _KEEP: Final = text(
 
 
 class PostgresImports:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def begin(self, imports: Mapping[UUID, UUID], now: datetime) -> Sequence[UUID]:
@@ -108,7 +106,7 @@ class PostgresImports:
         return kept.rowcount == 1
 
 
-def _import(row: Row[Any]) -> ImportRow:
+def _import(row: Row) -> ImportRow:
     values = row._asdict()
     kinds = {"kind": Kind, "state": ImportState, "phase": Phase}
     return ImportRow(**(values | {name: kind(values[name]) for name, kind in kinds.items()}))

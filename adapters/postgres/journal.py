@@ -6,10 +6,8 @@ from operator import attrgetter
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from adapters.journal import inbox_key, input_hashes
+from adapters.postgres.connection import Connection, text
 from domain.errors import DuplicateRequest
 
 _CLAIM: Final = text(
@@ -45,9 +43,7 @@ _bytes: Final = attrgetter("bytes")
 
 
 class PostgresJournal:
-    def __init__(
-        self, connection: AsyncConnection, now: datetime, input_keys: Sequence[bytes]
-    ) -> None:
+    def __init__(self, connection: Connection, now: datetime, input_keys: Sequence[bytes]) -> None:
         self._connection = connection
         self._now = now
         self._input_keys = input_keys

@@ -5,9 +5,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, text
 from adapters.postgres.purchases import columns_of, member_order
 from adapters.postgres.rows import as_rows
 from domain.merging import StandIn, ToldMerge, learn_merges
@@ -71,7 +69,7 @@ _LEARN: Final = text(
 
 
 class PostgresLeaving:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def leave(self, members: Iterable[MemberKey], at: datetime) -> None:

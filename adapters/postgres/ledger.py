@@ -6,9 +6,9 @@ from typing import Final
 from uuid import UUID
 
 from msgspec.structs import replace
-from sqlalchemy import text
 
 from adapters.postgres.activities import PostgresEarningCounts
+from adapters.postgres.connection import text
 from adapters.postgres.earning import PostgresEarningFacts
 from adapters.postgres.entries import PostgresEntries
 from adapters.postgres.lots import in_order

@@ -5,8 +5,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
-
+from adapters.postgres.connection import text
 from adapters.postgres.programs import PostgresPrograms
 from domain.points.ledger import EntryKind
 from ports.liability import ExpiringHolding, TierHolding

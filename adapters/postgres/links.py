@@ -4,9 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import TextClause, text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, Statement, text
 from adapters.postgres.people import person_in
 from adapters.postgres.rows import as_rows
 from domain.linking import Link, linked, steps
@@ -101,7 +99,7 @@ _NEVER_LINK: Final = text(
 
 
 class PostgresLinks:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def learn(self, memberships: Iterable[Membership]) -> None:
@@ -174,7 +172,7 @@ class PostgresLinks:
             await self._connection.execute(_NEVER_LINK, {"rows": rows})
 
     async def _write(
-        self, statement: TextClause, which: dict[str, object], rows: list[dict[str, object]]
+        self, statement: Statement, which: dict[str, object], rows: list[dict[str, object]]
     ) -> None:
         if rows:
             await self._connection.execute(statement, which | {"rows": as_rows(rows)})

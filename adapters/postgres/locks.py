@@ -12,12 +12,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 from weakref import WeakValueDictionary
 
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
-
-from adapters.postgres.database import Database, is_away
+from adapters.postgres.connection import DatabaseError, text
+from adapters.postgres.database import Database
 from domain.errors import Unavailable
 
 _AT_ONCE: Final = 8
@@ -28,13 +24,7 @@ _LOCK: Final = text("SELECT pg_advisory_lock(hashtextextended(:name, 0))")
 
 class AdvisoryLocks:
     def __init__(self, database: Database) -> None:
-        self._engine: AsyncEngine = create_async_engine(
-            database.engine.url,
-            poolclass=NullPool,  # closing a connection is what frees its lock for certain
-            isolation_level="AUTOCOMMIT",
-            connect_args={"timeout": 5, "server_settings": {"lock_timeout": str(_PATIENCE)}},
-            hide_parameters=True,
-        )
+        self._database = database
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._here: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -46,11 +36,10 @@ class AdvisoryLocks:
             here = self._here[name] = asyncio.Lock()
         async with here, self._slots, AsyncExitStack() as held:
             try:
-                connection = await held.enter_async_context(self._engine.connect())
+                # Closing a connection is what frees its lock for certain.
+                apart = self._database.apart(lock_timeout=str(_PATIENCE))
+                connection = await held.enter_async_context(apart)
                 await connection.execute(_LOCK, {"name": name})
-            except Exception as error:
-                # A lock that could not be had in time is an error of the database, too.
-                if isinstance(error, DBAPIError) or is_away(error):
-                    raise Unavailable("The storage is not available.") from error
-                raise
+            except DatabaseError as error:  # also one that could not be had in time
+                raise Unavailable("The storage is not available.") from error
             yield

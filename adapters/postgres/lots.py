@@ -6,9 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, Row, text
 from adapters.postgres.merged import stands_for
 from adapters.postgres.rows import as_rows
 from domain.points.lot import FOREVER, Life, Lot, Share
@@ -138,7 +136,7 @@ _LOOK_NO_MORE: Final = text(
 class PostgresLots:
     """The lots of a wallet are touched by nobody but who holds the wallet."""
 
-    _connection: AsyncConnection
+    _connection: Connection
 
     async def lots(self, key: WalletKey, after: Share | None, limit: int) -> Sequence[Share]:
         last = None if after is None else after.lot
@@ -295,6 +293,6 @@ def named(keys: Iterable[WalletKey]) -> dict[str, list[UUID]]:
     }
 
 
-def _share(row: Row[Any]) -> Share:
+def _share(row: Row) -> Share:
     life = Life(row.expires_at, row.idle_days)
     return Share(Lot(row.lot_id, row.points, row.opened_at, life, row.order_id), row.remaining)

@@ -5,11 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, Row, text
 from adapters.postgres.purchases import member_order
-from adapters.postgres.rows import as_rows, named
+from adapters.postgres.rows import as_rows
 from ports.members import Learnt, MemberProfile, Place, RfmPart, TierPart, Told
 from ports.purchases import MemberKey
 
@@ -106,7 +104,7 @@ def _page(*, after: bool, segment: bool, tier: bool) -> str:
 
 
 class PostgresMembers:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def learn(self, told: Mapping[MemberKey, Told]) -> Mapping[MemberKey, Learnt]:
@@ -125,7 +123,7 @@ class PostgresMembers:
                 version=row.version,
                 new=row.old_version is None,
             )
-            for row in named(rows)
+            for row in rows
         }
         new = Counter(key.merchant_id for key, each in learnt.items() if each.new)
         if new:
@@ -183,7 +181,7 @@ def _row(key: MemberKey, told: Told) -> dict[str, Any]:
     }
 
 
-def _profile(row: Row[Any]) -> MemberProfile:
+def _profile(row: Row) -> MemberProfile:
     return MemberProfile(
         customer_id=row.customer_id,
         shopify_customer_id=row.shopify_customer_id,

@@ -2,11 +2,10 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row, text
-
+from adapters.postgres.connection import Row, text
 from adapters.postgres.merchants import PostgresMerchants
 from contracts.caller import NO_SHOP
 from domain.keys import KeyState
@@ -241,7 +240,7 @@ def _which(wrapped: Wrapped) -> dict[str, object]:
     }
 
 
-def _stored(row: Row[Any]) -> StoredKey:
+def _stored(row: Row) -> StoredKey:
     return StoredKey(
         merchant_id=row.merchant_id,
         shop_domain=row.shop_domain,

@@ -3,12 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, Row, text
 from ports.merchants import MerchantRow, Status, Suspension
 from ports.sealing import NewKeys, WrappedKeys
 
@@ -98,7 +96,7 @@ _UNINSTALL: Final = text(
 
 
 class PostgresMerchants:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def by_id(self, merchant_id: UUID) -> MerchantRow | None:
@@ -160,11 +158,11 @@ class PostgresMerchants:
         return [_merchant(row) for row in rows]
 
 
-def _merchant_or_none(row: Row[Any] | None) -> MerchantRow | None:
+def _merchant_or_none(row: Row | None) -> MerchantRow | None:
     return None if row is None else _merchant(row)
 
 
-def _merchant(row: Row[Any]) -> MerchantRow:
+def _merchant(row: Row) -> MerchantRow:
     return MerchantRow(
         merchant_id=row.merchant_id,
         shop_domain=row.shop_domain,

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
-
+from adapters.postgres.connection import text
 from adapters.postgres.purchases import PostgresBuyers, profile_in
 from adapters.postgres.rows import as_rows
 from domain.merging import StandIn, ToldMerge, learn_merges

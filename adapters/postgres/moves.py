@@ -30,7 +30,7 @@ def shop_moving(error: BaseException | None) -> ShopMoving | None:
         if is_elsewhere(error):
             detail: str = getattr(error, "detail", "")
             return ShopMoving(map(UUID, detail.split()))
-        error = error.orig if hasattr(error, "orig") else error.__cause__
+        error = error.__cause__
     return None
 
 

@@ -10,13 +10,11 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid5
 
 import asyncpg
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.nats.outbox import outbox_row, read_outbox
 from adapters.nats.relay import ANSWERS_KEPT
 from adapters.postgres.chain import DIGEST
+from adapters.postgres.connection import Connection, DatabaseError, text
 from adapters.postgres.database import Database
 from adapters.postgres.moves import GATE
 from adapters.postgres.rows import as_rows
@@ -188,7 +186,7 @@ class PostgresPointsStore:
 
     async def shops(self) -> Sequence[UUID]:
         async with self._database.transaction(_EVERY_SHOP) as connection:
-            return (await connection.execute(_SHOPS)).scalars().all()
+            return (await connection.execute(_SHOPS)).scalars()
 
     async def holds(self, shop: UUID) -> bool:
         async with self._database.transaction(of_shops([shop])) as connection:
@@ -217,7 +215,7 @@ class PostgresPointsStore:
             return True
 
     @asynccontextmanager
-    async def _gate_shut(self) -> AsyncGenerator[AsyncConnection, None]:
+    async def _gate_shut(self) -> AsyncGenerator[Connection, None]:
         """A transaction beside which none of the service runs. Raises Unavailable when one of those
         that do does not end."""
         for _ in range(_TRIES):
@@ -229,18 +227,13 @@ class PostgresPointsStore:
         raise Unavailable("A transaction of the points service does not end; try again.")
 
     async def rows(self, shop: UUID, table: Table, now: datetime) -> AsyncGenerator[Row, None]:
-        # From one cursor. Pages would each be found and sorted anew.
         query = text(_reading(table))
         asked: dict[str, Any] = {"shop": shop}
         if table is ANSWERS:
             asked["since"] = now - ANSWERS_KEPT + SOON_FORGOTTEN
         async with self._database.transaction(of_shops([shop])) as connection:
-            found = await connection.stream(
-                query, asked, execution_options={"yield_per": table.at_once}
-            )
-            async for part in found.mappings().partitions(table.at_once):
-                for row in part:
-                    yield dict(row)
+            async for row in connection.stream(query, asked, table.at_once):
+                yield row._asdict()
 
     async def clear(self, shop: UUID, table: Table) -> None:
         if table is UNSEALED:
@@ -308,23 +301,23 @@ class PostgresPointsStore:
         triggers = f"ALTER TABLE {table} {{}} TRIGGER USER"
         async with self._database.transaction(MIGRATION) as connection:
             if table in _ONLY_GROWING:
-                await connection.exec_driver_sql(triggers.format("DISABLE"))
+                await connection.run(triggers.format("DISABLE"))
             gone = (await connection.execute(text(query), {"shop": shop})).rowcount
             if table in _ONLY_GROWING:
-                await connection.exec_driver_sql(triggers.format("ENABLE"))
+                await connection.run(triggers.format("ENABLE"))
         return gone
 
 
-async def _holds(connection: AsyncConnection, shop: UUID) -> bool:
+async def _holds(connection: Connection, shop: UUID) -> bool:
     return bool((await connection.execute(_HOLDS, {"shop": shop})).scalar_one())
 
 
-async def _standing(connection: AsyncConnection, shop: UUID) -> Standing:
+async def _standing(connection: Connection, shop: UUID) -> Standing:
     found = (await connection.execute(_STANDING, {"shop": shop})).scalar_one_or_none()
     return Standing.HERE if found is None else Standing(found)
 
 
-async def _insist_on_arriving(connection: AsyncConnection, shop: UUID) -> None:
+async def _insist_on_arriving(connection: Connection, shop: UUID) -> None:
     """Raises Unavailable when somebody else has ended this move; until this ends nobody can."""
     held = await connection.execute(_HOLD_STANDING, {"shop": shop})
     if held.scalar_one_or_none() != Standing.ARRIVING.value:
@@ -333,21 +326,20 @@ async def _insist_on_arriving(connection: AsyncConnection, shop: UUID) -> None:
         )
 
 
-async def _shut_the_gate(connection: AsyncConnection) -> bool:
+async def _shut_the_gate(connection: Connection) -> bool:
     """Whether no transaction of the service runs from now until this one ends."""
     await connection.execute(_BRIEFLY)
     try:
-        async with connection.begin_nested():
+        async with connection.savepoint():
             await connection.execute(_SHUT_THE_GATE)
-    except DBAPIError as error:
-        cause = None if error.orig is None else error.orig.__cause__
-        if not isinstance(cause, asyncpg.LockNotAvailableError):
+    except DatabaseError as error:
+        if not isinstance(error.__cause__, asyncpg.LockNotAvailableError):
             raise
         return False
     return True
 
 
-async def _seal_from_here(connection: AsyncConnection, shop: UUID) -> None:
+async def _seal_from_here(connection: Connection, shop: UUID) -> None:
     """Let sealing go on where the shop's chain ends: what is in its blocks is not sealed again, and
     what is in none is found. Behind the gate, where nobody posts and all numbers below the present
     one are complete."""

@@ -5,9 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, text
 from adapters.postgres.people import person_in
 from adapters.postgres.rows import as_rows
 from ports.names import Found, Named, Namesakes, Rank, Sought
@@ -69,7 +67,7 @@ _NAME: Final = text(
 
 
 class PostgresNames:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def search(

@@ -6,9 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, text
 from adapters.postgres.entries import ENTRY_COLUMNS, draft_of
 from adapters.postgres.order_rows import facts_of, row_of
 from adapters.postgres.rows import as_rows
@@ -86,7 +84,7 @@ _TAKE_MATURED: Final = text(
 
 
 class PostgresOrderFacts:
-    _connection: AsyncConnection
+    _connection: Connection
 
     async def lock_orders(self, keys: Iterable[OrderKey]) -> Mapping[OrderKey, OrderState]:
         ordered = sorted(keys)

@@ -4,8 +4,8 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row
 
+from adapters.postgres.connection import Row
 from domain.points.bonus import OrderLine
 from domain.points.orders import OrderFacts
 
@@ -34,7 +34,7 @@ def row_of(facts: OrderFacts) -> dict[str, Any]:
     }
 
 
-def facts_of(row: Row[Any]) -> OrderFacts:
+def facts_of(row: Row) -> OrderFacts:
     return OrderFacts(
         order_id=row.order_id,
         customer_id=row.customer_id,

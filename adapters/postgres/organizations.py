@@ -6,9 +6,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, text
 from domain.admins.guessing import NONE, Failures
 from ports.merchants import Status
 from ports.organizations import Invitation, Organization, ShopSeen, Standing
@@ -111,7 +109,7 @@ _KEY: Final = text(
 
 
 class PostgresMemberships:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def hold(self, merchant_ids: Collection[UUID]) -> Mapping[UUID, Standing]:

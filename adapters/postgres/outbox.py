@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from adapters.nats.outbox import outbox_row, read_outbox
+from adapters.postgres.connection import Connection, text
 from adapters.postgres.database import Database
 from adapters.postgres.tenancy import ACROSS_SHOPS, NO_SHOP
 from ports.events import Said
@@ -52,7 +50,7 @@ class PostgresOutbox:
             await connection.execute(_FORGET_ANSWERS, {"before": answers_before})
 
 
-async def write_outbox(connection: AsyncConnection, said: Said) -> None:
+async def write_outbox(connection: Connection, said: Said) -> None:
     """All that a transaction says is one row: what is written and removed for each batch, rather
     than for each event, costs next to nothing."""
     row = {"id": said.id, "at": said.at, "events": outbox_row(said)}

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row, text
-
+from adapters.postgres.connection import Row, text
 from adapters.postgres.earning import PostgresEarningFacts
 from adapters.postgres.merged import stands_for
 from adapters.postgres.order_rows import facts_of, plain
@@ -54,7 +53,7 @@ class PostgresPastOrders(PostgresPrograms, PostgresEarningFacts):
         return [_order(row) for row in rows]
 
 
-def _order(row: Row[Any]) -> PastOrder:
+def _order(row: Row) -> PastOrder:
     facts = facts_of(row)
     if row.member is not None and row.member != facts.customer_id:
         facts = replace(facts, customer_id=row.member)

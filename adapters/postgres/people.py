@@ -1,12 +1,10 @@
 """``ports.people.People`` on PostgreSQL."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, Row, text
 from adapters.postgres.rows import as_rows
 from ports.people import Person, PersonKey, Place, Sighting
 
@@ -125,7 +123,7 @@ _CHANGE: Final = text(
 
 
 class PostgresPeople:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def learn(self, sightings: Iterable[Sighting]) -> Mapping[PersonKey, bool]:
@@ -211,7 +209,7 @@ def values_of(person: Person) -> dict[str, object]:
     }
 
 
-def person_in(row: Row[Any]) -> Person:
+def person_in(row: Row) -> Person:
     return Person(
         key=PersonKey(row.merchant_id, row.user_id),
         kind=row.kind,

@@ -1,11 +1,9 @@
 """``ports.pooling`` on PostgreSQL."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, Row, text
 from adapters.postgres.merged import stands_for
 from adapters.postgres.rows import as_rows
 from adapters.postgres.wallets import PostgresWallets, follow, key_of, wallet_of
@@ -106,7 +104,7 @@ _LEARN: Final = text(
 class PostgresPools:
     """``ports.pooling.Pools``."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def pool(self, member: WalletKey) -> Sequence[WalletKey]:
@@ -118,7 +116,7 @@ class PostgresPools:
 class PostgresPooling(PostgresPools, PostgresWallets):
     """``ports.pooling.Pooling``, on the wallets of the ledger."""
 
-    _alone: Row[Any] | None = None
+    _alone: Row | None = None
     """The wallet that ``lock_alone`` holds, as long as nothing was posted to it."""
 
     async def lock_alone(self, member: WalletKey) -> Mapping[WalletKey, Wallet] | None:
@@ -128,12 +126,12 @@ class PostgresPooling(PostgresPools, PostgresWallets):
                 return None
             self._alone = found
             return {member: wallet_of(found)}
-        if (await self._connection.execute(_READ, member._asdict())).first() is not None:
+        if (await self._connection.execute(_READ, member._asdict())).all():
             return None
         own = follow(member, await self._hold_all({member}))
         return {key_of(own): wallet_of(own)}
 
-    async def _hold_all(self, keys: Iterable[WalletKey]) -> dict[WalletKey, Row[Any]]:
+    async def _hold_all(self, keys: Iterable[WalletKey]) -> dict[WalletKey, Row]:
         wanted, alone = set(keys), self._alone
         if alone is not None and wanted == {key_of(alone)}:
             return {key_of(alone): alone}
@@ -177,5 +175,5 @@ class PostgresPooling(PostgresPools, PostgresWallets):
             await self._connection.execute(_LEARN, {"rows": as_rows(rows)})
 
 
-def _linked(row: Row[Any]) -> Linked:
+def _linked(row: Row) -> Linked:
     return Linked(row.merchant_id, row.customer_id, row.linked_at)

@@ -4,9 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, text
 from adapters.postgres.rows import as_rows
 from ports.pos import SaleName, TillLine
 
@@ -71,7 +69,7 @@ _KEEP: Final = text(
 
 
 class PostgresSales:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def hold_sales(self, names: Iterable[SaleName]) -> Mapping[SaleName, str]:

@@ -5,9 +5,8 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.postgres.connection import Connection, text
 from domain.privacy import RequestKind, RequestState
 from ports.privacy import NewRequest, StoredRequest
 
@@ -46,7 +45,7 @@ _LAST: Final = UUID(int=2**128 - 1)
 
 
 class PostgresPrivacyRequests:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def take_in(self, requests: Sequence[NewRequest]) -> set[UUID]:

@@ -6,13 +6,12 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, text
-
+from adapters.postgres.connection import Row, text
 from adapters.postgres.merged import stands_for
 from adapters.postgres.merging_buyers import PostgresMergingBuyers
 from adapters.postgres.programs import PostgresPrograms
 from adapters.postgres.purchases import columns_of, member_order, profile_in
-from adapters.postgres.rows import as_rows, named
+from adapters.postgres.rows import as_rows
 from adapters.postgres.walks import PostgresWalks
 from domain.rfm.profile import Profile
 from domain.rfm.scoring import Score
@@ -106,7 +105,7 @@ _NO_SCORE: Final = Score(0, 0, 0)
 class PostgresProfiles(PostgresMergingBuyers, PostgresPrograms, PostgresWalks):
     async def scores(self, keys: Iterable[MemberKey]) -> Mapping[MemberKey, Scored]:
         rows = await self._connection.execute(_SCORES, columns_of(keys))
-        return {MemberKey(row.merchant_id, row.customer_id): _scored(row) for row in named(rows)}
+        return {MemberKey(row.merchant_id, row.customer_id): _scored(row) for row in rows}
 
     async def depart(self, keys: Iterable[MemberKey], now: datetime) -> None:
         if ordered := sorted(keys, key=member_order):
@@ -165,7 +164,7 @@ def _row(key: MemberKey, scored: Scored) -> dict[str, Any]:
     }
 
 
-def _scored(row: Row[Any]) -> Scored:
+def _scored(row: Row) -> Scored:
     score = Score(row.recency, row.frequency, row.monetary)
     return Scored(
         score=None if score == _NO_SCORE else score,

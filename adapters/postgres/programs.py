@@ -5,9 +5,8 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.postgres.connection import Connection, text
 from domain.program import ProgramSettings
 
 _PROGRAMS: Final = (
@@ -29,7 +28,7 @@ _LEARN: Final = text(
 
 
 class PostgresPrograms:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def programs(

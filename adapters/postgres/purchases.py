@@ -4,10 +4,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from adapters.postgres.rows import as_rows, named
+from adapters.postgres.connection import Connection, Row, text
+from adapters.postgres.rows import as_rows
 from domain.errors import Unavailable
 from domain.rfm.profile import NOBODY, Profile
 from ports.ledger import OrderKey
@@ -141,7 +139,7 @@ _LOCK: Final = text(
 
 
 class PostgresBuyers:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def learn(self, purchases: Purchases) -> Mapping[MemberKey, Bought]:
@@ -173,7 +171,7 @@ class PostgresBuyers:
             return {}
         rows = await self._connection.execute(_LEARN_REFUNDS, {"rows": as_rows(refunds)})
         more: dict[OrderKey, Decimal] = {}
-        for row in named(rows):
+        for row in rows:
             key = OrderKey(row.merchant_id, row.order_id)
             more[key] = more.get(key, Decimal(0)) + row.more
         return more
@@ -206,7 +204,7 @@ class PostgresBuyers:
         rows = await self._connection.execute(
             _LEARN_ORDERS, {"rows": as_rows(orders[key] for key in in_order)}
         )
-        grown = named(rows)
+        grown = rows
         if any(row.merged_into is not None for row in grown):
             # Whoever merged them was quicker to the profile; the next try finds the other one.
             raise Unavailable("A member was merged into another at the same moment.")
@@ -222,7 +220,7 @@ class PostgresBuyers:
             )
         return bought
 
-    async def _date(self, redated: Iterable[Row[Any]]) -> Mapping[MemberKey, Profile]:
+    async def _date(self, redated: Iterable[Row]) -> Mapping[MemberKey, Profile]:
         """Find the first and the last order again where it may have become another one."""
         keys = [MemberKey(row.merchant_id, row.customer_id) for row in redated]
         if not keys:
@@ -245,7 +243,7 @@ def columns_of(keys: Iterable[MemberKey]) -> dict[str, list[Any]]:
     }
 
 
-def profile_in(row: Row[Any]) -> Profile:
+def profile_in(row: Row) -> Profile:
     """The profile in a row of ``profiles``, or one joined with it."""
     return Profile(row.orders, row.spent, row.first_order_at, row.last_order_at)
 
@@ -260,7 +258,7 @@ def _unheard(key: OrderKey) -> dict[str, Any]:
     }
 
 
-def _before(row: Row[Any]) -> Profile:
+def _before(row: Row) -> Profile:
     if row.old_orders is None:
         return NOBODY
     return Profile(row.old_orders, row.old_spent, row.old_first_order_at, row.old_last_order_at)

@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, text
-
+from adapters.postgres.connection import Row, text
 from adapters.postgres.programs import PostgresPrograms
 from adapters.postgres.rows import as_rows
 from domain.points.orders import OrderFacts
@@ -369,11 +368,11 @@ class PostgresReferrals(PostgresPrograms):
         await self._connection.execute(_LEARN_ADDRESSES, {"rows": rows})
 
 
-def _link(row: Row[Any]) -> AdvocateLink:
+def _link(row: Row) -> AdvocateLink:
     return AdvocateLink(row.customer_id, row.code, row.created_at, row.expires_at)
 
 
-def _tracked(row: Row[Any]) -> Tracked:
+def _tracked(row: Row) -> Tracked:
     return Tracked(row.merchant_id, from_stored(row.state, row._asdict()), row.friend_index)
 
 
@@ -394,7 +393,7 @@ def _row(member: MemberKey, facts: OrderFacts) -> dict[str, Any]:
     }
 
 
-def _facts(row: Row[Any]) -> OrderFacts:
+def _facts(row: Row) -> OrderFacts:
     return OrderFacts(
         order_id=row.order_id,
         customer_id=row.customer_id,

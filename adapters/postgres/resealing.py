@@ -9,9 +9,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, text
 from adapters.postgres.rows import as_rows
 from ports.resealing import Errand, SealedRow
 
@@ -53,7 +51,7 @@ class SealedTable(NamedTuple):
 
 
 class PostgresSealedRows:
-    def __init__(self, connection: AsyncConnection, table: SealedTable) -> None:
+    def __init__(self, connection: Connection, table: SealedTable) -> None:
         self._connection = connection
         self._table = table
 
@@ -131,6 +129,6 @@ class PostgresSealedRows:
         return f"({' OR '.join(either)})"
 
 
-def sealed_rows(table: SealedTable) -> Callable[[AsyncConnection], PostgresSealedRows]:
+def sealed_rows(table: SealedTable) -> Callable[[Connection], PostgresSealedRows]:
     """The stores of a transaction, for ``World.units``."""
     return lambda connection: PostgresSealedRows(connection, table)

@@ -6,9 +6,8 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.postgres.connection import Connection, Row, text
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.merged import stands_for
 from adapters.postgres.pooling import PostgresPooling
@@ -174,7 +173,7 @@ _LAST: Final = UUID(int=2**128 - 1)
 
 
 class PostgresRewards:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add_reward(self, reward: Reward) -> None:
@@ -295,7 +294,7 @@ def _reward_row(reward: Reward) -> dict[str, Any]:
     }
 
 
-def _reward(row: Row[Any]) -> Reward:
+def _reward(row: Row) -> Reward:
     return Reward(
         merchant_id=row.merchant_id,
         reward_id=row.reward_id,
@@ -315,7 +314,7 @@ def _redemption_rows(redemptions: Sequence[Redemption]) -> str:
     )
 
 
-def _redemption(row: Row[Any]) -> Redemption:
+def _redemption(row: Row) -> Redemption:
     values = {name: getattr(row, name) for name in _FIELDS}
     benefit = from_stored(_json(row.benefit))
     return Redemption(**values | {"benefit": benefit, "state": RedemptionState(row.state)})

@@ -1,13 +1,12 @@
 """``ports.roles.RoleBook`` on PostgreSQL."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.postgres.connection import Connection, Row, text
 from adapters.postgres.rows import as_rows
 from ports.roles import AssignmentRow, RoleRow
 
@@ -67,7 +66,7 @@ _ASSIGN: Final = text(
 
 
 class PostgresRoleBook:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def begin_change(self, merchant_id: UUID) -> None:
@@ -148,7 +147,7 @@ class PostgresRoleBook:
         )
 
 
-def _role(row: Row[Any]) -> RoleRow:
+def _role(row: Row) -> RoleRow:
     return RoleRow(
         merchant_id=row.merchant_id,
         role_id=row.role_id,
@@ -159,7 +158,7 @@ def _role(row: Row[Any]) -> RoleRow:
     )
 
 
-def _assignment(row: Row[Any]) -> AssignmentRow:
+def _assignment(row: Row) -> AssignmentRow:
     return AssignmentRow(
         merchant_id=row.merchant_id,
         subject=row.subject,

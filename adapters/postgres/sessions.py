@@ -2,12 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row, TextClause, text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, Row, Statement, text
 from adapters.postgres.rows import as_rows
 from contracts.caller import Audience
 from ports.sessions import Holder, Revocation, Session, Shown
@@ -66,7 +64,7 @@ _OF_HOLDER: Final = text(
 )
 
 
-def _revoke(which: str) -> TextClause:
+def _revoke(which: str) -> Statement:
     # Locked in one order everywhere, so that no two who revoke deadlock.
     return text(
         f"""
@@ -137,7 +135,7 @@ _FORGET: Final = (
 
 
 class PostgresSessions:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def shop_is_active(self, merchant_id: UUID) -> bool:
@@ -264,13 +262,13 @@ class PostgresSessions:
             await self._connection.execute(statement, {"now": now})
 
     async def _ended(
-        self, statement: TextClause, now: datetime, reason: str, **which: object
+        self, statement: Statement, now: datetime, reason: str, **which: object
     ) -> Sequence[Session]:
         rows = await self._connection.execute(statement, {"now": now, "reason": reason, **which})
         return [_session(row) for row in rows]
 
 
-def _session(row: Row[Any]) -> Session:
+def _session(row: Row) -> Session:
     return Session(
         session_id=row.session_id,
         holder=Holder(
@@ -290,7 +288,7 @@ def _session(row: Row[Any]) -> Session:
     )
 
 
-def _revocation(row: Row[Any]) -> Revocation:
+def _revocation(row: Row) -> Revocation:
     return Revocation(
         session_id=UUID(row.id) if row.kind == "session" else None,
         token_id=row.id if row.kind == "token" else "",

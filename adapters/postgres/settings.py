@@ -5,9 +5,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, text
 from adapters.postgres.programs import decode_program, encode_program
 from domain.program import ProgramSettings
 from ports.settings import Saved
@@ -32,7 +30,7 @@ _ADD: Final = text(
 
 
 class PostgresSettings:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def version(self, merchant_id: UUID, version: int = 0) -> Saved | None:

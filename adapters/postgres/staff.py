@@ -5,8 +5,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
-
+from adapters.postgres.connection import text
 from adapters.postgres.people import PostgresPeople
 from adapters.postgres.rows import as_rows
 from ports.people import PersonKey

@@ -2,14 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row, text
-
+from adapters.postgres.connection import Row, text
 from adapters.postgres.programs import PostgresPrograms
 from adapters.postgres.purchases import columns_of, member_order
-from adapters.postgres.rows import as_rows, named
+from adapters.postgres.rows import as_rows
 from adapters.postgres.walks import PostgresWalks
 from ports.purchases import MemberKey
 from ports.standings import NOWHERE, Assigned, Climb, Move, Standing
@@ -87,7 +86,7 @@ class PostgresStandings(PostgresPrograms, PostgresWalks):
             for key in sorted(told, key=member_order)
         )
         found = await self._connection.execute(_LEARN, {"rows": rows})
-        return {_key(row): _standing(row) for row in named(found)}
+        return {_key(row): _standing(row) for row in found}
 
     async def lock(self, keys: Iterable[MemberKey]) -> Mapping[MemberKey, Standing]:
         found = await self._connection.execute(_LOCK, columns_of(sorted(keys)))
@@ -127,11 +126,11 @@ class PostgresStandings(PostgresPrograms, PostgresWalks):
         return {row.tier: row.members for row in rows}
 
 
-def _key(row: Row[Any]) -> MemberKey:
+def _key(row: Row) -> MemberKey:
     return MemberKey(row.merchant_id, row.customer_id)
 
 
-def _standing(row: Row[Any]) -> Standing:
+def _standing(row: Row) -> Standing:
     return Standing(
         Climb(row.orders, row.spent, row.shopify_customer_id, row.heard),
         Assigned(row.tier, row.version),

@@ -5,10 +5,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from adapters.postgres.chain import AS_SEALED, plain_ids
+from adapters.postgres.connection import Connection, Row, text
 from adapters.postgres.entries import ENTRY_COLUMNS, draft_of
 from adapters.postgres.merged import stands_for
 from domain.points.chain import Head, Stored
@@ -86,7 +84,7 @@ _BEGINNING: Final = ExportMark(UUID(int=0), UUID(int=0))
 
 
 class PostgresStatements:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def wallet_before(self, key: WalletKey, before: Mark | None) -> Wallet | None:
@@ -114,7 +112,7 @@ class PostgresStatements:
 
 
 class PostgresExports:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def stored(
@@ -129,7 +127,7 @@ class PostgresExports:
         return None if row is None else Head(row.number, row.hash)
 
 
-def _stored(row: Row[Any]) -> Stored:
+def _stored(row: Row) -> Stored:
     told: tuple[Any, ...] = tuple(row)
     customer_id, entry_id, *values = told
     return Stored(customer_id, entry_id, plain_ids(values))

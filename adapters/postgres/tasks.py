@@ -7,10 +7,8 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.postgres.connection import Connection, DatabaseError, Row, text
 from adapters.postgres.database import is_away
 from adapters.postgres.rows import as_rows
 from domain.errors import Unavailable
@@ -132,7 +130,7 @@ _decode: Final = msgspec.json.Decoder(dict[str, str | int | float | bool | None]
 
 
 class PostgresTasks:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def heed(self, news: Mapping[UUID, ShopNews], now: datetime) -> None:
@@ -210,9 +208,9 @@ class PostgresTasks:
     @asynccontextmanager
     async def attempt(self) -> AsyncIterator[None]:
         try:
-            async with self._connection.begin_nested():
+            async with self._connection.savepoint():
                 yield
-        except DBAPIError as error:
+        except DatabaseError as error:
             if is_away(error):
                 # The whole transaction is lost, not only this part of it.
                 raise Unavailable("The storage is not available.") from error
@@ -243,7 +241,7 @@ def _text(payload: Payload) -> str:
     return _encode(payload).decode()
 
 
-def _stored(row: Row[Any]) -> StoredTask:
+def _stored(row: Row) -> StoredTask:
     return StoredTask(
         task_id=row.task_id,
         kind=row.kind,

@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, text
 from ports.templates import SavedText
 
 _SAVE: Final = text(
@@ -27,7 +25,7 @@ _TEXTS: Final = text(
 
 
 class PostgresTemplates:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def save(self, merchant_id: UUID, kind: str, language: str, saved: SavedText) -> bool:

@@ -6,11 +6,10 @@ the shops that its transaction names (docs/decisions/0021-row-level-security.md)
 
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
-from typing import Any, Final, NewType
+from typing import Final, NewType
 from uuid import UUID
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from adapters.postgres.connection import Connection, Row, text
 
 SHOP_ROLE: Final = "loyalnest_app"
 """Every connection begins as this role: it sees the shops of its transaction, or nothing."""
@@ -153,14 +152,14 @@ def searched_views(service: str) -> frozenset[str]:
     return frozenset(f"{table}_searched" for table in SEARCHED.get(service, ()))
 
 
-async def wall_off(connection: AsyncConnection, service: str) -> None:
+async def wall_off(connection: Connection, service: str) -> None:
     """Put the wall around every table of the service that has none yet. To be called at the end of
     a migration, by the owner of the tables; where all is as it should be, that is two queries.
 
     Raises Unwalled when there is something that cannot be walled off.
     """
     roles = {"shop_role": SHOP_ROLE, "across_role": ACROSS_ROLE}
-    if (await connection.execute(_TOO_MIGHTY, roles)).first() is not None:
+    if (await connection.execute(_TOO_MIGHTY, roles)).all():
         raise Unwalled(f"The role {SHOP_ROLE} may do too much: it would not keep shops apart.")
     relations = {row.name: row for row in await connection.execute(_RELATIONS)}
     statements: list[str] = []
@@ -170,10 +169,10 @@ async def wall_off(connection: AsyncConnection, service: str) -> None:
         statements += _view(relations[table], relations.get(f"{table}_searched"))
     if statements:
         # All in one, because each would be a round trip.
-        await connection.exec_driver_sql(f"DO $wall$ BEGIN {'; '.join(statements)}; END $wall$")
+        await connection.run(f"DO $wall$ BEGIN {'; '.join(statements)}; END $wall$")
 
 
-def _wall(relation: Row[Any], service: str) -> Iterator[str]:
+def _wall(relation: Row, service: str) -> Iterator[str]:
     """What has to be done for a relation. Raises Unwalled if nothing would help."""
     name = relation.name
     if name in _VERSIONS | searched_views(service):
@@ -203,7 +202,7 @@ def _wall(relation: Row[Any], service: str) -> Iterator[str]:
         yield f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
 
 
-def _view(table: Row[Any], view: Row[Any] | None) -> Iterator[str]:
+def _view(table: Row, view: Row | None) -> Iterator[str]:
     """What has to be done so that there is the view of a table that is searched."""
     name = f"{table.name}_searched"
     made_of = _digest(f"{_OF_FEW_SHOPS} {table.columns}")

@@ -4,9 +4,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from adapters.nats.relay import Relay
+from adapters.postgres.connection import Connection
 from adapters.postgres.database import Database
 from adapters.postgres.journal import PostgresJournal
 from adapters.postgres.moves import entering
@@ -25,7 +24,7 @@ StoresT = TypeVar("StoresT")
 def postgres_units(
     database: Database,
     relay: Relay,
-    stores: Callable[[AsyncConnection], StoresT],
+    stores: Callable[[Connection], StoresT],
     clock: Clock,
     ids: Ids,
     *,

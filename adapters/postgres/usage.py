@@ -5,9 +5,7 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, text
 from adapters.postgres.rows import as_rows
 from domain.plans import Plan
 from ports.usage import Counted, CountedOrder
@@ -42,7 +40,7 @@ _MEMBERS: Final = text("SELECT members FROM member_counts WHERE merchant_id = :m
 
 
 class PostgresUsage:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def count(self, orders: Iterable[CountedOrder]) -> Sequence[Counted]:

@@ -5,9 +5,7 @@ from functools import cache
 from typing import ClassVar, Final
 from uuid import UUID
 
-from sqlalchemy import TextClause, text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from adapters.postgres.connection import Connection, Statement, text
 from ports.purchases import MemberKey
 
 _BEGIN: Final = text(
@@ -27,7 +25,7 @@ class PostgresWalks:
     walked: ClassVar = "profiles"
     """The table with a row for each member, by merchant and customer."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def begin_walks(self, merchants: Iterable[UUID]) -> None:
@@ -51,7 +49,7 @@ class PostgresWalks:
 
 
 @cache
-def _next(table: str) -> TextClause:
+def _next(table: str) -> Statement:
     return text(
         f"""
         SELECT customer_id FROM {table}

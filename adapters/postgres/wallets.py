@@ -1,11 +1,10 @@
 """Wallets on PostgreSQL: held, shown, and given to whoever stands for a merged member."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row, text
-
+from adapters.postgres.connection import Row, text
 from adapters.postgres.lots import PostgresLots, named
 from adapters.postgres.merged import stands_for
 from adapters.postgres.rows import as_rows
@@ -81,7 +80,7 @@ class PostgresWallets(PostgresLots):
         held = await self._hold_all(asked)
         return {key: wallet_of(follow(key, held)) for key in asked}
 
-    async def _hold_all(self, keys: Iterable[WalletKey]) -> dict[WalletKey, Row[Any]]:
+    async def _hold_all(self, keys: Iterable[WalletKey]) -> dict[WalletKey, Row]:
         """The rows of these wallets, and of those that members have instead, held."""
         held = await self._hold(keys)
         merged = [row for row in held.values() if row.merged_into is not None]
@@ -91,7 +90,7 @@ class PostgresWallets(PostgresLots):
             held |= more
         return held
 
-    async def _hold(self, keys: Iterable[WalletKey]) -> dict[WalletKey, Row[Any]]:
+    async def _hold(self, keys: Iterable[WalletKey]) -> dict[WalletKey, Row]:
         names = named(keys)
         await self._connection.execute(_NEW_WALLETS, names)
         rows = await self._connection.execute(_LOCK_WALLETS, names)
@@ -157,21 +156,21 @@ class PostgresWallets(PostgresLots):
         return {row.asked: wallet_of(row) for row in rows}
 
 
-def key_of(row: Row[Any]) -> WalletKey:
+def key_of(row: Row) -> WalletKey:
     return WalletKey(row.merchant_id, row.customer_id)
 
 
-def _last(row: Row[Any]) -> WalletKey:
+def _last(row: Row) -> WalletKey:
     """The wallet of who stands for the member of a wallet."""
     return WalletKey(row.merchant_id, row.merged_into or row.customer_id)
 
 
-def follow(key: WalletKey, held: Mapping[WalletKey, Row[Any]]) -> Row[Any]:
+def follow(key: WalletKey, held: Mapping[WalletKey, Row]) -> Row:
     row = held[key]
     while (last := _last(row)) != key:
         key, row = last, held[last]
     return row
 
 
-def wallet_of(row: Row[Any]) -> Wallet:
+def wallet_of(row: Row) -> Wallet:
     return Wallet(row.spendable, row.pending, row.spent, row.expired)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nats.js import JetStreamContext
 from redis.asyncio import Redis
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.crypto.derive import derived
 from adapters.nats.client import NatsMesh
@@ -14,6 +13,7 @@ from adapters.nats.connection import QuickClient
 from adapters.nats.publisher import Publisher
 from adapters.nats.relay import Relay
 from adapters.nats.vouching import Vouching
+from adapters.postgres.connection import Connection
 from adapters.postgres.database import Database
 from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.units import postgres_units
@@ -63,13 +63,13 @@ class World:
             self.relays[service] = Relay(PostgresOutbox(database), self.publisher, self.clock)
         return self.databases[service]
 
-    def units(self, service: str, stores: Callable[[AsyncConnection], StoresT]) -> Units[StoresT]:
+    def units(self, service: str, stores: Callable[[Connection], StoresT]) -> Units[StoresT]:
         """Transactions on the database of ``service``, each about the shops that its call or batch
         is about (``ports.tenancy``)."""
         return self._units(service, stores, across_shops=False)
 
     def units_across_shops(
-        self, service: str, stores: Callable[[AsyncConnection], StoresT]
+        self, service: str, stores: Callable[[Connection], StoresT]
     ) -> Units[StoresT]:
         """Transactions that see every shop: for what is about all of them by nature, or has to find
         out first whose it is. ``tests/mesh/test_tenancy.py`` lists who has these and why."""
@@ -78,7 +78,7 @@ class World:
     def _units(
         self,
         service: str,
-        stores: Callable[[AsyncConnection], StoresT],
+        stores: Callable[[Connection], StoresT],
         *,
         across_shops: bool,
     ) -> Units[StoresT]:

@@ -13,8 +13,7 @@ from statistics import median
 from typing import Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import text
-
+from adapters.postgres.connection import text
 from adapters.postgres.database import Database
 from adapters.postgres.tenancy import MIGRATION
 from contracts import shop
@@ -102,7 +101,7 @@ async def bench(seconds: float) -> Result:
 async def _fill(owner: Database, merchant: UUID, first: int, last: int) -> None:
     told = {"shop": merchant, "members": _MEMBERS, "first": first, "last": last}
     async with owner.transaction(MIGRATION) as connection:
-        await connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        await connection.run("SET LOCAL statement_timeout = 0")
         for statement in _FILL:
             needed = {
                 name: value

@@ -3,8 +3,8 @@
 from typing import Any
 
 import httpx
-from sqlalchemy import text
 
+from adapters.postgres.connection import text
 from adapters.postgres.tenancy import ACROSS_SHOPS
 from contracts import auth
 from tests.mesh.said import mesh_of

@@ -8,12 +8,11 @@ from uuid import UUID, uuid4
 
 import msgspec
 import pytest
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from adapters.nats.connection import AT, EVENT_ID, MESSAGE_ID
 from adapters.nats.consumer import Consumer, Consumes
 from adapters.postgres.audit import PostgresAudit
+from adapters.postgres.connection import DatabaseError, text
 from adapters.postgres.tenancy import MIGRATION
 from adapters.runtime.host import Process
 from contracts import admin_core, campaign, event_tracking, points, roles, shop
@@ -229,7 +228,7 @@ async def test_the_log_only_grows(run: Run) -> None:
             "DELETE FROM audit_logs",
             "TRUNCATE audit_logs",
         ):
-            with pytest.raises(DBAPIError, match="only grows"):
+            with pytest.raises(DatabaseError, match="only grows"):
                 async with (
                     world_of(process).database("admin_core").transaction(MIGRATION) as connection
                 ):

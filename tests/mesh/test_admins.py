@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
 
+from adapters.postgres.connection import text
 from adapters.postgres.tenancy import ACROSS_SHOPS
 from contracts import admins, auth
 from contracts.admins import AdminChange
@@ -448,7 +448,7 @@ async def test_nothing_that_opens_a_door_lies_about(
                 " WHERE schemaname = 'public' AND tablename NOT LIKE '%_version'"
             )
         )
-        for table in tables.scalars().all():
+        for table in tables.scalars():
             rows = await connection.execute(text(f'SELECT t::text FROM "{table}" t'))
             lying_about += "\n".join(rows.scalars())
     assert str(anna.admin_id) in lying_about  # it did look at the rows

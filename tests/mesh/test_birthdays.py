@@ -12,13 +12,13 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 from prometheus_client import REGISTRY
-from sqlalchemy import text
 
 from adapters.crypto.blind_search import HmacSearch
 from adapters.crypto.keyring import Keyring
 from adapters.crypto.sealer import AesGcmSealer
 from adapters.nats.connection import MESSAGE_ID, ONLY_FOR
 from adapters.postgres.birthdays import PostgresBirthdays
+from adapters.postgres.connection import text
 from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.postgres.units import postgres_units
 from contracts import auth, core, points, shop, users
@@ -143,7 +143,7 @@ async def rows(one: Shop) -> list[dict[str, object]]:
         found = await connection.execute(
             text("SELECT * FROM users WHERE merchant_id = :m"), {"m": one.id}
         )
-        return [dict(row._mapping) for row in found]
+        return [row._asdict() for row in found]
 
 
 async def test_a_birthday_is_told_when_the_day_begins_and_earns_once_a_year(run: Run) -> None:

@@ -11,9 +11,9 @@ from uuid import UUID, uuid4
 import pytest
 import pytest_asyncio
 from prometheus_client import REGISTRY
-from sqlalchemy import text
 
 from adapters.postgres.collections import PostgresCollections
+from adapters.postgres.connection import text
 from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.shopify.admin import client as clients
 from contracts import core, points, products

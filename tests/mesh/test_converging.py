@@ -13,11 +13,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
-from sqlalchemy import text
 
 from adapters.nats.connection import AT as SAID_AT
 from adapters.nats.connection import MESSAGE_ID, ONLY_FOR
 from adapters.nats.consumer import Consumer
+from adapters.postgres.connection import text
 from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.runtime.host import Process
 from contracts import shop

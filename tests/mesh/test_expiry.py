@@ -13,9 +13,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec import structs
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.postgres.connection import Connection, text
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.tenancy import ACROSS_SHOPS, MIGRATION
 from adapters.postgres.units import postgres_units
@@ -259,7 +258,7 @@ async def test_lots_that_do_not_add_up_are_left_alone_and_hold_up_nobody(
 class Counted:
     """A connection that counts what it is asked."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.asked = 0
 

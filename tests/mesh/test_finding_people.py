@@ -10,9 +10,9 @@ from uuid import uuid4
 import msgspec
 import pytest
 from faker import Faker
-from sqlalchemy import text
 
 from adapters.crypto.blind_search import HmacSearch
+from adapters.postgres.connection import text
 from adapters.postgres.names import _AFTER_RANK, _BEST_FIRST, _SEARCH
 from adapters.postgres.rows import as_rows
 from adapters.postgres.tenancy import ACROSS_SHOPS, MIGRATION, of_shops
@@ -164,14 +164,14 @@ async def test_no_name_is_written_anywhere(run: Run) -> None:
                 text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
             )
             dump = ""
-            for table in tables.scalars().all():
+            for table in tables.scalars():
                 rows = await connection.execute(text(f'SELECT t::text FROM "{table}" t'))
                 dump += "\n".join(rows.scalars())
             indexes = await connection.execute(
                 text("SELECT name_index FROM users WHERE merchant_id = :m AND user_id = ANY(:ids)"),
                 {"m": one.id, "ids": [member_id(one.id, customer) for customer in "12"]},
             )
-            first, second = indexes.scalars().all()
+            first, second = indexes.scalars()
         assert str(one.id) in dump  # it did look at the rows
         assert mark.lower() not in dump.lower()
         # What is sealed looks like any text, and may hold any three letters by chance.

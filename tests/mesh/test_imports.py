@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
 
+from adapters.postgres.connection import text
 from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.shopify.admin import client as clients
 from contracts import core, points
@@ -152,7 +152,7 @@ async def _program(at: Shopify, merchant_id: UUID) -> int:
         found = await connection.execute(
             text("SELECT version FROM programs WHERE merchant_id = :id"), {"id": merchant_id}
         )
-        return int(found.scalar() or 0)
+        return int(found.scalar_one_or_none() or 0)
 
 
 async def test_starting_what_is_under_way_lets_it_go_on(at: Shopify) -> None:

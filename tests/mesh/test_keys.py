@@ -13,8 +13,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
 
+from adapters.postgres.connection import text
 from adapters.postgres.database import Database
 from adapters.postgres.tenancy import ACROSS_SHOPS, MIGRATION
 from adapters.runtime.host import Process

@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import msgspec
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.nats.consumer import LANES, Consumer, Consumes
 from adapters.nats.packs import Carried, parcel
+from adapters.postgres.connection import Connection
 from adapters.system import SystemClock
 from contracts.kit import Event
 from domain.errors import Unavailable
@@ -78,7 +78,7 @@ class Watched:
         self.shared = 0
         self.seen: list[int] = []
 
-    async def __call__(self, unit: Unit[AsyncConnection], events: Sequence[Received[Said]]) -> None:
+    async def __call__(self, unit: Unit[Connection], events: Sequence[Received[Said]]) -> None:
         mine = [each for each in events if each.merchant_id == self._rig.merchant]
         members = {member(each) for each in mine}
         self.under_way += 1

@@ -15,6 +15,7 @@ import pytest
 from adapters.mongo.chain import MongoChainReader
 from adapters.mongo.collections import ENTRIES
 from adapters.postgres.chain import AS_OF_NOW, PostgresChain, PostgresChainReader
+from adapters.postgres.connection import text
 from adapters.postgres.tenancy import MIGRATION
 from adapters.runtime.host import Process
 from contracts import points
@@ -49,14 +50,14 @@ async def give(process: Process, merchant: UUID, amount: int, reason: str = "a g
     return done.entry_id
 
 
-async def tamper(process: Process, statement: str, *values: object) -> None:
+async def tamper(process: Process, statement: str, **values: object) -> None:
     """As somebody who may do everything, with the triggers off."""
     database = world_of(process).databases["points"]
     async with database.transaction(MIGRATION) as connection:
         for what in ("DISABLE", "ENABLE"):
-            await connection.exec_driver_sql(f"ALTER TABLE points_transactions {what} TRIGGER USER")
+            await connection.run(f"ALTER TABLE points_transactions {what} TRIGGER USER")
             if what == "DISABLE":
-                await connection.exec_driver_sql(statement, values)
+                await connection.execute(text(statement), values)
 
 
 async def unsealed(process: Process, merchant: UUID) -> int:
@@ -91,10 +92,10 @@ async def test_whoever_looks_is_told_what_agrees_and_what_does_not(
         assert code == 1
         assert "block 1: has another hash than the head that was kept" in lines[2]
 
-        change = "UPDATE points_transactions SET reason = 'a bribe' WHERE entry_id = $1"
-        await tamper(process, change, entries[1])
+        change = "UPDATE points_transactions SET reason = 'a bribe' WHERE entry_id = :id"
+        await tamper(process, change, id=entries[1])
         code, lines, _ = await verify()
-        await tamper(process, change.replace("a bribe", "a gift"), entries[1])
+        await tamper(process, change.replace("a bribe", "a gift"), id=entries[1])
         assert code == 1
         here = lines.index(next(line for line in lines if line.startswith(str(merchant))))
         assert lines[here + 1] == "  DOES NOT AGREE"

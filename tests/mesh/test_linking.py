@@ -9,10 +9,10 @@ import msgspec
 import pytest
 import pytest_asyncio
 from nats.js.api import DeliverPolicy
-from sqlalchemy import text
 
 from adapters.crypto.organization_keys import HmacPools
 from adapters.nats.packs import unpacked
+from adapters.postgres.connection import text
 from adapters.postgres.links import PostgresLinks
 from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.runtime.host import Process

@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
 
 from adapters.crypto.sealer import AesGcmSealer
+from adapters.postgres.connection import text
 from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.runtime.host import Process
 from adapters.runtime.settings import Settings

@@ -11,9 +11,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.exc import NoResultFound
 
+from adapters.postgres.connection import NotOneRow, text
 from adapters.postgres.tenancy import ACROSS_SHOPS
 from contracts import campaign, core, points, rfm, shop, users
 from contracts.shop import CustomerGone, CustomersMerged, Refund, member_id
@@ -123,13 +122,14 @@ class Members(Shop):
         await self.applied()
         marker = str(uuid4())
         await self.deletes(marker)
-        await eventually(lambda: self.row(marker), bool, ignore=[NoResultFound])
+        await eventually(lambda: self.row(marker), bool, ignore=[NotOneRow])
 
     async def row(self, customer: str) -> dict[str, Any]:
         async with world_of(self.process).database("users").transaction(ACROSS_SHOPS) as connection:
             query = "SELECT * FROM users WHERE merchant_id = :m AND user_id = :u"
             ids = {"m": self.id, "u": member_id(self.id, customer)}
-            return dict((await connection.execute(text(query), ids)).mappings().one())
+            found: dict[str, Any] = (await connection.execute(text(query), ids)).one()._asdict()
+            return found
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from importlib.util import module_from_spec, spec_from_file_location
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,12 +13,11 @@ import msgspec
 import pytest
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.nats.connection import MESSAGE_ID
 from adapters.nats.outbox import read_outbox
 from adapters.nats.packs import unpacked
+from adapters.postgres.connection import Connection, text
 from adapters.postgres.database import MIGRATIONS, Database
 from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.tenancy import ACROSS_SHOPS, MIGRATION
@@ -181,7 +181,7 @@ async def test_what_waited_in_the_outbox_survives_its_migration(
     at = datetime(2026, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
     try:
         async with database.transaction(MIGRATION) as connection:
-            await connection.run_sync(_upgrade_with, first)
+            await connection.run(_written(first))
             await connection.execute(
                 text(
                     "INSERT INTO outbox (id, subject, payload, at, trace, actor)"
@@ -209,14 +209,20 @@ async def test_what_waited_in_the_outbox_survives_its_migration(
         await database.close()
 
 
-def _upgrade_with(connection: Connection, path: Path) -> None:
+def _written(path: Path) -> str:
+    """A migration as SQL."""
     spec = spec_from_file_location("first", path)
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    with Operations.context(MigrationContext.configure(connection)):
+    sql = StringIO()
+    context = MigrationContext.configure(
+        dialect_name="postgresql", opts={"as_sql": True, "output_buffer": sql}
+    )
+    with Operations.context(context):
         module.upgrade()
+    return sql.getvalue()
 
 
 async def test_a_failed_transaction_says_nothing(rig: Rig) -> None:
@@ -245,7 +251,7 @@ async def test_what_a_database_cannot_do_now_is_no_fault_of_an_event(rig: Rig, s
     await rig.client.subscribe(f"dead.trap.{rig.merchant}", cb=bury)
     turns = 0
 
-    async def hear(unit: Unit[AsyncConnection], events: Sequence[Received[Said]]) -> None:
+    async def hear(unit: Unit[Connection], events: Sequence[Received[Said]]) -> None:
         nonlocal turns
         turns += 1
         if turns < 4:
@@ -335,7 +341,7 @@ async def test_stopping_gives_back_what_was_only_fetched(rig: Rig) -> None:
     begun = asyncio.Event()
     go_on = asyncio.Event()
 
-    async def slowly(unit: Unit[AsyncConnection], events: Sequence[Received[Said]]) -> None:
+    async def slowly(unit: Unit[Connection], events: Sequence[Received[Said]]) -> None:
         begun.set()
         await go_on.wait()
         await write_down(unit, events)

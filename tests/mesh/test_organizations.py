@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
 
+from adapters.postgres.connection import text
 from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.runtime.host import Process
 from contracts import auth, organizations, suspensions
@@ -66,7 +66,7 @@ async def execute(process: Process, statement: str, **values: object) -> list[An
     database = world_of(process).database("auth")
     async with database.transaction(ACROSS_SHOPS) as connection:
         found = await connection.execute(text(statement), values)
-        return list(found) if found.returns_rows else []
+        return found.all()
 
 
 async def test_two_shops_come_together_and_part(process: Process) -> None:

@@ -8,12 +8,12 @@ from uuid import UUID, uuid4
 
 import msgspec
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.nats.connection import MESSAGE_ID, PACKED
 from adapters.nats.consumer import BATCH, Consumer
 from adapters.nats.packer import Packer
 from adapters.nats.packs import MANY, Carried, parcel
+from adapters.postgres.connection import Connection
 from adapters.system import SystemClock
 from contracts.kit import Event
 from domain.errors import Unavailable
@@ -38,7 +38,7 @@ def consumer_of(
     rig: Rig,
     handle: Callable[..., Any] = write_down,
     backoff: tuple[float, ...] = (0.1, 0.1),
-) -> Consumer[AsyncConnection]:
+) -> Consumer[Connection]:
     return rig.consumer(handle, HEARD, backoff, "packs")
 
 
@@ -93,7 +93,7 @@ async def test_only_its_own_failures_let_an_event_die(
     seen: Counter[object] = Counter()
     moving = 6
 
-    async def hear(unit: Unit[AsyncConnection], events: Sequence[Received[Said]]) -> None:
+    async def hear(unit: Unit[Connection], events: Sequence[Received[Said]]) -> None:
         if moving > seen["turns"]:
             seen["turns"] += 1
             raise ShopMoving([rig.merchant])
@@ -147,7 +147,7 @@ async def test_events_of_several_shops_each_go_to_their_own(rig: Rig) -> None:
     await say(rig, said(rig, 1), said(rig, 9, merchant=other), subject=f"{HEARD.topic}.{MANY}")
     seen: list[tuple[UUID, int]] = []
 
-    async def hear(unit: Unit[AsyncConnection], events: Sequence[Received[Said]]) -> None:
+    async def hear(unit: Unit[Connection], events: Sequence[Received[Said]]) -> None:
         seen.extend((event.merchant_id, event.body.number) for event in events)
         await write_down(unit, events)
 
@@ -177,7 +177,7 @@ async def test_a_batch_is_not_much_more_than_was_asked_for(rig: Rig) -> None:
     """However many events a message holds: they are one transaction, and in memory at once."""
     batches: list[int] = []
 
-    async def hear(unit: Unit[AsyncConnection], events: Sequence[Received[Said]]) -> None:
+    async def hear(unit: Unit[Connection], events: Sequence[Received[Said]]) -> None:
         batches.append(len(events))
 
     for start in range(0, 3_000, 60):

@@ -9,8 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import text
-
+from adapters.postgres.connection import text
 from adapters.postgres.database import Database
 from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.runtime.host import Process

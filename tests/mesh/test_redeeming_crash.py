@@ -4,8 +4,7 @@ import asyncio
 import os
 import signal
 
-from sqlalchemy import text
-
+from adapters.postgres.connection import text
 from adapters.postgres.tenancy import ACROSS_SHOPS
 from contracts import rewards
 from domain.points.redemption import RedemptionState

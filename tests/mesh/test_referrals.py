@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
 
 from adapters.crypto.sealer import AesGcmSealer
+from adapters.postgres.connection import text
 from adapters.postgres.referrals import PostgresReferrals
 from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.runtime.host import Process
@@ -126,7 +126,7 @@ class Shop:
             world_of(self.process).database("referrals").transaction(ACROSS_SHOPS) as connection
         ):
             rows = await connection.execute(text(statement), {"shop": self.id})
-            return list(rows) if rows.returns_rows else []
+            return rows.all()
 
 
 @pytest_asyncio.fixture

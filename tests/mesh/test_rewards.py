@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
 
+from adapters.postgres.connection import text
 from adapters.postgres.tenancy import ACROSS_SHOPS
 from contracts import keys, points, rewards, shop
 from contracts.caller import Audience, Caller, service_caller

@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 
 import msgspec
 import pytest
-from sqlalchemy import text
 
+from adapters.postgres.connection import text
 from adapters.postgres.profiles import PostgresProfiles
 from adapters.postgres.tenancy import ACROSS_SHOPS
 from adapters.postgres.units import postgres_units

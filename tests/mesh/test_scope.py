@@ -8,15 +8,14 @@ from uuid import UUID, uuid4
 import asyncpg
 import msgspec
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.nats.client import NatsMesh
 from adapters.nats.connection import MESSAGE_ID
 from adapters.nats.server import Endpoint, RpcServer
 from adapters.nats.vouching import Vouching
+from adapters.postgres.connection import Connection, text
 from adapters.postgres.database import Database
-from adapters.postgres.tenancy import ACROSS_SHOPS, MIGRATION, NO_SHOP, Scope, of_shops
+from adapters.postgres.tenancy import ACROSS_SHOPS, MIGRATION, NO_SHOP, SHOP_ROLE, Scope, of_shops
 from adapters.runtime.service import prepared_commands
 from contracts.caller import Caller, NoShop, service_caller
 from contracts.kit import INTERNAL, Operation, Request, Response
@@ -114,7 +113,7 @@ async def test_a_command_begins_again_about_other_shops_and_its_finish_is_not(ri
     async def prepare(_: Caller, __: Look) -> list[UUID]:
         return []
 
-    async def look(unit: Unit[AsyncConnection], _: Caller, __: Look, others: list[UUID]) -> Shops:
+    async def look(unit: Unit[Connection], _: Caller, __: Look, others: list[UUID]) -> Shops:
         at_hand.append(shops_at_hand())
         for shop in at_hand[-1]:
             await unit.stores.execute(WRITE, {"shop": shop})
@@ -147,7 +146,7 @@ async def test_a_batch_is_about_the_shops_of_its_events(rig: Rig) -> None:
     async with rig.database.transaction(ACROSS_SHOPS) as connection:
         await connection.execute(WRITE, {"shop": stranger})
 
-    async def write(unit: Unit[AsyncConnection], events: Sequence[Received[Said]]) -> None:
+    async def write(unit: Unit[Connection], events: Sequence[Received[Said]]) -> None:
         shops = {event.merchant_id for event in events}
         assert shops_at_hand() == shops
         for shop in shops:
@@ -181,7 +180,7 @@ async def test_a_handler_cannot_write_for_a_shop_that_is_not_in_its_batch(rig: R
     stranger = uuid4()
     failed: list[str] = []
 
-    async def write(unit: Unit[AsyncConnection], _: Sequence[Received[Said]]) -> None:
+    async def write(unit: Unit[Connection], _: Sequence[Received[Said]]) -> None:
         try:
             await unit.stores.execute(WRITE, {"shop": stranger})
         except Exception as error:
@@ -246,7 +245,7 @@ async def test_a_connection_forgets_the_shops_of_its_last_transaction(
             await fail()
         assert await seen() == set()
     # Also around Database.transaction there is nothing to see.
-    async with database.engine.begin() as connection:
+    async with database.apart(role=SHOP_ROLE) as connection:
         assert (await connection.execute(SEEN)).all() == []
     await database.close()
 

@@ -12,16 +12,15 @@ from datetime import timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from unittest.mock import patch
 from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
 from msgspec import structs
-from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 import services
+from adapters.postgres.connection import Connection, DatabaseError, Found, Statement, text
 from adapters.postgres.database import MIGRATIONS, Database
 from adapters.postgres.journal import PostgresJournal
 from adapters.postgres.tenancy import (
@@ -57,7 +56,7 @@ SERVICES: Final = sorted(each.name for each in MIGRATIONS.iterdir() if each.name
 ONE: Final = uuid4()
 OTHER: Final = uuid4()
 LATER: Final = AT + timedelta(days=365)
-REFUSED: Final = "ProgrammingError: permission denied for table "
+REFUSED: Final = "InsufficientPrivilegeError: permission denied for table "
 CLOCK: Final = re.compile(r"datetime\.datetime\((\d+, ){7}tzinfo=datetime\.timezone\.utc\)")
 """A time of PostgreSQL's own; those of examples are of whole hours."""
 LITERAL: Final = re.compile(r"'(?:[^']|'')*'(?:::[a-z ]+)?")
@@ -261,7 +260,7 @@ class Opened:
     """What a wiring has asked for: transactions with these stores."""
 
     service: str
-    stores: Callable[[AsyncConnection], Any]
+    stores: Callable[[Connection], Any]
     across_shops: bool
 
 
@@ -279,7 +278,7 @@ class Listening(World):
     """Keeps in mind what is asked for."""
 
     def _units(
-        self, service: str, stores: Callable[[AsyncConnection], Any], *, across_shops: bool
+        self, service: str, stores: Callable[[Connection], Any], *, across_shops: bool
     ) -> Units[Any]:
         OPENED.append(Opened(service, stores, across_shops))
         return super()._units(service, stores, across_shops=across_shops)
@@ -309,31 +308,45 @@ async def trial(
     await database.close()
 
 
+VIOLATION: Final = re.compile(r"\w+ViolationError: ")
+NO_VALUES: Final[Mapping[str, Any]] = {}
+COLUMNS: Final = text(
+    """
+    SELECT c.table_name,
+        string_agg(quote_ident(c.column_name), ', ')
+            FILTER (WHERE c.is_generated = 'NEVER') AS columns
+    FROM information_schema.columns c
+    JOIN information_schema.tables t USING (table_schema, table_name)
+    WHERE table_schema = 'public' AND t.table_type = 'BASE TABLE'
+    GROUP BY table_name HAVING bool_or(c.column_name = 'merchant_id')
+    """
+)
+"""Of each table with a shop, those that can be written."""
+
+
 class Undo(Exception):
     pass
 
 
 @asynccontextmanager
-async def undone(connection: AsyncConnection) -> AsyncIterator[None]:
+async def undone(connection: Connection) -> AsyncIterator[None]:
     """What is done in this block does not last."""
     with suppress(Undo):
-        async with connection.begin_nested():
+        async with connection.savepoint():
             yield
             raise Undo
 
 
-async def become(connection: AsyncConnection, scope: Scope) -> None:
+async def become(connection: Connection, scope: Scope) -> None:
     """Go on as if the transaction had begun with this scope."""
     again = f"SET LOCAL ROLE {SHOP_ROLE}; SET LOCAL loyalnest.merchants = ''; {scope}"
-    for statement in again.split(";"):
-        if statement.strip():
-            await connection.exec_driver_sql(statement.strip())
+    await connection.run(again)
 
 
 class Trial:
     """All stores of a service in one transaction, in which shop ONE has something of everything."""
 
-    def __init__(self, connection: AsyncConnection, service: str, opened: list[Opened]) -> None:
+    def __init__(self, connection: Connection, service: str, opened: list[Opened]) -> None:
         self.connection = connection
         self.without_shop = WITHOUT_SHOP.get(service, {})
         self.methods = dict(methods_of(PostgresJournal(connection, AT, [b"key"])))
@@ -353,14 +366,7 @@ class Trial:
                     self.in_shops |= methods.keys()
 
     async def prepare(self) -> None:
-        found = await self.connection.exec_driver_sql(
-            "SELECT c.table_name, string_agg(quote_ident(c.column_name), ', ')"
-            " FILTER (WHERE c.is_generated = 'NEVER') AS columns"
-            " FROM information_schema.columns c JOIN information_schema.tables t"
-            " USING (table_schema, table_name)"
-            " WHERE table_schema = 'public' AND t.table_type = 'BASE TABLE'"
-            " GROUP BY table_name HAVING bool_or(c.column_name = 'merchant_id')"
-        )
+        found = await self.connection.execute(COLUMNS)
         # Where a shop lives is written by who moves it, and by no store of a service.
         self.columns = {row.table_name: row.columns for row in found if row.table_name != MOVES}
         self.alone = {name: await self.as_the_other(name) for name in self.methods}
@@ -369,7 +375,7 @@ class Trial:
         for name in [*self.methods.keys() & FIRST, *self.methods, *self.methods]:
             before = await self.rows()
             with suppress(Undo):
-                async with self.connection.begin_nested():
+                async with self.connection.savepoint():
                     await self.call(name, ONE, Examples(ONE, TOLD), across=name in BY_LOOPS)
                     after = await self.rows()
                     if grown(after, before) or not grown(before, after):
@@ -380,20 +386,18 @@ class Trial:
         """Give shop ONE so much that the planner has something to choose."""
         for name in self.planted:
             await self.call(name, ONE, Examples(ONE, TOLD, MUCH))
-        await self.connection.exec_driver_sql("SET LOCAL ROLE NONE")
-        await self.connection.exec_driver_sql("ANALYZE")
+        await self.connection.run("SET LOCAL ROLE NONE; ANALYZE")
 
     async def rows(self) -> Rows:
         """All of shop ONE."""
         await become(self.connection, ACROSS_SHOPS)
-        found = await self.connection.exec_driver_sql(
-            " UNION ALL ".join(
-                f"SELECT '{table}' AS name, CAST(ctid AS text) AS place,"
-                " CAST(to_jsonb(t) AS text) AS row"
-                f" FROM {table} t WHERE merchant_id = '{ONE}'"
-                for table in self.columns
-            )
+        query = " UNION ALL ".join(
+            f"SELECT '{table}' AS name, CAST(ctid AS text) AS place,"
+            " CAST(to_jsonb(t) AS text) AS row"
+            f" FROM {table} t WHERE merchant_id = '{ONE}'"
+            for table in self.columns
         )
+        found = await self.connection.execute(text(query))
         return {(each.name, each.place): each.row for each in found}
 
     async def call(self, name: str, shop: UUID, examples: Examples, *, across: bool = False) -> str:
@@ -401,14 +405,15 @@ class Trial:
         ``across`` all does."""
         await become(self.connection, ACROSS_SHOPS if across else of_shops([shop]))
         if across:
-            await self.connection.exec_driver_sql(BY_LOOPS[name])
+            await self.connection.run(BY_LOOPS[name])
         method = self.methods[name]
         try:
-            async with self.connection.begin_nested():
+            async with self.connection.savepoint():
                 answer = repr(await method(**examples.arguments(method)))
                 return CLOCK.sub("now", answer)
         except Exception as error:
-            return f"{type(error).__name__}: {getattr(error, 'orig', error)}"
+            reason = error.__cause__ if isinstance(error, DatabaseError) else error
+            return f"{type(reason).__name__}: {reason}"
 
     async def outcome(self, name: str, shop: UUID, about: UUID) -> Outcome:
         async with undone(self.connection):
@@ -426,28 +431,28 @@ class Trial:
         """What a method says to PostgreSQL when it is given many of all, and is asked for the first
         or a ``later`` page, with the parameters."""
         said: list[tuple[str, Any]] = []
+        execute = Connection.execute
 
-        def listen(_: object, __: object, statement: str, parameters: Any, *___: object) -> None:
-            if statement.lstrip().startswith(("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")):
-                said.append((statement, parameters))
+        async def listen(self: Connection, statement: Statement, values: Any = NO_VALUES) -> Found:
+            if statement.text.lstrip().startswith(("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")):
+                said.append((statement.text, values))
+            return await execute(self, statement, values)
 
-        engine = self.connection.engine.sync_engine
-        event.listen(engine, "before_cursor_execute", listen)
         answer = ""
         for numbers in (MANY, OTHERS):
-            said.clear()
             async with undone(self.connection):
-                answer = await self.call(name, ONE, Examples(ONE, TOLD, numbers, later=later))
-            if not answer.startswith("IntegrityError"):
+                said.clear()
+                with patch.object(Connection, "execute", listen):
+                    answer = await self.call(name, ONE, Examples(ONE, TOLD, numbers, later=later))
+            if not VIOLATION.match(answer):
                 break  # otherwise some of them are there already
             said.pop()
-        event.remove(engine, "before_cursor_execute", listen)
         return [] if answer.startswith(REFUSED) else said
 
     async def plan(self, statement: str, parameters: Any, *options: str) -> list[dict[str, Any]]:
         """The nodes of its plan."""
         explain = f"EXPLAIN ({', '.join([*options, 'FORMAT JSON'])}) {statement}"
-        found = await self.connection.exec_driver_sql(explain, parameters)
+        found = await self.connection.execute(text(explain), parameters)
         return list(nodes_of(found.scalar_one()[0]["Plan"]))
 
 
@@ -496,25 +501,25 @@ async def test_no_statement_reaches_a_row_of_another_shop(trial: Trial) -> None:
 
     async def count(statement: str) -> int:
         async with undone(connection):
-            return int((await connection.exec_driver_sql(statement)).rowcount)
+            return int((await connection.execute(text(statement))).rowcount)
 
-    async def is_refused(statement: str, *parameters: object) -> None:
-        with pytest.raises(DBAPIError, match=r"row-level security|only grows"):
-            async with connection.begin_nested():
-                await connection.exec_driver_sql(statement, parameters)
+    async def is_refused(statement: str, **parameters: object) -> None:
+        with pytest.raises(DatabaseError, match=r"row-level security|only grows"):
+            async with connection.savepoint():
+                await connection.execute(text(statement), parameters)
 
     for (table, _), row in (await trial.rows()).items():
         columns = trial.columns[table]
         insert = (
             f"INSERT INTO {table} ({columns}) SELECT {columns}"
-            f" FROM jsonb_populate_record(CAST(NULL AS {table}), CAST($1::text AS jsonb))"
+            f" FROM jsonb_populate_record(CAST(NULL AS {table}), CAST(CAST(:row AS text) AS jsonb))"
         )
         for stranger in (of_shops([OTHER]), of_shops([]), NO_SHOP):
             await become(connection, stranger)
             assert await count(f"SELECT FROM {table} WHERE merchant_id = '{ONE}'") == 0
             assert await count(f"UPDATE {table} SET merchant_id = merchant_id") == 0
             assert await count(f"DELETE FROM {table}") == 0
-            await is_refused(insert, row)
+            await is_refused(insert, row=row)
         await become(connection, of_shops([ONE]))
         assert await count(f"SELECT FROM {table}") > 0
         await is_refused(f"UPDATE {table} SET merchant_id = '{OTHER}'")
@@ -527,10 +532,10 @@ async def test_what_belongs_to_no_shop_is_reached_across_shops_only(trial: Trial
     for table in trial.without_shop:
         async with undone(trial.connection):
             await become(trial.connection, ACROSS_SHOPS)
-            await trial.connection.exec_driver_sql(f"SELECT FROM {table}")
+            await trial.connection.run(f"SELECT FROM {table}")
             await become(trial.connection, of_shops([ONE]))
-            with pytest.raises(DBAPIError, match="permission denied"):
-                await trial.connection.exec_driver_sql(f"SELECT FROM {table}")
+            with pytest.raises(DatabaseError, match="permission denied"):
+                await trial.connection.run(f"SELECT FROM {table}")
 
 
 async def test_the_shops_are_looked_up_once_for_each_statement(trial: Trial) -> None:
@@ -549,13 +554,13 @@ async def test_the_shops_are_looked_up_once_for_each_statement(trial: Trial) -> 
 
 async def test_the_wall_keeps_no_statement_from_an_index(trial: Trial) -> None:
     connection = trial.connection
-    found = await connection.exec_driver_sql("SELECT indexname, tablename FROM pg_indexes")
+    found = await connection.execute(text("SELECT indexname, tablename FROM pg_indexes"))
     table_of = {row.indexname: row.tablename for row in found}
     async with undone(connection):
         await trial.fill()
         # What the planner chooses is not the question, only which conditions it may ask an index.
         for other in ("seqscan", "hashjoin", "mergejoin"):
-            await connection.exec_driver_sql(f"SET LOCAL enable_{other} = off")
+            await connection.run(f"SET LOCAL enable_{other} = off")
         for name, later in product(trial.in_shops - NEVER_IN_SHOPS, (False, True)):
             for statement, parameters in await trial.statements(name, later=later):
                 await become(connection, ACROSS_SHOPS)
@@ -588,6 +593,6 @@ async def test_who_names_the_shops_itself_is_known() -> None:
     assert found == WITHIN.keys()
 
 
-def name_of(stores: Callable[[AsyncConnection], Any]) -> str:
+def name_of(stores: Callable[[Connection], Any]) -> str:
     """Of a class, a function that makes stores, or one that another function has made."""
     return stores.__qualname__.partition(".")[0]

@@ -11,10 +11,10 @@ from uuid import uuid4
 
 import msgspec
 import pytest
-from sqlalchemy import text
 
 from adapters.crypto.blind_search import HmacSearch
 from adapters.crypto.sealer import AesGcmSealer
+from adapters.postgres.connection import text
 from adapters.postgres.tenancy import MIGRATION
 from adapters.shopify.context import MerchantContext
 from adapters.shopify.webhooks import WebhookTranslator
@@ -342,7 +342,7 @@ async def test_nothing_personal_lies_about(run: Run, caplog: pytest.LogCaptureFi
             tables = await connection.execute(
                 text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
             )
-            for table in tables.scalars().all():
+            for table in tables.scalars():
                 rows = await connection.execute(text(f'SELECT t::text FROM "{table}" t'))
                 lying_about += "\n".join(rows.scalars())
         assert made.user_id.hex in lying_about.replace("-", "")  # it did look at the rows

@@ -8,10 +8,9 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from adapters.postgres import tenancy
+from adapters.postgres.connection import DatabaseError, text
 from adapters.postgres.database import MIGRATIONS, Database
 from adapters.postgres.tenancy import (
     ACROSS_ROLE,
@@ -46,7 +45,7 @@ async def run(database: Database, scope: Scope, *statements: str) -> list[object
     async with database.transaction(scope) as connection:
         for statement in statements:
             rows = await connection.execute(text(statement))
-            found = list(rows.scalars()) if rows.returns_rows else []
+            found = list(rows.scalars())
     return found
 
 
@@ -58,10 +57,10 @@ async def test_a_new_table_is_walled_off_without_anybody_thinking_of_it(
     database: Database,
 ) -> None:
     await run(database, MIGRATION, NOTES)
-    with pytest.raises(DBAPIError, match="permission denied"):
+    with pytest.raises(DatabaseError, match="permission denied"):
         await run(database, of_shops([ONE]), "SELECT note FROM notes")
     await database.migrate()
-    with pytest.raises(DBAPIError, match="row-level security"):
+    with pytest.raises(DatabaseError, match="row-level security"):
         await run(database, of_shops([ONE]), TWO_NOTES)
     await run(database, ACROSS_SHOPS, TWO_NOTES)
     assert await run(database, of_shops([ONE]), "SELECT note FROM notes") == ["one"]
@@ -111,7 +110,7 @@ async def test_a_table_may_be_without_shops_if_somebody_has_said_why(
     await run(database, MIGRATION, "CREATE TABLE plans (name text)")
     await database.migrate()
     await run(database, ACROSS_SHOPS, "INSERT INTO plans VALUES ('free')")
-    with pytest.raises(DBAPIError, match="permission denied"):
+    with pytest.raises(DatabaseError, match="permission denied"):
         await run(database, of_shops([ONE]), "SELECT name FROM plans")
 
 

@@ -8,14 +8,13 @@ from uuid import UUID, uuid4
 
 import msgspec
 from nats.js import JetStreamContext
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.nats.connection import EVENT_ID, MESSAGE_ID, QuickClient, connect
 from adapters.nats.consumer import Consumer, Consumes
 from adapters.nats.publisher import Publisher
 from adapters.nats.relay import Relay
 from adapters.nats.streams import ensure_streams
+from adapters.postgres.connection import Connection, text
 from adapters.postgres.database import Database
 from adapters.postgres.outbox import PostgresOutbox
 from adapters.postgres.tenancy import ACROSS_SHOPS, MIGRATION
@@ -47,11 +46,11 @@ class Rig:
     publisher: Publisher
     database: Database
     relay: Relay
-    units: Units[AsyncConnection]
+    units: Units[Connection]
     merchant: UUID
 
     @asynccontextmanager
-    async def unit(self) -> AsyncIterator[Unit[AsyncConnection]]:
+    async def unit(self) -> AsyncIterator[Unit[Connection]]:
         """A transaction of this rig's own shop, as a call of it would open one."""
         with within((self.merchant,)):
             async with self.units() as unit:
@@ -63,7 +62,7 @@ class Rig:
         event: Event[Body] = HEARD,
         backoff: tuple[float, ...] = (0.1, 0.1),
         name: str = "trap",
-    ) -> Consumer[AsyncConnection]:
+    ) -> Consumer[Connection]:
         consumes = Consumes((event,), self.units, handle or write_down, name=name, backoff=backoff)
         return Consumer(self.client, self.js, self.publisher, "trap", consumes)
 
@@ -88,7 +87,7 @@ class Rig:
             return int(found.scalar_one())
 
 
-async def write_down(unit: Unit[AsyncConnection], events: Sequence[Received[Said]]) -> None:
+async def write_down(unit: Unit[Connection], events: Sequence[Received[Said]]) -> None:
     for event in events:
         if event.body.number < 0:
             raise ValueError("secret-customer@example.com")

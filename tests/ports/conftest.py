@@ -7,11 +7,11 @@ from typing import Final
 from uuid import uuid4
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.mongo.drivers import MOTOR, PYMONGO
 from adapters.mongo.ledger import MongoLedger
 from adapters.mongo.transaction import Transaction
+from adapters.postgres.connection import Connection
 from adapters.postgres.ledger import PostgresLedger
 from infra.embedded.mongo import MongoServer
 from infra.embedded.servers import Servers
@@ -39,7 +39,7 @@ kept = pytest.fixture(params=["postgres", *_DRIVERS], scope="module")(_storage)
 def opened_on(
     storage: Storage,
     servers: Servers,
-    postgres: Callable[[AsyncConnection], object] = PostgresLedger,
+    postgres: Callable[[Connection], object] = PostgresLedger,
     mongo: Callable[[Transaction], object] = MongoLedger,
 ) -> AbstractAsyncContextManager[Store]:
     """A store that lasts, with these adapters."""

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from nats.js import JetStreamContext
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.memory.ledger import MemoryLedger
 from adapters.memory.units import MemoryUnits
@@ -23,6 +22,7 @@ from adapters.nats.outbox import Outbox
 from adapters.nats.publisher import Publisher
 from adapters.nats.relay import Relay
 from adapters.nats.streams import ensure_streams
+from adapters.postgres.connection import Connection
 from adapters.postgres.database import Database
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.outbox import PostgresOutbox
@@ -84,7 +84,7 @@ async def on_postgres(
     *,
     across_shops: bool = True,
     clock: Clock = SYSTEM_CLOCK,
-    stores: Callable[[AsyncConnection], object] = PostgresLedger,
+    stores: Callable[[Connection], object] = PostgresLedger,
 ) -> AsyncIterator[Store]:
     database = Database(servers.environment()["LOYALNEST_POSTGRES_URL"], "points", pool=10)
     await database.make()

@@ -9,14 +9,13 @@ from random import Random
 from typing import Any, Final, Protocol
 from uuid import UUID, uuid4
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from adapters.mongo.chain import MongoChainReader
 from adapters.mongo.chain_documents import unsealed_document
 from adapters.mongo.collections import BLOCKS, ENTRIES, LOTS, UNSEALED, WALLETS
 from adapters.mongo.database import MongoDatabase
 from adapters.mongo.values import Document, ticks
 from adapters.postgres.chain import PostgresChainReader
+from adapters.postgres.connection import Connection, text
 from adapters.postgres.database import Database
 from adapters.postgres.tenancy import MIGRATION
 from adapters.system import UuidV7
@@ -56,7 +55,7 @@ class Tables(Protocol):
 class PostgresTables:
     """As whoever owns the tables, with the triggers off."""
 
-    def __init__(self, connection: AsyncConnection, shop: UUID) -> None:
+    def __init__(self, connection: Connection, shop: UUID) -> None:
         self.reader = PostgresChainReader(connection)
         self.connection = connection
         self._shop = shop
@@ -64,27 +63,26 @@ class PostgresTables:
     async def rows(self, table: str) -> Sequence[Row]:
         columns = ", ".join(SEALED) if table == "points_transactions" else "*"
         found = await self.sql(
-            f"SELECT {columns}, CAST(ctid AS text) AS place FROM {table} WHERE merchant_id = $1",
-            self._shop,
+            f"SELECT {columns}, CAST(ctid AS text) AS place FROM {table} WHERE merchant_id = :shop",
+            shop=self._shop,
         )
-        return [dict(each._mapping) for each in found]
+        return [each._asdict() for each in found]
 
     async def add(self, table: str, row: Row) -> None:
-        values = {name: value for name, value in row.items() if name != "place"}
-        numbers = ", ".join(f"${number}" for number in range(1, len(values) + 1))
-        await self.sql(
-            f"INSERT INTO {table} ({', '.join(values)}) VALUES ({numbers})", *_written(values)
-        )
+        values = _written({name: value for name, value in row.items() if name != "place"})
+        names = ", ".join(f":{name}" for name in values)
+        await self.sql(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({names})", **values)
 
     async def remove(self, table: str, row: Row) -> None:
-        await self.sql(f"DELETE FROM {table} WHERE ctid = CAST($1 AS text)::tid", row["place"])
+        await self.sql(f"DELETE FROM {table} WHERE {_THERE}", place=row["place"])
 
     async def change(self, table: str, row: Row, **changes: object) -> None:
-        columns = ", ".join(f"{name} = ${number}" for number, name in enumerate(changes, 2))
+        columns = ", ".join(f"{name} = :{name}" for name in changes)
         (found,) = await self.sql(
-            f"UPDATE {table} SET {columns} WHERE ctid = CAST($1 AS text)::tid"
-            " RETURNING CAST(ctid AS text) AS place", row["place"], *_written(changes),
-        )  # fmt: skip
+            f"UPDATE {table} SET {columns} WHERE {_THERE} RETURNING CAST(ctid AS text) AS place",
+            place=row["place"],
+            **_written(changes),
+        )
         row |= changes | {"place": found.place}
 
     async def forge(self, row: Row) -> None:
@@ -93,17 +91,19 @@ class PostgresTables:
     def instant(self, at: datetime) -> object:
         return at
 
-    async def sql(self, statement: str, *values: object) -> Sequence[Any]:
-        found = await self.connection.exec_driver_sql(statement, values)
-        return found.all() if found.returns_rows else ()
+    async def sql(self, statement: str, **values: object) -> Sequence[Any]:
+        return (await self.connection.execute(text(statement), values)).all()
 
 
-def _written(row: Mapping[str, object]) -> Sequence[object]:
-    """Its values, with texts for what PostgreSQL keeps as JSON."""
-    return [
-        json.dumps(value) if name in ("snapshot", "uses") and value is not None else value
+_THERE: Final = "ctid = CAST(CAST(:place AS text) AS tid)"
+
+
+def _written(row: Mapping[str, object]) -> Mapping[str, object]:
+    """With texts for what PostgreSQL keeps as JSON."""
+    return {
+        name: json.dumps(value) if name in ("snapshot", "uses") and value is not None else value
         for name, value in row.items()
-    ]
+    }
 
 
 class Undo(Exception):
@@ -116,10 +116,10 @@ async def on_postgres(database: Database, shop: UUID) -> AsyncIterator[Tables]:
     with suppress(Undo):
         async with database.transaction(MIGRATION) as connection:
             for table in ("points_transactions", "chain_blocks"):
-                await connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+                await connection.run(f"ALTER TABLE {table} DISABLE TRIGGER USER")
             # One that has begun later and is over, so that what is written here is not to come.
             async with database.transaction(MIGRATION) as later:
-                await later.exec_driver_sql("SELECT pg_current_xact_id()")
+                await later.run("SELECT pg_current_xact_id()")
             yield PostgresTables(connection, shop)
             raise Undo
 

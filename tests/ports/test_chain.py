@@ -20,6 +20,7 @@ from adapters.mongo.database import MongoDatabase
 from adapters.mongo.ledger import MongoLedger
 from adapters.mongo.transaction import Transaction
 from adapters.postgres.chain import AS_OF_NOW, PostgresChain, PostgresChainReader
+from adapters.postgres.connection import text
 from adapters.postgres.database import Database
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.tenancy import MIGRATION
@@ -95,9 +96,11 @@ async def rig(kept: Storage, servers: Servers) -> AsyncIterator[Rig]:
 
         async def columns() -> set[str]:
             async with database.transaction(AS_OF_NOW) as connection:
-                found = await connection.exec_driver_sql(
-                    "SELECT column_name FROM information_schema.columns"
-                    " WHERE table_name = 'points_transactions'"
+                found = await connection.execute(
+                    text(
+                        "SELECT column_name FROM information_schema.columns"
+                        " WHERE table_name = 'points_transactions'"
+                    )
                 )
                 return set(found.scalars())
 
@@ -262,7 +265,7 @@ async def test_a_restored_dump_counts_on_and_nothing_is_left_out(rig: Rig) -> No
     await rig.seal()
     if rig.postgres is not None:  # MongoDB numbers none, so there is nothing that could differ
         async with rig.postgres.transaction(MIGRATION) as connection:
-            await connection.exec_driver_sql(
+            await connection.run(
                 "UPDATE chain_progress SET cluster = 1, sealed_to = sealed_to + 1000000"
             )
     await rig.post(entry(key, 2))  # with a number that counts as sealed

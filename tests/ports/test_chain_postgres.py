@@ -99,8 +99,9 @@ async def test_digests_that_are_none_are_named(rig: Rig, digests: str) -> None:
     async with tampered(rig.database, shop) as tables:
         assert isinstance(tables, PostgresTables)
         await tables.sql(
-            f"UPDATE chain_blocks SET digests = CAST({digests} AS bytea[]) WHERE merchant_id = $1",
-            shop,
+            f"UPDATE chain_blocks SET digests = CAST({digests} AS bytea[])"
+            " WHERE merchant_id = :shop",
+            shop=shop,
         )
         proof = await verify(tables.reader, shop)
     assert proof.first is not None
@@ -111,7 +112,9 @@ async def test_a_last_block_that_was_emptied_is_noticed_when_the_next_follows(ri
     shop = await rig.shop()
     async with tampered(rig.database, shop) as tables:
         assert isinstance(tables, PostgresTables)
-        await tables.sql("UPDATE chain_blocks SET digests = '{}' WHERE merchant_id = $1", shop)
+        await tables.sql(
+            "UPDATE chain_blocks SET digests = '{}' WHERE merchant_id = :shop", shop=shop
+        )
         await tables.forge(await a_pending_entry(tables) | {"entry_id": IDS.new(), "line": "2"})
         # Whose transaction is not over, for the others; here it is to be.
         await tables.sql("UPDATE points_transactions SET tx = 1 WHERE line = '2'")
@@ -156,7 +159,9 @@ async def test_a_time_that_never_comes_is_named(
     shop = await rig.shop()
     async with tampered(rig.database, shop) as tables:
         assert isinstance(tables, PostgresTables)
-        await tables.sql(f"UPDATE {table} SET {column} = '{instant}' WHERE merchant_id = $1", shop)
+        await tables.sql(
+            f"UPDATE {table} SET {column} = '{instant}' WHERE merchant_id = :shop", shop=shop
+        )
         proof = await verify(tables.reader, shop)
     assert proof.first is not None
     assert proof.first.place is place
@@ -175,8 +180,8 @@ async def test_lots_that_no_entry_can_use_are_named(rig: Rig, uses: str) -> None
     shop = await rig.shop()
     async with tampered(rig.database, shop) as tables:
         assert isinstance(tables, PostgresTables)
-        statement = "UPDATE points_transactions SET uses = $2 WHERE merchant_id = $1"
-        await tables.sql(f"{statement} AND NOT pending", shop, uses)
+        statement = "UPDATE points_transactions SET uses = :uses WHERE merchant_id = :shop"
+        await tables.sql(f"{statement} AND NOT pending", shop=shop, uses=uses)
         proof = await verify(tables.reader, shop)
     assert proof.first is not None
     assert proof.first.place is Place.ENTRY
@@ -187,9 +192,7 @@ async def test_what_waits_in_a_shop_that_is_being_moved_goes_on_waiting(rig: Rig
     key = WalletKey(await rig.shop(), uuid4())
     await rig.post(key)
     async with rig.database.transaction(MIGRATION) as connection:
-        await connection.exec_driver_sql(
-            f"INSERT INTO {MOVES} VALUES ($1, 'leaving', now())", (key.merchant_id,)
-        )
+        await connection.run(f"INSERT INTO {MOVES} VALUES ('{key.merchant_id}', 'leaving', now())")
     await rig.shop()
     proof = await rig.verify(key.merchant_id)
     assert (proof.first, proof.unsealed) == (None, 1)

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from sqlalchemy import text
 
 from adapters.postgres import locks
+from adapters.postgres.connection import Statement, text
 from adapters.postgres.database import Database
 from adapters.postgres.locks import AdvisoryLocks
 from adapters.postgres.tenancy import MIGRATION
@@ -30,9 +30,9 @@ async def database(environment: dict[str, str]) -> AsyncIterator[Database]:
     await one.close()
 
 
-async def count(database: Database, what: object) -> int:
+async def count(database: Database, what: Statement) -> int:
     async with database.transaction(MIGRATION) as connection:
-        found = await connection.execute(what)  # type: ignore[call-overload]  # a text of above
+        found = await connection.execute(what)
         return int(found.scalar_one())
 
 

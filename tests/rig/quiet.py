@@ -10,7 +10,6 @@ from typing import Final, Self
 import asyncpg
 from nats.errors import Error as NatsError
 from nats.js.errors import Error as JetStreamError
-from sqlalchemy.engine import make_url
 
 from adapters.nats.streams import DEAD, EVENTS, TASKS, WEBHOOKS
 from services import SERVICES
@@ -78,10 +77,10 @@ class Watch:
         known = self._databases.get(service)
         if known is not None and not known.is_closed():
             return known
-        url = make_url(self._stack.environment()["LOYALNEST_POSTGRES_URL"])
         try:
             connection = await asyncpg.connect(
-                url.set(database=f"loyalnest_{service}").render_as_string(hide_password=False),
+                self._stack.environment()["LOYALNEST_POSTGRES_URL"],
+                database=f"loyalnest_{service}",
                 timeout=5,
                 command_timeout=10,
             )

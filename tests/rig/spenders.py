@@ -17,7 +17,6 @@ from uuid import uuid4
 
 import asyncpg
 import httpx
-from sqlalchemy.engine import make_url
 
 from adapters.http.install import CALLBACK
 from adapters.postgres.tenancy import ACROSS_ROLE
@@ -364,9 +363,9 @@ class Spenders:
         return paid
 
     async def _database(self) -> asyncpg.Connection:
-        url = make_url(self._stack.environment()["LOYALNEST_POSTGRES_URL"])
         return await asyncpg.connect(
-            url.set(database="loyalnest_points").render_as_string(hide_password=False),
+            self._stack.environment()["LOYALNEST_POSTGRES_URL"],
+            database="loyalnest_points",
             server_settings={"role": ACROSS_ROLE},
         )
 

@@ -7,7 +7,6 @@ from typing import Final
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy.engine import make_url
 
 from adapters.postgres.chain import AS_OF_NOW, PostgresChainReader
 from adapters.postgres.database import Database
@@ -84,9 +83,10 @@ async def _wallets(stack: Stack, expected: Expected, verdict: Verdict) -> None:
 
 async def _ledger(stack: Stack, expected: Expected, verdict: Verdict) -> None:
     """Reads the tables: no operation lists a whole shop's entries."""
-    url = make_url(stack.environment()["LOYALNEST_POSTGRES_URL"]).set(database="loyalnest_points")
     connection = await asyncpg.connect(
-        url.render_as_string(hide_password=False), server_settings={"role": ACROSS_ROLE}
+        stack.environment()["LOYALNEST_POSTGRES_URL"],
+        database="loyalnest_points",
+        server_settings={"role": ACROSS_ROLE},
     )
     try:
         known = {

@@ -10,7 +10,6 @@ from uuid import UUID
 
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.memory.units import MemoryUnits
 from adapters.mongo.chain import MongoChain, MongoChainReader
@@ -18,6 +17,7 @@ from adapters.mongo.collections import OF_POINTS
 from adapters.mongo.database import MongoDatabase
 from adapters.mongo.transaction import Transaction
 from adapters.postgres.chain import AS_OF_NOW, PostgresChain, PostgresChainReader
+from adapters.postgres.connection import Connection
 from adapters.postgres.database import Database
 from infra.embedded.mongo import MongoServer
 from infra.embedded.servers import Servers
@@ -37,7 +37,7 @@ class Adapters:
     """What a story asks of a store, for each kind there is."""
 
     memory: Callable[[], Any]
-    postgres: Callable[[AsyncConnection], Any]
+    postgres: Callable[[Connection], Any]
     mongo: Callable[[Transaction], Any]
 
 

@@ -8,13 +8,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from bson import ObjectId
-from sqlalchemy import text
 
 from adapters.mongo.chain import MongoChainReader
 from adapters.mongo.database import MongoDatabase
 from adapters.mongo.moving import PLACES, MongoPointsStore
 from adapters.postgres import tenancy
 from adapters.postgres.chain import AS_OF_NOW, PostgresChainReader
+from adapters.postgres.connection import text
 from adapters.postgres.database import Database
 from domain.points.chain import Head, Proof
 from domain.points.moving import TABLES

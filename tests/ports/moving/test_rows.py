@@ -4,13 +4,13 @@ import json
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
 
 from adapters.mongo.chain_documents import block_after
 from adapters.mongo.collections import CHAIN_SWEEP, INBOX, LOCKS, MOVES, OF_POINTS, OUTBOX
 from adapters.mongo.moving import PLACES
 from adapters.postgres import tenancy
 from adapters.postgres.chain import AS_OF_NOW
+from adapters.postgres.connection import text
 from adapters.postgres.moving import TABLES_HERE
 from domain.points.ledger import EntryKind
 from domain.points.moving import BLOCKS, ENTRIES, TABLES, Row, Standing, Table, row_digest

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from adapters.postgres.connection import text
 from adapters.postgres.moving import PostgresPointsStore
 from adapters.postgres.tenancy import MIGRATION
 from domain.errors import NotFound, Unavailable
@@ -125,8 +126,8 @@ async def test_each_changed_row_is_named(rig: Rig) -> None:
     await entries.insert_one(stolen)
     assert (await rig.there.check(shop)).first is None
     async with rig.tables.transaction(MIGRATION) as connection:
-        await connection.exec_driver_sql(
-            "UPDATE rewards SET taken = taken + 1 WHERE merchant_id = $1", (shop,)
+        await connection.execute(
+            text("UPDATE rewards SET taken = taken + 1 WHERE merchant_id = :shop"), {"shop": shop}
         )
     found = (await rig.there.check(shop)).first
     assert found is not None
