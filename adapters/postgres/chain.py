@@ -172,13 +172,31 @@ def _sealing(chosen: str) -> Statement:
 
 
 _SEAL: Final = _sealing("SELECT * FROM points_transactions WHERE tx >= :from_tx AND tx < :to_tx")
+# Counting is quick, and looking for what is in no block reads all that a shop has: so only where
+# something is missing, and without carrying whole rows along.
+_NOT_SWEPT: Final = text(
+    """
+    SELECT e.merchant_id FROM (
+        SELECT merchant_id, count(*) AS entries FROM points_transactions
+        WHERE tx < :to_tx GROUP BY merchant_id
+    ) AS e LEFT JOIN (
+        SELECT merchant_id, sum(cardinality(entry_ids)) AS entries FROM chain_blocks
+        GROUP BY merchant_id
+    ) AS b USING (merchant_id)
+    WHERE e.entries > coalesce(b.entries, 0) ORDER BY e.merchant_id
+    """
+)
 _SWEEP: Final = _sealing(
     """
-    SELECT e.* FROM points_transactions e LEFT JOIN (
-        SELECT b.merchant_id, unnest(b.entry_ids) AS entry_id FROM chain_blocks b
-    ) AS known ON known.merchant_id = e.merchant_id AND known.entry_id = e.entry_id
-    WHERE e.tx < :to_tx AND known.entry_id IS NULL
-    ORDER BY e.merchant_id, e.entry_id LIMIT :most
+    SELECT e.* FROM (
+        SELECT t.customer_id, t.entry_id FROM points_transactions t LEFT JOIN (
+            SELECT unnest(b.entry_ids) AS entry_id FROM chain_blocks b
+            WHERE b.merchant_id = :merchant_id
+        ) AS known ON known.entry_id = t.entry_id
+        WHERE t.merchant_id = :merchant_id AND t.tx < :to_tx AND known.entry_id IS NULL
+        ORDER BY t.entry_id LIMIT :most
+    ) AS n JOIN points_transactions e ON e.merchant_id = :merchant_id
+        AND e.customer_id = n.customer_id AND e.entry_id = n.entry_id
     """
 )
 
@@ -206,17 +224,15 @@ class PostgresChain:
         swept = Sealed(0, 0, (), is_more=False)
         sealed_to, seal_to = progress.sealed_to, progress.seal_to
         if progress.sweeping:
-            asked = {"to_tx": sealed_to, "most": most, "sealed_at": sealed_at}
-            swept = await self._sealed(_SWEEP, asked)
-        left = swept.entries == most
+            swept = await self._sweep(sealed_to, most, sealed_at)
         asked = {"from_tx": sealed_to, "to_tx": seal_to, "sealed_at": sealed_at}
         sealed = await self._sealed(_SEAL, asked)
-        await self._connection.execute(_KEEP, {"sealed_to": seal_to, "sweeping": left})
+        await self._connection.execute(_KEEP, {"sealed_to": seal_to, "sweeping": swept.is_more})
         return Sealed(
             swept.blocks + sealed.blocks,
             swept.entries + sealed.entries,
             (*swept.broken, *sealed.broken),
-            is_more=left or progress.is_more,
+            is_more=swept.is_more or progress.is_more,
             is_held_up=seal_to == sealed_to and await self._waits_from(sealed_to),
         )
 
@@ -239,6 +255,19 @@ class PostgresChain:
         return _Progress(
             row.sealed_to, max(seal_to, row.sealed_to), row.sweeping, beyond is not None
         )
+
+    async def _sweep(self, to_tx: int, most: int, sealed_at: datetime) -> Sealed:
+        blocks, entries = 0, 0
+        broken: list[UUID] = []
+        for merchant_id in (await self._connection.execute(_NOT_SWEPT, {"to_tx": to_tx})).scalars():
+            asked = {"merchant_id": merchant_id, "to_tx": to_tx, "most": most - entries}
+            of_shop = await self._sealed(_SWEEP, asked | {"sealed_at": sealed_at})
+            blocks += of_shop.blocks
+            entries += of_shop.entries
+            broken += of_shop.broken
+            if entries == most:
+                break
+        return Sealed(blocks, entries, broken, is_more=entries == most)
 
     async def _waits_from(self, sealed_to: int) -> bool:
         """Whether an entry is there that a transaction which is not over yet keeps waiting."""

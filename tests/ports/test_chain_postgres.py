@@ -13,10 +13,11 @@ import pytest_asyncio
 from adapters.postgres.chain import AS_OF_NOW, PostgresChain, PostgresChainReader
 from adapters.postgres.database import Database
 from adapters.postgres.ledger import PostgresLedger
-from adapters.postgres.tenancy import MIGRATION, MOVES
+from adapters.postgres.moving import PostgresPointsStore
 from adapters.system import UuidV7
 from domain.points.chain import Place, Proof
 from domain.points.ledger import EntryDraft, EntryKind
+from domain.points.moving import Standing
 from infra.embedded.servers import Servers
 from ports.chain import Sealed
 from ports.ledger import NewEntry, WalletKey
@@ -191,11 +192,43 @@ async def test_what_waits_in_a_shop_that_is_being_moved_goes_on_waiting(rig: Rig
     """Sealing does not see it, and goes on with the others."""
     key = WalletKey(await rig.shop(), uuid4())
     await rig.post(key)
-    async with rig.database.transaction(MIGRATION) as connection:
-        await connection.run(f"INSERT INTO {MOVES} VALUES ('{key.merchant_id}', 'leaving', now())")
+    points = PostgresPointsStore(rig.database)
+    await points.stand(key.merchant_id, Standing.LEAVING)
     await rig.shop()
     proof = await rig.verify(key.merchant_id)
     assert (proof.first, proof.unsealed) == (None, 1)
+    await points.stand(key.merchant_id, Standing.HERE)
+    await seal_entries(rig.units)
+    proof = await rig.verify(key.merchant_id)
+    assert (proof.first, proof.unsealed) == (None, 0)
+
+
+async def test_what_is_in_no_block_is_swept_up_shop_by_shop(rig: Rig) -> None:
+    """Of a shop in which nothing is found, though it has more entries than its blocks list, others
+    are not kept waiting."""
+    shop = await rig.shop()
+    others = [await rig.shop() for _ in range(3)]
+    async with tampered(rig.database, shop) as tables:
+        assert isinstance(tables, PostgresTables)
+        await tables.sql("UPDATE chain_progress SET sweeping = true")
+        row = await a_pending_entry(tables)
+        await tables.add(
+            "points_transactions", row | {"customer_id": UUID(int=1), "line": "2", "tx": 1}
+        )
+        for other in others:
+            for line in ("2", "3"):
+                new = {"merchant_id": other, "entry_id": IDS.new(), "line": line, "tx": 1}
+                await tables.add("points_transactions", row | new)
+        chain = PostgresChain(tables.connection)
+        found = [await chain.seal(most, AT) for most in (1, 4, 4)]
+        for other in others:
+            proof = await verify(tables.reader, other)
+            assert (proof.entries, proof.unsealed) == (4, 0)
+    assert found == [
+        Sealed(1, 1, (), is_more=True),
+        Sealed(3, 4, (), is_more=True),
+        Sealed(1, 1, (), is_more=False),
+    ]
 
 
 async def test_who_keeps_a_transaction_open_is_told_from_who_has_nothing_to_seal(rig: Rig) -> None:
