@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Final, Generic, Literal, TypeVar
 from uuid import UUID
 
@@ -142,7 +143,13 @@ class Event(Generic[BodyT]):
         return f"{self.prefix}.{self.name}{suffix}"
 
     def subject(self, merchant_id: UUID) -> str:
-        return f"{self.topic}.{merchant_id}"
+        return _subject(self.topic, merchant_id)
+
+
+@lru_cache(10_000)
+def _subject(topic: str, merchant_id: UUID) -> str:
+    """Remembered, because a shop's events are said by the thousand."""
+    return f"{topic}.{merchant_id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,31 +106,11 @@ class PostgresEntries:
 
     async def _append(self, entries: Sequence[NewEntry]) -> Sequence[NewEntry]:
         """Those that were new, each with the wallet that it went to."""
-        rows = as_rows(
-            {
-                "merchant_id": entry.wallet.merchant_id,
-                "customer_id": entry.wallet.customer_id,
-                "entry_id": entry.entry_id,
-                "kind": draft.kind,
-                "points": draft.points,
-                "pending": draft.pending,
-                "reason": draft.reason,
-                "source": draft.source,
-                "source_ref": draft.source_ref,
-                "rule": draft.rule,
-                "line": draft.line,
-                "order_id": draft.order_id,
-                "waived": draft.waived,
-                "reverses": draft.reverses,
-                "snapshot": None if draft.snapshot is None else draft.snapshot.to_dict(),
-                "at": entry.at,
-            }
-            | _lots_of(entry)
-            for entry, draft in ((entry, entry.draft) for entry in entries)
-        )
         wallets = {
             row.entry_id: row.customer_id
-            for row in await self._connection.execute(_APPEND, {"rows": rows})
+            for row in await self._connection.execute(
+                _APPEND, {"rows": as_rows(map(_row, entries))}
+            )
         }
         return [
             entry
@@ -213,15 +193,34 @@ class PostgresEntries:
         ]
 
 
-def _lots_of(entry: NewEntry) -> dict[str, Any]:
-    """What an entry has to do with lots, without what most do not have."""
-    row: dict[str, Any] = {}
-    if entry.draft.uses:
-        row["uses"] = entry.draft.uses
-    if entry.draft.undoes is not None:
-        row["undoes"] = entry.draft.undoes
+def _row(entry: NewEntry) -> dict[str, Any]:
+    """An entry's row, without what most have nothing to do with."""
+    draft = entry.draft
+    row: dict[str, Any] = {
+        "merchant_id": entry.wallet.merchant_id,
+        "customer_id": entry.wallet.customer_id,
+        "entry_id": entry.entry_id,
+        "kind": draft.kind,
+        "points": draft.points,
+        "pending": draft.pending,
+        "reason": draft.reason,
+        "source": draft.source,
+        "source_ref": draft.source_ref,
+        "rule": draft.rule,
+        "line": draft.line,
+        "order_id": draft.order_id,
+        "waived": draft.waived,
+        "reverses": draft.reverses,
+        "snapshot": None if draft.snapshot is None else draft.snapshot.to_dict(),
+        "at": entry.at,
+    }
+    if draft.uses:
+        row["uses"] = draft.uses
+    if draft.undoes is not None:
+        row["undoes"] = draft.undoes
     if entry.life != FOREVER:
-        row |= {"expires_at": entry.life.expires_at, "idle_days": entry.life.idle_days or None}
+        row["expires_at"] = entry.life.expires_at
+        row["idle_days"] = entry.life.idle_days or None
     return row
 
 

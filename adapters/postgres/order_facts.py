@@ -121,9 +121,7 @@ class PostgresOrderFacts:
     async def learn_orders(self, facts: Mapping[OrderKey, OrderFacts]) -> None:
         if not facts:
             return
-        rows = as_rows(
-            {"merchant_id": key.merchant_id} | row_of(each) for key, each in facts.items()
-        )
+        rows = as_rows(row_of(key.merchant_id, each) for key, each in facts.items())
         await self._connection.execute(_LEARN_ORDERS, {"rows": rows})
 
     async def learn_refunds(self, refunds: Mapping[OrderKey, Sequence[RefundFacts]]) -> None:

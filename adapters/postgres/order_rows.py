@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -10,8 +11,9 @@ from domain.points.bonus import OrderLine
 from domain.points.orders import OrderFacts
 
 
-def row_of(facts: OrderFacts) -> dict[str, Any]:
+def row_of(merchant_id: UUID, facts: OrderFacts) -> dict[str, Any]:
     return {
+        "merchant_id": merchant_id,
         "order_id": facts.order_id,
         "customer_id": facts.customer_id,
         "currency": facts.currency,
@@ -25,13 +27,19 @@ def row_of(facts: OrderFacts) -> dict[str, Any]:
         "paid_at": facts.paid_at,
         "cancelled_at": facts.cancelled_at,
         "fulfilled_at": facts.fulfilled_at,
-        "lines": [
-            {"product_id": line.product_id, "amount": str(line.amount), "tags": line.tags}
-            | ({"collections": line.collections} if line.collections else {})
-            for line in facts.lines
-        ]
-        or None,
+        "lines": [_line_row(line) for line in facts.lines] or None,
     }
+
+
+def _line_row(line: OrderLine) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "product_id": line.product_id,
+        "amount": str(line.amount),
+        "tags": line.tags,
+    }
+    if line.collections:
+        row["collections"] = line.collections
+    return row
 
 
 def facts_of(row: Row) -> OrderFacts:

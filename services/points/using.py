@@ -45,7 +45,7 @@ class Codes:
         """Mark codes used that these orders carry, and give back what was paid for those whose
         order went back whole. The orders are held, the wallets not yet; the entries are for the
         caller to post. Costs nothing for orders without codes of ours and without refunds."""
-        carried, causes = self._carried(events)
+        carried = self._carried(events)
         back = {
             key: state
             for key, state in states.items()
@@ -54,6 +54,11 @@ class Codes:
         settled = Settled(unit.stores)
         if not carried and not back:
             return settled
+        causes = {
+            OrderKey(event.merchant_id, event.body.order_id): event
+            for event in events
+            if hasattr(event.body, "order_id")
+        }
         changed: list[Redemption] = []
         for before in await unit.stores.lock_used(carried.keys(), back.keys()):
             now = before
@@ -72,23 +77,17 @@ class Codes:
         await unit.stores.save_redemptions(changed)
         return settled
 
-    def _carried(
-        self, events: Sequence[Received[Any]]
-    ) -> tuple[dict[CodeKey, OrderKey], dict[OrderKey, Received[Any]]]:
-        """The orders that carry codes which may be ours, and the event that told of each order."""
+    def _carried(self, events: Sequence[Received[Any]]) -> dict[CodeKey, OrderKey]:
+        """The orders that carry codes which may be ours."""
         carried: dict[CodeKey, OrderKey] = {}
-        causes: dict[OrderKey, Received[Any]] = {}
         for event in events:
-            order_id = getattr(event.body, "order_id", None)
-            if order_id is None:
+            if not isinstance(event.body, Order):
                 continue
-            order = OrderKey(event.merchant_id, order_id)
-            causes[order] = event
-            if isinstance(event.body, Order):
-                for code in filter(None, map(maybe_ours, event.body.discount_codes)):
-                    for digest in self._digests.any_of(code):
-                        carried[CodeKey(event.merchant_id, digest)] = order
-        return carried, causes
+            for code in filter(None, map(maybe_ours, event.body.discount_codes)):
+                for digest in self._digests.any_of(code):
+                    order = OrderKey(event.merchant_id, event.body.order_id)
+                    carried[CodeKey(event.merchant_id, digest)] = order
+        return carried
 
     @staticmethod
     def _step(
