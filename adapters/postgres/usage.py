@@ -46,8 +46,10 @@ class PostgresUsage:
     async def count(self, orders: Iterable[CountedOrder]) -> Sequence[Counted]:
         # In one order everywhere, so that no two batches deadlock. Bytes compare much faster.
         rows = [
-            order._asdict()
-            for order in sorted(orders, key=lambda each: (each.merchant_id.bytes, *each[1:]))
+            {"merchant_id": each.merchant_id, "month": each.month, "order_id": each.order_id}
+            for each in sorted(
+                orders, key=lambda each: (each.merchant_id.bytes, each.month, each.order_id)
+            )
         ]
         if not rows:
             return ()

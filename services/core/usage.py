@@ -77,7 +77,8 @@ class UsageReport:
 
 
 def _month_of(at: datetime) -> date:
-    return at.astimezone(UTC).date().replace(day=1)
+    at = at.astimezone(UTC)
+    return date(at.year, at.month, 1)
 
 
 def _name_of(month: date) -> str:
