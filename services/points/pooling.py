@@ -142,10 +142,11 @@ async def bring_here(
     points = missing(pool[here], cost)
     if points == 0:
         return 0
+    # By store, which says who gives of a lot that is in several.
     lots = {
         key: await _first_lots(unit, key, points)
-        for key, wallet in pool.items()
-        if key != here and wallet.spendable > 0
+        for key in sorted(pool)
+        if key != here and pool[key].spendable > 0
     }
     reference, now = unit.new_id(), unit.now()
     outs = [

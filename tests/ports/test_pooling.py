@@ -133,6 +133,20 @@ async def test_what_expires_first_comes_first_and_expires_when_it_would_have(
     assert await stores.spendable() == [400, 70, 100]
 
 
+async def test_of_a_lot_that_is_in_several_stores_the_first_by_id_gives_first(
+    stores: Stores,
+) -> None:
+    first, second, third = sorted(stores.all, key=lambda each: each.merchant)
+    cheap, dear = await first.offer(cost=40), await third.offer(cost=50)
+    for name in map("c{}".format, range(1, 9)):  # a store's own order would be right by chance
+        await stores.link(name=name, pool_id=uuid4())
+        await second.give(100, name)
+        await first.cancel(await first.redeem(cheap, name=name))
+        await third.redeem(dear, name=name)
+        left = [(await each.wallet(name)).spendable for each in (first, second)]
+        assert left == [0, 50]
+
+
 async def test_each_lot_comes_from_where_it_was_in_whatever_order_stores_say_so(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
