@@ -7,6 +7,7 @@ changed, left out or put in between without every later hash being another.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -29,6 +30,7 @@ is added goes to the end, and is left out where it is NULL, so that older digest
 BLOCK_SIZE: Final = 1000
 """Entries in a block, at most."""
 _WRITE: Final = json.JSONEncoder(ensure_ascii=False).encode
+_HEAD: Final = re.compile("[1-9][0-9]{0,18}:[0-9a-f]{64}")
 
 
 def digest(values: Sequence[Value]) -> bytes:
@@ -77,11 +79,10 @@ class Head(NamedTuple):
 
 def head_of(written: str) -> Head:
     """The head that ``str`` wrote. Raises ValueError for anything else."""
-    number, _, digits = written.partition(":")
-    head = Head(int(number), bytes.fromhex(digits))
-    if head.number < 1 or len(head.hash) != 32:
+    if _HEAD.fullmatch(written) is None:
         raise ValueError("a head is a block's number, a colon and 64 hexadecimal digits")
-    return head
+    number, _, digits = written.partition(":")
+    return Head(int(number), bytes.fromhex(digits))
 
 
 class Slot(NamedTuple):

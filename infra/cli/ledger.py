@@ -119,7 +119,9 @@ def _tell(proof: "Proof", *, head: bool) -> None:
         f"{proof.merchant_id}  {proof.entries} entries of {proof.members} members,"
         f" {blocks} blocks, the newest {proof.unsealed} entries not sealed yet"
     )
-    if proof.first is None:
+    if proof.first is None and not (proof.entries or proof.head):
+        print("  there is nothing of this shop")
+    elif proof.first is None:
         print("  all agrees")
     else:
         more = f" (the first of {proof.faults})" if proof.faults > 1 else ""

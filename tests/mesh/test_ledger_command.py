@@ -101,6 +101,8 @@ async def test_whoever_looks_is_told_what_agrees_and_what_does_not(
         assert lines[here + 1] == "  DOES NOT AGREE"
         assert f"entry {entries[1]}: is not what was sealed in block" in lines[here + 2]
 
+        code, lines, _ = await verify("--shop", str(uuid4()))
+        assert (code, lines[1]) == (0, "  there is nothing of this shop")
         code, _, err = await verify("--shop", "nobody.myshopify.com")
         assert (code, err.startswith("loyalnest: ")) == (1, True)
 

@@ -297,9 +297,12 @@ async def test_a_history_that_was_rewritten_as_a_whole_is_told_by_the_head(rig: 
     assert (another.first.place, another.first.name) == (Place.BLOCK, str(BLOCKS))
 
 
-@pytest.mark.parametrize("written", ["", "1", "1:", "x:00", "0:" + "0" * 64, "1:" + "0" * 63])
+@pytest.mark.parametrize(
+    "written",
+    ["", "1", "1:", "x:00", "0:" + "0" * 64, "1:" + "0" * 63, "1_0:" + "0" * 64, "1: " + "0" * 64],
+)
 async def test_what_is_no_head_is_refused(written: str) -> None:
-    with pytest.raises(ValueError, match=r"."):
+    with pytest.raises(ValueError, match="a colon and 64 hexadecimal digits"):
         head_of(written)
 
 
