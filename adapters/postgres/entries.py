@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from adapters.postgres.connection import Connection, Row, text
+from adapters.postgres.connection import Connection, Row, Statement, text
 from adapters.postgres.merged import stands_for
 from adapters.postgres.order_rows import plain
 from adapters.postgres.rows import as_rows
@@ -23,28 +23,40 @@ ENTRY_COLUMNS: Final = (
     " t.order_id, t.waived, t.reverses, t.snapshot, t.at,"
     " t.uses, t.undoes, t.expires_at, t.idle_days"
 )
+
+
+def _appending(customer_id: str, followed: str = "") -> Statement:
+    return text(
+        f"""
+        INSERT INTO points_transactions (
+            merchant_id, customer_id, entry_id, kind, points, pending, reason, source, source_ref,
+            rule, line, order_id, waived, reverses, snapshot, at, uses, undoes, expires_at,
+            idle_days
+        )
+        SELECT r.merchant_id, {customer_id}, entry_id, kind, points, r.pending, reason, source,
+            source_ref, rule, line, order_id, waived, reverses, snapshot, at, uses, undoes,
+            expires_at, idle_days
+        FROM json_to_recordset(CAST(:rows AS json)) AS r (
+            merchant_id uuid, customer_id uuid, entry_id uuid, kind text, points bigint,
+            pending boolean, reason text, source text, source_ref text, rule text, line text,
+            order_id text, waived bigint, reverses text, snapshot jsonb, at timestamptz,
+            uses jsonb, undoes uuid, expires_at timestamptz, idle_days integer
+        )
+        {followed}
+        ON CONFLICT DO NOTHING
+        RETURNING entry_id, customer_id
+        """
+    )
+
+
 # What is for a merged member goes to who stands for them, but for what moves the points there.
-_APPEND: Final = text(
-    f"""
-    INSERT INTO points_transactions (
-        merchant_id, customer_id, entry_id, kind, points, pending, reason, source, source_ref,
-        rule, line, order_id, waived, reverses, snapshot, at, uses, undoes, expires_at, idle_days
-    )
-    SELECT r.merchant_id, coalesce(w.merged_into, r.customer_id), entry_id, kind, points,
-        r.pending, reason, source, source_ref, rule, line, order_id, waived, reverses, snapshot, at,
-        uses, undoes, expires_at, idle_days
-    FROM json_to_recordset(CAST(:rows AS json)) AS r (
-        merchant_id uuid, customer_id uuid, entry_id uuid, kind text, points bigint,
-        pending boolean, reason text, source text, source_ref text, rule text, line text,
-        order_id text, waived bigint, reverses text, snapshot jsonb, at timestamptz,
-        uses jsonb, undoes uuid, expires_at timestamptz, idle_days integer
-    )
-    LEFT JOIN wallets w ON w.merchant_id = r.merchant_id AND w.customer_id = r.customer_id
-        AND r.source <> '{Source.MERGE}'
-    ON CONFLICT DO NOTHING
-    RETURNING entry_id, customer_id
-    """
+_APPEND: Final = _appending(
+    "coalesce(w.merged_into, r.customer_id)",
+    "LEFT JOIN wallets w ON w.merchant_id = r.merchant_id AND w.customer_id = r.customer_id"
+    f" AND r.source <> '{Source.MERGE}'",
 )
+# Of wallets that are held it is known who stands for whom, and nobody merges them meanwhile.
+_APPEND_TO_HELD: Final = _appending("r.customer_id")
 # Of each of the few who are one member the newest, and of those the newest: each is one range of
 # the index, however many entries there are.
 _HISTORY: Final = text(
@@ -104,12 +116,14 @@ _LAST: Final = UUID(int=2**128 - 1)
 class PostgresEntries:
     _connection: Connection
 
-    async def _append(self, entries: Sequence[NewEntry]) -> Sequence[NewEntry]:
-        """Those that were new, each with the wallet that it went to."""
+    async def _append(self, entries: Sequence[NewEntry], *, are_held: bool) -> Sequence[NewEntry]:
+        """Those that were new, each with the wallet that it went to; ``are_held``: the wallets of
+        these entries are, and none is of a merged member, but for what moves the points away."""
+        statement = _APPEND_TO_HELD if are_held else _APPEND
         wallets = {
             row.entry_id: row.customer_id
             for row in await self._connection.execute(
-                _APPEND, {"rows": as_rows(map(_row, entries))}
+                statement, {"rows": as_rows(map(_row, entries))}
             )
         }
         return [

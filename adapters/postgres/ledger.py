@@ -62,9 +62,10 @@ class PostgresLedger(
         if not entries:
             return ()
         used: Mapping[WalletKey, Lots] = {}
-        if any(touches_lots(entry.draft) for entry in entries):
+        are_held = any(touches_lots(entry.draft) for entry in entries)
+        if are_held:
             entries, used = await self._use_lots(entries)
-        accepted = await self._append(entries)
+        accepted = await self._append(entries, are_held=are_held)
         if not accepted:
             return ()
         by_wallet: dict[WalletKey, list[NewEntry]] = defaultdict(list)
@@ -79,7 +80,7 @@ class PostgresLedger(
         for key, (wallet, version) in (await self._move(by_wallet)).items():
             posted += _step_by_step(by_wallet[key], wallet, version)
             changed[key] = (used.get(key) or _opened(by_wallet[key], wallet)).changed.values()
-        await self._keep_lots(changed)
+        await self._keep_lots(changed, appended)
         await self._look_for(by_wallet)
         return posted
 

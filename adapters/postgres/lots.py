@@ -1,7 +1,7 @@
 """Lots on PostgreSQL: what is left of each, and which wallets must be looked at when."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -37,16 +37,22 @@ _OPEN: Final = text(
     ORDER BY {_SPENDING_ORDER}
     """
 )
-_KEEP: Final = text(
-    """
-    INSERT INTO lots (
-        merchant_id, customer_id, lot_id, points, remaining, opened_at, expires_at, idle_days,
-        order_id
-    )
-    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r (
+_COLUMNS: Final = (
+    "merchant_id, customer_id, lot_id, points, remaining, opened_at, expires_at, idle_days,"
+    " order_id"
+)
+_ADD: Final = f"""
+    INSERT INTO lots ({_COLUMNS})
+    SELECT {_COLUMNS} FROM json_to_recordset(CAST(:rows AS json)) AS r (
         merchant_id uuid, customer_id uuid, lot_id uuid, points bigint, remaining bigint,
         opened_at timestamptz, expires_at timestamptz, idle_days integer, order_id text
     )
+"""
+# A lot that was just opened cannot be there, and is not looked for: a fifth less.
+_OPEN_NEW: Final = text(_ADD)
+_KEEP: Final = text(
+    f"""
+    {_ADD}
     ON CONFLICT (merchant_id, customer_id, lot_id) DO UPDATE SET remaining = excluded.remaining
     """
 )
@@ -222,8 +228,12 @@ class PostgresLots:
             shares[WalletKey(row.merchant_id, row.customer_id)].append(_share(row))
         return shares
 
-    async def _keep_lots(self, changed: Mapping[WalletKey, Iterable[Share]]) -> None:
-        """Store what is left of lots; 0 closes one."""
+    async def _keep_lots(
+        self, changed: Mapping[WalletKey, Iterable[Share]], appended: Container[UUID]
+    ) -> None:
+        """Store what is left of lots; 0 closes one. A lot is named by the entry that opened it, so
+        those of ``appended`` entries are new."""
+        opened: list[dict[str, Any]] = []
         kept: list[dict[str, Any]] = []
         closed: list[dict[str, Any]] = []
         for key, shares in changed.items():
@@ -233,22 +243,21 @@ class PostgresLots:
                     "customer_id": key.customer_id,
                     "lot_id": lot.lot_id,
                 }
-                if remaining:
-                    row |= {
-                        "points": lot.points,
-                        "remaining": remaining,
-                        "opened_at": lot.opened_at,
-                        "expires_at": lot.life.expires_at,
-                        "idle_days": lot.life.idle_days,
-                        "order_id": lot.order_id,
-                    }
-                    kept.append(row)
-                else:
+                if not remaining:
                     closed.append(row)
-        if kept:
-            await self._connection.execute(_KEEP, {"rows": as_rows(kept)})
-        if closed:
-            await self._connection.execute(_CLOSE, {"rows": as_rows(closed)})
+                    continue
+                row |= {
+                    "points": lot.points,
+                    "remaining": remaining,
+                    "opened_at": lot.opened_at,
+                    "expires_at": lot.life.expires_at,
+                    "idle_days": lot.life.idle_days,
+                    "order_id": lot.order_id,
+                }
+                (opened if lot.lot_id in appended else kept).append(row)
+        for statement, rows in ((_OPEN_NEW, opened), (_KEEP, kept), (_CLOSE, closed)):
+            if rows:
+                await self._connection.execute(statement, {"rows": as_rows(rows)})
 
     async def _look_for(self, posted: Mapping[WalletKey, Sequence[NewEntry]]) -> None:
         """See to it that wallets are looked at in time for what these entries opened or gave back.

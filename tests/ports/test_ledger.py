@@ -62,6 +62,27 @@ async def test_what_was_learnt_is_known_to_the_next_transaction(
         assert after[other].facts is None
 
 
+async def test_an_order_can_be_learnt_again_in_one_transaction(
+    units: Units[Ledger], wallet: WalletKey
+) -> None:
+    first, second = (OrderKey(wallet.merchant_id, order_id) for order_id in ("o1", "o2"))
+    told = {key: facts(wallet, key.order_id) for key in (first, second)}
+    paid_later = replace(told[first], merchandise=Decimal(20))
+    async with units() as unit:
+        await unit.stores.lock_orders([first])
+        await unit.stores.learn_orders({first: told[first]})
+        await unit.stores.learn_orders({first: paid_later})
+        assert (await unit.stores.lock_orders([first, second]))[first].facts == paid_later
+        await unit.stores.learn_orders(told)
+    async with units() as unit:
+        await unit.stores.lock_orders([first])
+        await unit.stores.learn_orders({first: paid_later})
+    async with units() as unit:
+        known = await unit.stores.lock_orders([first, second])
+    assert known[first].facts == paid_later
+    assert known[second].facts == told[second]
+
+
 async def test_an_entry_is_posted_once(units: Units[Ledger], wallet: WalletKey) -> None:
     first = entry(wallet, 10, "same")
     async with units() as unit:
