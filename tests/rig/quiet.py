@@ -12,6 +12,7 @@ from nats.errors import Error as NatsError
 from nats.js.errors import Error as JetStreamError
 
 from adapters.nats.streams import DEAD, EVENTS, TASKS, WEBHOOKS
+from adapters.postgres.tenancy import ACROSS_ROLE
 from services import SERVICES
 from tests.rig.stack import Stack
 
@@ -122,6 +123,23 @@ class Watch:
                 return now
             if now > deadline:
                 raise NotQuiet(f"after {seconds:.0f} s still waiting: {dict(waiting)}")
+            await asyncio.sleep(0.05)
+
+    async def until_named(self, seconds: float) -> None:
+        """Waits until everybody can be found by name, which is worked out beside all that is
+        said, and so after the mesh is quiet. Raises NotQuiet."""
+        connection = await self._database("users")
+        deadline = time.monotonic() + seconds
+        while connection is not None:
+            async with connection.transaction():
+                await connection.execute(f"SET LOCAL ROLE {ACROSS_ROLE}")
+                unnamed = await connection.fetchval(
+                    "SELECT count(*) FROM users WHERE name_index IS NULL"
+                )
+            if not unnamed:
+                return
+            if time.monotonic() > deadline:
+                raise NotQuiet(f"after {seconds:.0f} s {unnamed} people have no name yet")
             await asyncio.sleep(0.05)
 
     async def sample(self, every: float = 0.5) -> None:
