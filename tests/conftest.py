@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, TypeVar
 
+import hypothesis
 import pytest
 import pytest_asyncio
+import uvloop
 
 from adapters.runtime.host import Process
 from adapters.runtime.settings import MONGO, Settings
@@ -48,7 +50,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Workers look for free ports at the same moment: each has others to choose from."""
+    """The event loop is the one of the services. Workers look for free ports at the same moment:
+    each has others to choose from."""
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    # How long an example takes says how busy the machine is.
+    hypothesis.settings.register_profile("on a busy machine", deadline=None)
+    hypothesis.settings.load_profile("on a busy machine")
     if hasattr(config, "workerinput"):
         worker, workers = config.workerinput["workerid"], config.workerinput["workercount"]
         own = ports.CHOICE[int(worker.removeprefix("gw")) :: workers]

@@ -199,7 +199,8 @@ class Process:
             await self.world.valkey.aclose()
             client = self.world.client
             # With NATS away there is nobody to drain to; what was not acknowledged comes again.
-            with contextlib.suppress(NatsError, OSError):
+            # A RuntimeError is how uvloop says that what is left cannot be written any more.
+            with contextlib.suppress(NatsError, OSError, RuntimeError):
                 await (client.drain() if client.is_connected else client.close())
 
 

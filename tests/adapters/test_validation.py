@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.numbers import check_of
@@ -98,7 +98,6 @@ rubbish: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(deadline=None)  # the first look at a request's type takes its time
 @given(st.data())
 def test_whatever_comes_is_taken_or_refused_in_order(data: st.DataObject) -> None:
     operation = REGISTRY.operations[data.draw(st.sampled_from(sorted(REGISTRY.operations)))]

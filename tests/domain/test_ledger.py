@@ -240,7 +240,7 @@ def oracle(snapshots, refunds, program) -> int:
     return earned - int(earned * (returned * 100) / (end.merchandise * 100))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(histories(), programs, st.data())
 def test_any_order_and_repetition_of_deliveries_converges(history, program, data):
     snapshots, refunds = history
@@ -250,7 +250,7 @@ def test_any_order_and_repetition_of_deliveries_converges(history, program, data
     assert net(replay(deliveries, program)) == oracle(snapshots, refunds, program)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(histories(), programs, st.integers(0, 40), st.data())
 def test_under_any_policy_nobody_loses_more_than_was_earned(history, program, spendable, data):
     snapshots, refunds = history

@@ -3,7 +3,7 @@
 from itertools import accumulate
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.limits import SECOND, Rate, draw, level
@@ -21,7 +21,6 @@ def admitted_at(rate: Rate, gaps: list[int]) -> list[int]:
     return admitted
 
 
-@settings(deadline=None)
 @given(rates, pauses)
 def test_no_stretch_of_time_lets_more_through_than_a_bucket_and_what_flowed_in(rate, gaps):
     times = admitted_at(rate, gaps)
@@ -36,7 +35,6 @@ def test_a_full_bucket_can_be_emptied_at_once_and_no_further(rate):
     assert len(admitted_at(rate, [0] * (rate.requests + 5))) == rate.requests
 
 
-@settings(deadline=None)
 @given(rates, pauses, st.integers(0, 3 * SECOND))
 def test_a_refused_request_gets_in_after_its_wait_and_not_before(rate, gaps, pause):
     now, full_at = 10**15, 0
@@ -69,7 +67,6 @@ def test_as_many_get_through_as_were_said_to_remain(rate, before):
     assert got_through == remaining
 
 
-@settings(deadline=None)
 @given(rates, rates, st.integers(1, 300))
 def test_a_request_draws_on_all_its_buckets_or_on_none(one, other, times):
     now = 10**15

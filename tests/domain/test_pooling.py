@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.points.ledger import EntryDraft, EntryKind, Source
@@ -54,7 +54,6 @@ def test_what_expires_first_goes_first_wherever_it_is() -> None:
 LOTS = st.lists(st.tuples(st.integers(1, 50), st.none() | st.integers(1, 5)), max_size=6)
 
 
-@settings(deadline=None)
 @given(held=st.lists(LOTS, min_size=1, max_size=4), some=st.floats(0, 1), debt=st.integers(0, 80))
 def test_no_point_is_made_or_lost_and_none_lives_longer_for_a_move(
     held: list[list[tuple[int, int | None]]], some: float, debt: int

@@ -158,7 +158,7 @@ _values = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.sampled_from(sorted(TOPICS)), st.dictionaries(_names, _values, max_size=6))
 @example("orders/create", {"email": "\ud800@example.com"})
 @example("customers/create", {"first_name": "\ud800"})
@@ -166,7 +166,7 @@ def test_no_change_to_a_payload_breaks_the_edge(topic: str, changes: dict[str, A
     _translated_or_refused(topic, json.dumps({**json.loads(SAMPLES[topic]), **changes}).encode())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(sorted(TOPICS)), st.binary(max_size=60), st.data())
 def test_no_bytes_break_the_edge(topic: str, noise: bytes, data: st.DataObject):
     _translated_or_refused(topic, noise)
