@@ -291,6 +291,7 @@ class Fuzzing:
             yield "was allowed"
 
 
+@pytest.mark.slow
 async def test_every_answer_is_one_that_was_promised(
     world: World, counted: Callable[[str], None], caplog: pytest.LogCaptureFixture
 ) -> None:

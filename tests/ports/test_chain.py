@@ -306,6 +306,7 @@ async def test_what_is_no_head_is_refused(written: str) -> None:
         head_of(written)
 
 
+@pytest.mark.slow
 async def test_each_of_a_hundred_tamperings_is_named(rig: Rig) -> None:
     shop = await some_history(rig)
     assert (await rig.verify(shop)).first is None

@@ -482,6 +482,7 @@ async def test_staff_sees_what_happened_in_its_own_store_alone(stores: Stores) -
     assert [each.pointer for each in refused.value.problems] == ["/all_stores"]
 
 
+@pytest.mark.slow
 async def test_hundreds_at_once_in_two_stores_never_overspend_what_they_share(
     stores: Stores,
 ) -> None:

@@ -142,6 +142,7 @@ async def patiently(attempt: Callable[[], Awaitable[object]]) -> None:
                 return
 
 
+@pytest.mark.slow
 async def test_a_thousand_at_once_never_overspend_a_wallet(counter: Counter) -> None:
     await counter.give(5_400)
     reward = await counter.offer()

@@ -3,9 +3,13 @@
 `./dev.sh soak` does the same for longer.
 """
 
+import pytest
+
 from tests.stateful.pooled_story import PooledStory
 from tests.stateful.story import Story
 from tests.stateful.telling import Place, tell
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_ledger_is_where_the_model_is(place: Place, steps: int) -> None:
