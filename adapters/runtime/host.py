@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,13 +51,17 @@ _COLLECT_AFTER: Final = 100_000
 """New objects between two looks of the garbage collector. A large batch has some twenty thousand at
 a time, none of them garbage."""
 
+Rest = Callable[[float], Awaitable[None]]
+"""Waits for so many seconds, as a loop does between two of its runs."""
+
 
 class _Running:
     """One service of this process while it runs."""
 
-    def __init__(self, world: World, service: Service, started: datetime) -> None:
+    def __init__(self, world: World, service: Service, started: datetime, rest: Rest) -> None:
         self.service = service
         self._world = world
+        self._rest = rest
         self._rpc = RpcServer(world.client, service.name, service.endpoints, world.vouching)
         instance = str(world.ids.new())
         self._discovery = Discovery(world.client, service.name, instance, started, self._rpc)
@@ -76,7 +80,7 @@ class _Running:
         for consumer in self.consumers:
             await consumer.start()
         self._loops = [
-            asyncio.create_task(_repeat(self.service.name, loop), name=loop.name)
+            asyncio.create_task(_repeat(self.service.name, loop, self._rest), name=loop.name)
             for loop in (*self.service.loops, Loop("consumer lag", LAG_EVERY_SECONDS, self._lag))
         ]
         await self._discovery.start()
@@ -122,7 +126,7 @@ class _Running:
                 return  # NATS is away; the next round measures again
 
 
-async def _repeat(service: str, loop: Loop) -> None:
+async def _repeat(service: str, loop: Loop, rest: Rest) -> None:
     while True:
         try:
             await loop.run()
@@ -130,15 +134,19 @@ async def _repeat(service: str, loop: Loop) -> None:
             log.info("%s: %s waits for what it needs", service, loop.name)
         except Exception:
             log.exception("%s: %s failed and will run again", service, loop.name)
-        await asyncio.sleep(loop.every)
+        await rest(loop.every)
 
 
 class Process:
-    """Some services, running in this event loop. Tests start and stop several of these."""
+    """Some services, running in this event loop. Tests start and stop several of these, and have
+    ``rest`` end early when they wait for what a loop does."""
 
-    def __init__(self, names: Sequence[str], settings: Settings) -> None:
+    def __init__(
+        self, names: Sequence[str], settings: Settings, rest: Rest = asyncio.sleep
+    ) -> None:
         self._names = tuple(names)
         self._settings = settings
+        self._rest = rest
         self._running: list[_Running] = []
         self._servers: list[WebServer] = []
         self.world: World | None = None
@@ -168,7 +176,7 @@ class Process:
         await asyncio.gather(*(storage.make() for storage in world.storages))
         for storage in world.storages:
             await storage.migrate()
-        self._running = [_Running(world, service, clock.now()) for service in services]
+        self._running = [_Running(world, service, clock.now(), self._rest) for service in services]
         await asyncio.gather(*(running.start() for running in self._running))
         for service in services:
             if service.http is not None:

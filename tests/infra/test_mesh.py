@@ -125,7 +125,7 @@ async def refused(
     async def all_told() -> bool:
         return any(END in each for each in told)  # refusals come in order
 
-    await eventually(all_told, seconds=5)
+    await eventually(all_told)
     lines = [each.lower() for each in told[:-1]]
     assert all(f"permissions violation for {verb}" in each for each in lines)
     return {subject for quoted, subject in known.items() if any(quoted in each for each in lines)}

@@ -166,7 +166,7 @@ class World:
         self._past = JwtIssuer(keys, Yesterday())
         self.http = httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{settings.http_port}",
-            timeout=10,
+            timeout=60,
             limits=httpx.Limits(max_connections=8),
         )
 

@@ -29,7 +29,7 @@ class Edge:
         self.world = process.world
         settings = process.world.settings
         self.secret = settings.shopify_client_secret.encode()
-        self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{settings.http_port}", timeout=10)
+        self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{settings.http_port}", timeout=60)
 
     async def deliver(
         self, topic: str, body: dict[str, Any] | bytes, **headers: str

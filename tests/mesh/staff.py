@@ -116,7 +116,7 @@ async def house(run: Run, *more: str, **settings: str) -> AsyncIterator[House]:
     settings = {"rate_limit_percent": "5000"} | settings
     async with run("auth", "api_gateway", *more, **settings) as process:
         port = world_of(process).settings.http_port
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=15) as http:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
             yield House(process, http)
 
 

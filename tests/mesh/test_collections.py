@@ -94,7 +94,8 @@ async def worth(at: Shopify, merchant_id: UUID, number: int = BOOTS) -> int:
 
 async def becomes(at: Shopify, merchant_id: UUID, expected: int, number: int = BOOTS) -> None:
     await eventually(
-        lambda: worth(at, merchant_id, number), lambda found: found == expected, seconds=20
+        lambda: worth(at, merchant_id, number),
+        lambda found: found == expected,
     )
 
 

@@ -131,7 +131,7 @@ async def at_rest(process: Process, merchant: UUID) -> None:
                 return True
         return await said_of(process, merchant) != before
 
-    await eventually(waiting, lambda still: not still, seconds=20)
+    await eventually(waiting, lambda still: not still)
 
 
 async def said_of(process: Process, merchant: UUID) -> dict[str, int]:

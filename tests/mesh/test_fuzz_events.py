@@ -190,7 +190,7 @@ async def quiet(process: Process) -> dict[str, int]:
             last, since = now, time.monotonic()
         return time.monotonic() - since > _STEADY_SECONDS
 
-    await eventually(steady, seconds=30)
+    await eventually(steady)
     assert last is not None
     return last
 

@@ -117,7 +117,6 @@ def drawn(strategy: SearchStrategy[Case], count: int) -> list[Case]:
         max_examples=count,
         derandomize=True,
         database=None,
-        deadline=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

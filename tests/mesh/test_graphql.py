@@ -88,7 +88,7 @@ async def a_shop(run: Run, members: int) -> AsyncIterator[tuple[Edge, str, UUID]
                 if each["points"] and each["points"]["spendable"] == 300 and each["orders"]
             ]
 
-        await eventually(known, lambda found: len(found) == members, seconds=20)
+        await eventually(known, lambda found: len(found) == members)
         yield edge, domain, merchant
         await edge.http.aclose()
 

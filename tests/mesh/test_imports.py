@@ -56,7 +56,6 @@ async def over(at: Shopify, merchant_id: UUID) -> Import:
         lambda: imported(at, merchant_id),
         lambda one: one.state in (ImportState.DONE, ImportState.FAILED),
         ignore=[NotFound],
-        seconds=20,
     )
 
 

@@ -106,7 +106,7 @@ async def test_keys_rotate_while_webhooks_flow_and_people_are_read_and_changed(r
             await eventually(partial(counted, done), partial(lt, before + 20))
             rotated.append(await rotate(process, one.id))
         domain = edge.merchant.shop_domain
-        found = await eventually(lambda: progress(process, domain), all_resealed, seconds=20)
+        found = await eventually(lambda: progress(process, domain), all_resealed)
         ended.set()
         await asyncio.gather(*busy)
 

@@ -206,7 +206,7 @@ async def eventually_refused(ask: Callable[[], Awaitable[object]]) -> None:
         await ask()
         return False
 
-    await eventually(answered, seconds=5)
+    await eventually(answered)
 
 
 async def learnt(keyring: Keyring, merchant_id: UUID, sealed: list[str]) -> MerchantKey:

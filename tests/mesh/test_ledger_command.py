@@ -175,7 +175,7 @@ async def test_it_reads_where_points_are_on_mongodb(
             return (await proven(MongoChainReader(database), shop)).unsealed
 
         # By the service's own loop.
-        await eventually(left, lambda entries: entries == 0, seconds=30)
+        await eventually(left, lambda entries: entries == 0)
         named = ("--shop", str(shop))
         code, told, err = await ledger(there, "verify", *named, "--head")
         assert (code, err) == (0, "")

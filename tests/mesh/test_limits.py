@@ -181,7 +181,7 @@ async def test_a_flood_is_stopped_whatever_it_asks_for(run: Run) -> None:
         async def served() -> bool:
             return (await edge.get("/health")).status_code == 200
 
-        await eventually(served, seconds=2)
+        await eventually(served)
         await edge.http.aclose()
 
 

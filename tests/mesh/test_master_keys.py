@@ -80,9 +80,7 @@ async def progress(process: Process) -> keys.MasterKeyProgress:
 
 
 async def done(process: Process) -> keys.MasterKeyProgress:
-    return await eventually(
-        lambda: progress(process), lambda found: found.finished_at is not None, seconds=20
-    )
+    return await eventually(lambda: progress(process), lambda found: found.finished_at is not None)
 
 
 async def known(process: Process, email: str) -> Shop:
@@ -203,9 +201,7 @@ async def test_what_no_master_key_unwraps_is_counted_and_holds_up_nothing(
         write_keys(
             ring, SigningKeys.of(*read_keys(ring).keys, SigningKey.of(b"x" * 32, datetime.now(UTC)))
         )
-        await eventually(
-            lambda: progress(process), lambda found: found.keys_left == found.keys, seconds=5
-        )
+        await eventually(lambda: progress(process), lambda found: found.keys_left == found.keys)
         await mesh_of(process).call(keys.ROTATE_MASTER_KEY, Nothing(), TEST)
         found = await done(process)
         assert (found.keys_left, found.failed) == (2, 2)

@@ -57,7 +57,6 @@ async def test_every_wallet_is_right_although_mongodb_was_killed_meanwhile(
         found = await eventually(
             lambda: balances(mesh, shop.merchant_id, customers),
             lambda held: held == expected,
-            seconds=30,
             ignore=[LoyaltyError],
         )
         assert len(found) > 30
@@ -72,14 +71,14 @@ async def test_every_wallet_is_right_although_mongodb_was_killed_meanwhile(
             kinds = (points.EARNED, points.REFUNDED, points.ADJUSTED)
             return sum([await times_said(process, each, shop.merchant_id) for each in kinds])
 
-        assert await eventually(said, lambda times: times >= entries, seconds=15) >= entries
+        assert await eventually(said, lambda times: times >= entries) >= entries
         # And the service seals on, with nothing left out and nothing twice.
         database = world_of(process).mongo["points"]
 
         async def proof() -> Proof:
             return await verify(MongoChainReader(database), shop.merchant_id)
 
-        sealed = await eventually(proof, lambda found: found.unsealed == 0, seconds=30)
+        sealed = await eventually(proof, lambda found: found.unsealed == 0)
         assert (sealed.first, sealed.entries) == (None, entries)
         assert sealed.head is not None
         await edge.http.aclose()

@@ -102,7 +102,6 @@ async def test_what_is_sold_meanwhile_is_neither_lost_nor_counted_twice(
         await eventually(
             partial(balances, mesh, other.merchant_id, list(owed)),
             lambda held: held == owed,
-            seconds=20,
         )
         await edge.http.aclose()
     accepted = [each for report in reports for each in report.accepted]
@@ -112,7 +111,6 @@ async def test_what_is_sold_meanwhile_is_neither_lost_nor_counted_twice(
         await eventually(
             partial(balances, mesh_of(process), shop.merchant_id, list(expected)),
             lambda held: held == expected,
-            seconds=60,
             ignore=[LoyaltyError],
         )
     code, out, err = await ledger(
@@ -133,7 +131,7 @@ async def test_who_is_killed_begins_again_and_ends_right(
                     await unit.stores.post([entry(WalletKey(shop, uuid4()), 9) for _ in range(400)])
     words = ("move", "--to", "mongo", "--shop", str(shop))
     process = await begun(both, *words)
-    await eventually(partial(there.holds, shop), seconds=30)
+    await eventually(partial(there.holds, shop))
     process.send_signal(signal.SIGKILL)
     await process.communicate()
     assert process.returncode == -signal.SIGKILL

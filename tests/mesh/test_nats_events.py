@@ -331,7 +331,6 @@ async def test_nothing_is_lost_when_nats_is_killed(tmp_path: Path) -> None:
         await eventually(
             rig.written,
             lambda found: sorted(set(found)) == found and found[-1:] == [50] and len(found) == 51,
-            seconds=20,
             ignore=[Unavailable],
         )
         await consumer.stop()

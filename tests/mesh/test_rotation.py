@@ -58,9 +58,7 @@ async def test_a_rotation_needs_no_restart_and_refuses_nobody(
         assert (await edge.get(PATH, old)).status_code == 200
 
         write_keys(ring, SigningKeys.of(new))  # as if the quarter of an hour were over
-        await eventually(
-            lambda: edge.get(PATH, old), lambda answer: answer.status_code == 401, seconds=3
-        )
-        await eventually(lambda: is_valid(process, old), (False).__eq__, seconds=3)
+        await eventually(lambda: edge.get(PATH, old), lambda answer: answer.status_code == 401)
+        await eventually(lambda: is_valid(process, old), (False).__eq__)
         assert (await edge.get(PATH, signed_anew)).status_code == 200
         await edge.http.aclose()

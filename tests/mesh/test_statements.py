@@ -291,7 +291,7 @@ async def test_the_export_is_whole_and_proves_itself(run: Run) -> None:
             found: statements.ExportPage = await here.ask(statements.EXPORT, statements.ExportOf())
             return found.head
 
-        assert (await eventually(head, seconds=20)).partition(":")[0].isdigit()
+        assert (await eventually(head)).partition(":")[0].isdigit()
         with pytest.raises(InvalidRequest):
             await here.ask(statements.EXPORT, statements.ExportOf(cursor="x", limit=0))
 

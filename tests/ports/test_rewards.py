@@ -135,7 +135,7 @@ async def outcomes(*tries: Awaitable[object]) -> Count[str]:
 async def patiently(attempt: Callable[[], Awaitable[object]]) -> None:
     """Who is told that there is no getting on at the moment tries again: for how long a thousand
     stand in line is up to the machine."""
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(600):
         while True:
             with suppress(Unavailable):
                 await attempt()

@@ -130,15 +130,15 @@ async def test_an_order_shows_up_by_itself(shop: Edge, look: Look) -> None:
         member = await line.locator("[data-person]").get_attribute("data-person")
         # The list learns of its new member, and the numbers of the order.
         row = page.locator(f"#rows tr[data-member='{member}']")
-        await expect(row.locator(".points")).to_have_text("123", timeout=15_000)
-        await expect(row.locator(".name")).to_have_text("Ada Lovelace", timeout=15_000)
+        await expect(row.locator(".points")).to_have_text("123")
+        await expect(row.locator(".name")).to_have_text("Ada Lovelace")
         await eventually(lambda: number_in(page, "#n-orders"), lambda now: now == orders + 1)
         assert await number_in(page, "#n-points") >= 123
 
         await order_now(shop, customer, "77.00")
         await expect(row.locator(".points")).to_have_text("200")  # in place, by the stream
         await expect(row).to_have_class(re.compile("changed"))
-        await expect(row.locator("td").nth(4)).to_have_text("2", timeout=15_000)
+        await expect(row.locator("td").nth(4)).to_have_text("2")
 
 
 async def test_who_is_not_known_yet_is_named_a_moment_later(shop: Edge, look: Look) -> None:
@@ -216,14 +216,14 @@ async def test_the_stream_comes_back_and_nothing_is_missing(shop: Edge, look: Lo
         line = page.locator("#feed li", has_text="40 points with an order")
         member = await line.locator("[data-person]").get_attribute("data-person")
         row = page.locator(f"#rows tr[data-member='{member}']")
-        await expect(row.locator(".points")).to_have_text("40", timeout=15_000)
+        await expect(row.locator(".points")).to_have_text("40")
 
         await sockets[0].close(code=1012)
         await expect(page.locator("#connection")).to_have_text("Reconnecting")
         await order_now(shop, customer, "60.00")
         await expect(page.locator("#connection")).to_have_text("Live")
         assert len(sockets) == 3
-        await expect(row.locator(".points")).to_have_text("100", timeout=15_000)
+        await expect(row.locator(".points")).to_have_text("100")
         # What happened while it was closed is told once, like the rest.
         told = page.locator(f"#feed li:has([data-person='{member}'])")
         missed = told.filter(has_text="60 points with an order")
