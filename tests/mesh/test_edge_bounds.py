@@ -51,7 +51,7 @@ async def raw(edge: Edge, *parts: bytes, pause: float = 0.0, patience: float = 5
             return await reader.read()
     except TimeoutError:
         return b"(still open)"
-    except ConnectionError:
+    except (ConnectionError, RuntimeError):  # the latter is what uvloop says of it
         return b""  # closed while we were talking
     finally:
         writer.close()
