@@ -123,4 +123,9 @@ class Examples:
         else:
             names = kind.__struct_fields__ if issubclass(kind, msgspec.Struct) else kind._fields
         hints = typing.get_type_hints(kind)
-        return kind(**{each: self.of(hints[each], each, kind.__name__) for each in names})
+        return kind(**{each: self.of(_kept(hints[each]), each, kind.__name__) for each in names})
+
+
+def _kept(hint: Any) -> Any:
+    """The type of a field that may be ``Final``."""
+    return typing.get_args(hint)[0] if typing.get_origin(hint) is Final else hint
