@@ -78,7 +78,7 @@ class Examples:
         origin, parts = typing.get_origin(hint), typing.get_args(hint)
         if origin is None:
             return self._plain(hint, name)
-        if origin in (typing.Union, types.UnionType):
+        if origin in (typing.Union, types.UnionType, typing.Final):
             if name in _CURSORS and not self.later:
                 return None
             return self.of(next(each for each in parts if each is not type(None)), name, owner)
