@@ -211,6 +211,10 @@ async def test_what_is_in_no_block_is_swept_up_shop_by_shop(rig: Rig) -> None:
     others = [await rig.shop() for _ in range(3)]
     async with tampered(rig.database, shop) as tables:
         assert isinstance(tables, PostgresTables)
+        chain = PostgresChain(tables.connection)
+        await tables.sql("UPDATE chain_progress SET sweeping = true")
+        while (sealed := await chain.seal(100_000, AT)) is not None and sealed.is_more:
+            pass  # what other tests have left
         await tables.sql("UPDATE chain_progress SET sweeping = true")
         row = await a_pending_entry(tables)
         await tables.add(
@@ -220,7 +224,6 @@ async def test_what_is_in_no_block_is_swept_up_shop_by_shop(rig: Rig) -> None:
             for line in ("2", "3"):
                 new = {"merchant_id": other, "entry_id": IDS.new(), "line": line, "tx": 1}
                 await tables.add("points_transactions", row | new)
-        chain = PostgresChain(tables.connection)
         found = [await chain.seal(most, AT) for most in (1, 4, 4)]
         for other in others:
             proof = await verify(tables.reader, other)
