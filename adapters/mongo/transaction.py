@@ -228,6 +228,16 @@ class Transaction:
         if not self._writes:
             return
         await self._locks.be_present(self._shops)
+        committing = asyncio.create_task(self._write_together())
+        try:
+            await asyncio.shield(committing)
+        except asyncio.CancelledError:
+            # Cut in the middle, it could be begun at the server after it was given up here, and
+            # hold all that it writes until the server finds out, a minute or more later.
+            await asyncio.gather(committing, return_exceptions=True)
+            raise
+
+    async def _write_together(self) -> None:
         async with asyncio.timeout(COMMIT_SECONDS):
             await self._session.with_transaction(
                 self._write_all, read_concern=_SNAPSHOT, write_concern=_DURABLE

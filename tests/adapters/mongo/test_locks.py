@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -162,3 +162,33 @@ async def test_free_ones_are_taken_and_others_passed_over(processes: list[MongoD
             assert list(await transaction.lock_free(names[1:])) == names[1:]
         async with first.transaction(ACROSS_SHOPS, SystemClock()) as transaction:
             assert list(await transaction.lock_free(names)) == names[1:]
+
+
+async def test_who_is_cancelled_while_they_commit_leaves_nothing_open(
+    processes: list[MongoDatabase],
+) -> None:
+    """A transaction that is left open at the server holds what it wrote for a minute and more."""
+    database, shop = processes[0], uuid4()
+    names = [LockName(WALLET, shop, str(number)) for number in range(20)]
+    committing = asyncio.Event()
+
+    async def write() -> None:
+        async with database.transaction(ACROSS_SHOPS, SystemClock()) as transaction:
+            await transaction.lock(names)
+            put(transaction, shop, 1)
+            committing.set()
+
+    async with asyncio.timeout(50):
+        for number in range(300):
+            committing.clear()
+            task = asyncio.create_task(write())
+            await committing.wait()
+            for _ in range(number % 60):
+                await asyncio.sleep(0)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+    status = await database._client.admin.command("serverStatus")
+    assert status["transactions"]["currentOpen"] == 0
+    assert await locks_left(database, shop) == 0
+    assert await version(database, shop) == 1
