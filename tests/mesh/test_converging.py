@@ -116,20 +116,20 @@ async def at_rest(process: Process, merchant: UUID) -> None:
     """Nothing waits, not in a stream, in an outbox or to be sealed, and nothing new was said
     meanwhile."""
 
-    async def waiting() -> bool:
+    async def waiting() -> str:
         before = await said_of(process, merchant)
         for running in process._running:
             for consumer in running.consumers:
-                if await consumer.measure_lag():
-                    return True
-        for database in world_of(process).databases.values():
+                if lag := await consumer.measure_lag():
+                    return f"{lag} for {consumer.name} in {consumer.stream}"
+        for service, database in world_of(process).databases.items():
             async with database.transaction(ACROSS_SHOPS) as connection:
                 if (await connection.execute(text("SELECT count(*) FROM outbox"))).scalar_one():
-                    return True
+                    return f"the outbox of {service}"
         async with world_of(process).databases["points"].transaction(ACROSS_SHOPS) as connection:
             if (await connection.execute(UNSEALED, {"merchant": merchant})).scalar_one():
-                return True
-        return await said_of(process, merchant) != before
+                return "entries to be sealed"
+        return "" if await said_of(process, merchant) == before else "what was just said"
 
     await eventually(waiting, lambda still: not still)
 
